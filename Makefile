@@ -1,0 +1,55 @@
+# Every target sets itself up from nothing: a Python of 3.11 or later, make and
+# git are all that has to be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Work done by git hooks or an activated environment must not leak in.
+unexport PYTHONPATH PYTHONHOME
+
+PROTOS := $(sort $(wildcard proto/*/v1/*.proto))
+
+.PHONY: install demo test lint format types proto bench bench-call clean
+
+install: $(VENV)/installed
+
+# The stamp is newer than the lock only after both installs went through, so an
+# interrupted install is taken up again.
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "repartir needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	$(BIN)/repartir demo
+
+test: install lint types
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python tools/protos.py lint
+	$(BIN)/python tools/protos.py check
+
+types: install
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: install
+	$(BIN)/python tools/protos.py generate
+
+bench: install
+	$(BIN)/python -m pytest benchmarks --benchmark-only
+
+bench-call: install
+	$(BIN)/python -m benchmarks.call
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,1 @@
+"""What may be promised, on which channel, and holding it."""

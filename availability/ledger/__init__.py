@@ -1,0 +1,1 @@
+"""The truth about stock: one protocol, one module for each database."""

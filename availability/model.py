@@ -1,0 +1,242 @@
+"""The nouns of stock: values, frozen and correct once built."""
+
+import enum
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NewType
+
+import numpy as np
+import numpy.typing as npt
+
+Sku = NewType("Sku", str)
+LocationId = NewType("LocationId", str)
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+UNRANKED = 2**31 - 1
+"""The rank of a location that was given none: after all others."""
+
+MAX_STOCK_UNITS = 10**12
+"""Most units a stock record may hold."""
+
+
+class LocationKind(enum.StrEnum):
+    """What kind of place holds the stock."""
+
+    WAREHOUSE = "warehouse"
+    """Central stock."""
+    STORE = "store"
+    """A store that also ships."""
+    SUPPLIER = "supplier"
+    """Drop-ship: the supplier announces a quantity and may sell it to others."""
+    MANUFACTURING = "manufacturing"
+    """Made to order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place that holds stock and can ship it.
+
+    Empty collections mean "no restriction": a location without channels feeds
+    all of them. Costs are in millionths of the merchant's currency, capacities
+    per UTC day (``None``: no limit), coordinates in degrees.
+    """
+
+    location_id: LocationId
+    rank: int = UNRANKED
+    kind: LocationKind = LocationKind.WAREHOUSE
+    active: bool = True
+    latitude: float | None = None
+    longitude: float | None = None
+    country_code: str = ""
+    origin_id: str = ""
+    groups: frozenset[str] = frozenset()
+    shipping_methods: frozenset[str] = frozenset()
+    channel_ids: frozenset[str] = frozenset()
+    capacity_orders: int | None = None
+    capacity_units: int | None = None
+    shipment_cost_micros: int = 0
+    unit_cost_micros: int = 0
+    workload_minutes: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.location_id:
+            raise ValueError("location_id must not be empty")
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude come together")
+        for value, limit in ((self.latitude, 90.0), (self.longitude, 180.0)):
+            if value is not None and not (math.isfinite(value) and abs(value) <= limit):
+                raise ValueError(f"coordinate out of range: {value}")
+
+    @property
+    def origin(self) -> str:
+        """Where its shipments leave from: its site, or itself."""
+        return self.origin_id or self.location_id
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """All locations, in rank order; ties by when they were first put.
+
+    A column of every array of the engine is a place in ``locations``.
+    ``version`` grows with every change of a location.
+    """
+
+    locations: tuple[Location, ...]
+    version: int = 0
+    index: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ranks = [location.rank for location in self.locations]
+        if ranks != sorted(ranks):
+            raise ValueError("locations must be in rank order")
+        index = {loc.location_id: n for n, loc in enumerate(self.locations)}
+        if len(index) != len(self.locations):
+            raise ValueError("a location_id appears twice")
+        object.__setattr__(self, "index", index)
+
+    @classmethod
+    def of(cls, locations: Iterable[Location], version: int = 0) -> "Network":
+        """Build from locations in the order they were put."""
+        return cls(tuple(sorted(locations, key=lambda each: each.rank)), version)
+
+
+@dataclass(frozen=True, slots=True)
+class StockRecord:
+    """What one location holds of one SKU, in units."""
+
+    location_id: LocationId
+    sku: Sku
+    on_hand: int
+    allocated: int = 0
+    safety_stock: int = 0
+
+    @property
+    def available(self) -> int:
+        """Units that may be promised: on_hand - allocated - safety_stock, or 0."""
+        return max(0, self.on_hand - self.allocated - self.safety_stock)
+
+
+class ImportMode(enum.Enum):
+    """How the quantities of an import are meant: always said, never guessed."""
+
+    SET = "set"
+    """Replaces what was on hand; records not named stay."""
+    SNAPSHOT = "snapshot"
+    """As SET, and every other SKU of the locations named goes to zero."""
+    DELTA = "delta"
+    """Added to what was on hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockChange:
+    """One line of an import; ``safety_stock`` None leaves it as it was."""
+
+    location_id: LocationId
+    sku: Sku
+    on_hand: int
+    safety_stock: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did: records changed, records zeroed, version after it."""
+
+    changed_count: int
+    zeroed_count: int
+    stock_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What a put of locations did."""
+
+    created_count: int
+    replaced_count: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """Units of one SKU wanted from one location.
+
+    Ordered by ``(location_id, sku)``: the order in which every store takes its
+    row locks, so that two reservations can never deadlock.
+    """
+
+    location_id: LocationId
+    sku: Sku
+    quantity: int
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise ValueError(f"quantity must be positive, got {self.quantity}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A write's identity: repeat it and the first reply comes back.
+
+    ``request_id`` empty means the caller does not repeat. ``digest`` is a hash
+    of the body, so that an id with another body is told apart.
+    """
+
+    request_id: str = ""
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A plan's stock, to be allocated in one transaction with the plan.
+
+    ``claims`` are in order, each (location, SKU) once; none means that only
+    the reply is stored. ``reply`` is what `GetPlan` and a repeat return.
+    """
+
+    plan_id: str
+    order_id: str
+    claims: tuple[Claim, ...]
+    reply: bytes
+    request: Request = Request()
+
+    def __post_init__(self) -> None:
+        keys = [(claim.location_id, claim.sku) for claim in self.claims]
+        if any(a >= b for a, b in itertools.pairwise(keys)):
+            raise ValueError("claims must be in (location_id, sku) order, each once")
+
+
+class StockGrid:
+    """Available units in memory: one row a SKU, one column a location.
+
+    Columns are in the network's rank order. Rows are found by ``rows[sku]``. The
+    ledger's owner keeps it in step; a reader may see it a moment late, which
+    can cost a conflict, never an oversell.
+    """
+
+    __slots__ = ("_units", "network", "rows", "version")
+
+    def __init__(self, network: Network, version: int = 0) -> None:
+        self.network = network
+        self.version = version
+        self.rows: dict[str, int] = {}
+        self._units: IntArray = np.zeros((16, len(network.locations)), np.int64)
+
+    def set(self, sku: str, column: int, units: int) -> None:
+        """Set the available units of one SKU at one location."""
+        row = self.rows.get(sku)
+        if row is None:
+            row = len(self.rows)
+            if row == len(self._units):
+                # Doubling keeps the cost of a new SKU constant on average.
+                self._units = np.concatenate([self._units, np.zeros_like(self._units)])
+            self.rows[sku] = row
+        self._units[row, column] = units
+
+    def read(self, rows: Sequence[int]) -> IntArray:
+        """Copy the rows of some SKUs: shape (len(rows), locations), in units."""
+        return self._units[rows]
+
+
+Clock = Callable[[], float]
+"""Seconds since the epoch; passed in, so that tests can step it."""

@@ -1,0 +1,1 @@
+"""Which location ships what."""

@@ -1,0 +1,45 @@
+"""What can go wrong with routing. An order nobody can fill is none of these.
+
+RouterError
+├── InvalidOrder        the request breaks rules; every breach is listed
+├── MalformedMessage    the bytes are not a message of the expected type
+├── StockContention     others took the stock on every attempt
+├── DeadlineTooShort    less time is left than the least a call needs
+└── SolverError         the solver refused a model: a fault of ours
+"""
+
+from collections.abc import Sequence
+
+from availability.errors import Violation
+
+
+class RouterError(Exception):
+    """Anything that can go wrong with routing."""
+
+
+class InvalidOrder(RouterError):
+    """The request breaks rules; nothing was reserved."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(f"{v.path}: {v.message}" for v in self.violations))
+
+
+class MalformedMessage(RouterError):
+    """The bytes are not a message of the expected type."""
+
+
+class StockContention(RouterError):
+    """Other orders took the stock on every attempt; safe to repeat."""
+
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
+        super().__init__(f"other orders took the stock on each of {attempts} attempts")
+
+
+class DeadlineTooShort(RouterError):
+    """Less time is left than the least a call needs; nothing was reserved."""
+
+
+class SolverError(RouterError):
+    """The solver refused a model or called it infeasible: a fault of ours."""

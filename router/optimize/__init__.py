@@ -1,0 +1,1 @@
+"""The optimisation, in index space: the only importer of OR-Tools."""

@@ -1,0 +1,370 @@
+"""One order as arrays, what is allowed, and what a plan is worth.
+
+This is the specification: `check` and `score` judge every plan straight from
+the data, in integers, whichever engine made it. There is no solver here. The
+mathematics is on one page in docs/model.md; the numbers of the limits below are
+the numbers there.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from availability.model import IntArray
+from router.model import Incomplete, Objective, ObjectiveValue, SplitRung, Term
+
+BoolArray = npt.NDArray[np.bool_]
+
+UNLIMITED = 2**62
+"""A capacity that never binds."""
+
+
+class Piece(NamedTuple):
+    """``units`` of ``line`` from ``location``: one positive x[n, l]."""
+
+    location: int
+    line: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcingProblem:
+    """Which of ``N`` locations ships what of ``L`` lines over ``K`` SKUs.
+
+    Parameters
+    ----------
+    available
+        ``(K, N)`` units that may be used; columns in rank order.
+    demand
+        ``(L,)`` line units (kits, for a kit), each at least 1.
+    bom
+        ``(L,)`` tuples of (k, units of SKU k in one unit of the line).
+    objectives
+        The ordered list, most important first.
+    origin
+        ``(N,)`` index of each location's shipping origin, ``0..O-1``; None:
+        each location is its own.
+    distance_meters, shipment_cost_micros, lateness_minutes, workload
+        ``(O,)`` for each origin; None: all zero.
+    unit_cost_micros
+        ``(N,)`` cost of each line unit shipped; None: all zero.
+    allowed
+        ``(L, N)``; false where a location refused a line; None: all true.
+    capacity_units
+        ``(N,)`` units of stock that may leave; `UNLIMITED` where any may; None:
+        no limit anywhere.
+    max_shipments
+        Most origins used; 0: no limit.
+    groups
+        Lines that ship together, as tuples of line indices, disjoint.
+    indivisible
+        Lines that ship whole from one location or not at all.
+    unit_value_micros, min_split_value_micros
+        ``(L,)`` worth of a line unit, and the least worth of a shipment when
+        there are several.
+    frozen
+        Pieces already picked, each (location, line) once.
+
+    Raises
+    ------
+    ValueError
+        The frozen pieces break a limit by themselves.
+    """
+
+    available: IntArray
+    demand: tuple[int, ...]
+    bom: tuple[tuple[tuple[int, int], ...], ...]
+    objectives: tuple[Objective, ...]
+    origin: IntArray | None = None
+    distance_meters: IntArray | None = None
+    shipment_cost_micros: IntArray | None = None
+    lateness_minutes: IntArray | None = None
+    workload: IntArray | None = None
+    unit_cost_micros: IntArray | None = None
+    allowed: BoolArray | None = None
+    capacity_units: IntArray | None = None
+    max_shipments: int = 0
+    split_rung: SplitRung = SplitRung.QUANTITY_SPLIT
+    incomplete: Incomplete = Incomplete.PARTIAL
+    groups: tuple[tuple[int, ...], ...] = ()
+    indivisible: frozenset[int] = frozenset()
+    unit_value_micros: tuple[int, ...] | None = None
+    min_split_value_micros: int = 0
+    frozen: tuple[Piece, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.frozen:
+            breaches = check(self, self.frozen)
+            if breaches:
+                raise ValueError("frozen pieces: " + "; ".join(breaches))
+
+    def origin_of(self, location: int) -> int:
+        """Return the index of a location's shipping origin."""
+        return location if self.origin is None else int(self.origin[location])
+
+
+class Score(NamedTuple):
+    """One component of a plan's worth: ``maximize`` says which way is better."""
+
+    name: str
+    maximize: bool
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A plan in index space, and how good it is known to be.
+
+    ``pieces`` are in (location, line) order. ``bounds`` maps the names of `score`
+    to what no allowed plan, as good on everything before, can beat; a name left
+    out has only its static bound. None says more: the plan is optimal, every
+    value is its own bound.
+    """
+
+    pieces: tuple[Piece, ...]
+    engine: str
+    bounds: Mapping[str, int] | None = None
+
+
+def check(problem: SourcingProblem, pieces: Iterable[Piece]) -> list[str]:
+    """Return every breach of the hard limits; an empty list allows the plan."""
+    pieces = list(pieces)
+    breaches: list[str] = []
+    shipped = [0] * len(problem.demand)
+    lines_at: dict[int, dict[int, int]] = defaultdict(dict)
+    for location, line, units in pieces:
+        if units <= 0 or line in lines_at[location]:
+            breaches.append(f"piece {(location, line, units)} is empty or repeated")
+        lines_at[location][line] = units
+        shipped[line] += units
+        if problem.allowed is not None and not problem.allowed[line, location]:
+            breaches.append(f"3: location {location} refused line {line}")
+    for line, units in enumerate(shipped):
+        if units > problem.demand[line]:
+            breaches.append(f"1: line {line} ships {units} of {problem.demand[line]}")
+    for location, lines in lines_at.items():
+        breaches += _stock_breaches(problem, location, lines)
+    breaches += _split_breaches(problem, lines_at)
+    breaches += _whole_breaches(problem, lines_at, shipped)
+    breaches += _value_breaches(problem, pieces)
+    breaches += _frozen_breaches(problem, lines_at)
+    breaches += _incomplete_breaches(problem, shipped)
+    return breaches
+
+
+def _stock_breaches(
+    problem: SourcingProblem, location: int, lines: Mapping[int, int]
+) -> list[str]:
+    breaches = []
+    taken: dict[int, int] = defaultdict(int)
+    for line, units in lines.items():
+        for sku, per_unit in problem.bom[line]:
+            taken[sku] += per_unit * units
+    for sku, units in taken.items():
+        if units > problem.available[sku, location]:
+            breaches.append(f"2: location {location} ships {units} of SKU {sku}")
+    capacity = problem.capacity_units
+    if capacity is not None and sum(taken.values()) > capacity[location]:
+        breaches.append(f"4: location {location} is over its capacity")
+    return breaches
+
+
+def _split_breaches(
+    problem: SourcingProblem, lines_at: Mapping[int, Mapping[int, int]]
+) -> list[str]:
+    breaches = []
+    origins = {problem.origin_of(location) for location in lines_at}
+    if problem.max_shipments and len(origins) > problem.max_shipments:
+        breaches.append(f"5: {len(origins)} shipments")
+    if problem.split_rung is SplitRung.NO_SPLIT and len(lines_at) > 1:
+        breaches.append(f"6: {len(lines_at)} locations")
+    if problem.split_rung is SplitRung.LINE_SPLIT:
+        seen: set[int] = set()
+        for lines in lines_at.values():
+            breaches += [f"6: line {line} is split" for line in lines if line in seen]
+            seen.update(lines)
+    return breaches
+
+
+def _whole_breaches(
+    problem: SourcingProblem,
+    lines_at: Mapping[int, Mapping[int, int]],
+    shipped: Sequence[int],
+) -> list[str]:
+    breaches = []
+    for line in problem.indivisible:
+        at = [lines[line] for lines in lines_at.values() if line in lines]
+        if at and at != [problem.demand[line]]:
+            breaches.append(f"7: indivisible line {line} ships {at}")
+    for group in problem.groups:
+        if not any(shipped[line] for line in group):
+            continue
+        if not any(
+            all(lines.get(line) == problem.demand[line] for line in group)
+            for lines in lines_at.values()
+        ):
+            breaches.append(f"8: group {group} is not whole at one location")
+    return breaches
+
+
+def _value_breaches(problem: SourcingProblem, pieces: Sequence[Piece]) -> list[str]:
+    least = problem.min_split_value_micros
+    if not least:
+        return []
+    worth: dict[int, int] = defaultdict(int)
+    for location, line, units in pieces:
+        each = problem.unit_value_micros[line] if problem.unit_value_micros else 0
+        worth[problem.origin_of(location)] += each * units
+    if len(worth) < 2:
+        return []
+    return [
+        f"9: origin {origin} ships only {micros} micros"
+        for origin, micros in worth.items()
+        if micros < least
+    ]
+
+
+def _frozen_breaches(
+    problem: SourcingProblem, lines_at: Mapping[int, Mapping[int, int]]
+) -> list[str]:
+    return [
+        f"10: location {location} must ship {units} of line {line}"
+        for location, line, units in problem.frozen
+        if lines_at.get(location, {}).get(line, 0) < units
+    ]
+
+
+def _incomplete_breaches(problem: SourcingProblem, shipped: Sequence[int]) -> list[str]:
+    if problem.incomplete is Incomplete.PARTIAL:
+        return []
+    frozen = [0] * len(problem.demand)
+    for _, line, units in problem.frozen:
+        frozen[line] += units
+    short = [line for line, units in enumerate(shipped) if units < problem.demand[line]]
+    if problem.incomplete is Incomplete.DROP_LINE:
+        return [
+            f"11: line {line} ships in part"
+            for line in short
+            if shipped[line] != frozen[line]
+        ]
+    if short and list(shipped) != frozen:
+        return ["11: the order ships in part"]
+    return []
+
+
+def score(problem: SourcingProblem, pieces: Iterable[Piece]) -> tuple[Score, ...]:
+    """Return what a plan is worth, objective by objective, in the policy's order.
+
+    ``primary`` becomes two components for each used location, busiest first:
+    ``primary.1.lines``, ``primary.1.units``, ``primary.2.lines``…
+    """
+    pieces = list(pieces)
+    shipped = [0] * len(problem.demand)
+    places: dict[int, None] = {}
+    pieces_of: dict[int, int] = defaultdict(int)
+    for location, line, units in pieces:
+        shipped[line] += units
+        places[location] = None
+        pieces_of[line] += 1
+    origins = sorted({problem.origin_of(location) for location in places})
+    unassigned = sum(problem.demand) - sum(shipped)
+    scores: list[Score] = []
+    for objective in problem.objectives:
+        match objective.term:
+            case Term.PRIMARY:
+                scores += _primary(pieces, shipped)
+                continue
+            case Term.UNASSIGNED_UNITS:
+                value = unassigned
+            case Term.INCOMPLETE_ORDERS:
+                value = int(unassigned > 0)
+            case Term.SPLIT_LINES:
+                value = sum(1 for count in pieces_of.values() if count > 1)
+            case Term.SHIPMENTS:
+                value = len(origins)
+            case Term.RANK:
+                value = sum(places) + len(places)
+            case Term.MAX_RANK:
+                value = max(places, default=-1) + 1
+            case Term.DISTANCE_METERS:
+                value = _sum(problem.distance_meters, origins)
+            case Term.COST_MICROS:
+                value = _sum(problem.shipment_cost_micros, origins)
+                if problem.unit_cost_micros is not None:
+                    cost = problem.unit_cost_micros
+                    value += sum(int(cost[n]) * units for n, _, units in pieces)
+            case Term.LATENESS_MINUTES:
+                value = _sum(problem.lateness_minutes, origins)
+            case Term.WORKLOAD:
+                value = _sum(problem.workload, origins)
+        scores.append(Score(objective.term.value, False, value))
+    return tuple(scores)
+
+
+def _sum(values: IntArray | None, indices: Iterable[int]) -> int:
+    return 0 if values is None else sum(int(values[index]) for index in indices)
+
+
+def _primary(pieces: Sequence[Piece], shipped: Sequence[int]) -> list[Score]:
+    whole: dict[int, int] = defaultdict(int)
+    held: dict[int, int] = defaultdict(int)
+    for location, line, units in pieces:
+        held[location] += units
+        whole[location] += units == shipped[line]
+    ordered = sorted(((whole[n], held[n]) for n in held), reverse=True)
+    scores = []
+    for place, (lines, units) in enumerate(ordered, start=1):
+        scores.append(Score(f"primary.{place}.lines", True, lines))
+        scores.append(Score(f"primary.{place}.units", True, units))
+    return scores
+
+
+def key(problem: SourcingProblem, scores: Sequence[Score]) -> tuple[int, ...]:
+    """Return a tuple that is smaller for the better plan.
+
+    A shorter ``primary`` is continued with zeros, so that plans with different
+    numbers of locations compare as docs/model.md says.
+    """
+    longest = 2 * problem.available.shape[1]
+    plain = {each.name: each.value for each in scores if not each.maximize}
+    primary = [-each.value for each in scores if each.maximize]
+    flat: list[int] = []
+    for objective in problem.objectives:
+        if objective.term is Term.PRIMARY:
+            flat += primary + [0] * (longest - len(primary))
+        else:
+            flat.append(plain[objective.term.value])
+    return tuple(flat)
+
+
+def static_bound(problem: SourcingProblem, name: str) -> int:
+    """Return a bound that needs no search: what no plan at all can beat."""
+    if name.startswith("primary"):
+        return len(problem.demand) if name.endswith("lines") else sum(problem.demand)
+    return 0
+
+
+def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue, ...]:
+    """Return each component's value beside its bound, and whether it is proven.
+
+    Proven means: at the bound, or within the objective's tolerance of it, and so
+    is every component before.
+    """
+    tolerances = {each.term.value: each for each in problem.objectives}
+    values = []
+    so_far = True
+    for name, maximize, value in score(problem, solution.pieces):
+        if solution.bounds is None:
+            bound = value
+        else:
+            bound = solution.bounds.get(name, static_bound(problem, name))
+        if maximize:
+            so_far = so_far and value >= bound
+        else:
+            so_far = so_far and value <= tolerances[name].allowance(bound)
+        values.append(ObjectiveValue(name, maximize, value, bound, so_far))
+    return tuple(values)

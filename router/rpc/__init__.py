@@ -1,0 +1,1 @@
+"""The gRPC edge: bytes to values and back, and nothing else."""
