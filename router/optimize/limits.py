@@ -15,7 +15,7 @@ class SolveLimits:
 
     wall_seconds: float = 1.0
     deterministic_time: float = 10.0
-    nodes: int = 20_000
+    nodes: int = 12_000
 
     def __post_init__(self) -> None:
         if min(self.wall_seconds, self.deterministic_time, self.nodes) <= 0:

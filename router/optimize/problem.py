@@ -341,11 +341,36 @@ def key(problem: SourcingProblem, scores: Sequence[Score]) -> tuple[int, ...]:
     return tuple(flat)
 
 
-def static_bound(problem: SourcingProblem, name: str) -> int:
-    """Return a bound that needs no search: what no plan at all can beat."""
+def static_bound(problem: SourcingProblem, name: str, ships: bool = False) -> int:
+    """Return a bound that needs no search: what no plan at all can beat.
+
+    ``ships`` says that only plans that ship something are as good on what comes
+    before.
+    """
     if name.startswith("primary"):
         return len(problem.demand) if name.endswith("lines") else sum(problem.demand)
+    if name == Term.UNASSIGNED_UNITS:
+        return shortage(problem)
+    if name == Term.INCOMPLETE_ORDERS:
+        return int(shortage(problem) > 0)
+    if name in (Term.SHIPMENTS, Term.RANK, Term.MAX_RANK):
+        return int(ships)
     return 0
+
+
+def shortage(problem: SourcingProblem) -> int:
+    """Return units that no plan can assign because the stock is not there.
+
+    Counted SKU by SKU over the ordinary lines: kits would only take more.
+    """
+    wanted: dict[int, int] = defaultdict(int)
+    for line, parts in enumerate(problem.bom):
+        if len(parts) == 1 and parts[0][1] == 1:
+            wanted[parts[0][0]] += problem.demand[line]
+    return sum(
+        max(0, units - int(problem.available[sku].sum()))
+        for sku, units in wanted.items()
+    )
 
 
 def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue, ...]:
@@ -357,14 +382,20 @@ def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue,
     tolerances = {each.term.value: each for each in problem.objectives}
     values = []
     so_far = True
+    ships = False
     for name, maximize, value in score(problem, solution.pieces):
         if solution.bounds is None:
             bound = value
+        elif name in solution.bounds:
+            bound = solution.bounds[name]
         else:
-            bound = solution.bounds.get(name, static_bound(problem, name))
+            bound = static_bound(problem, name, ships)
         if maximize:
             so_far = so_far and value >= bound
         else:
+            worst = tolerances[name].allowance(value)
             so_far = so_far and value <= tolerances[name].allowance(bound)
+            if name == Term.UNASSIGNED_UNITS:
+                ships = worst < sum(problem.demand)
         values.append(ObjectiveValue(name, maximize, value, bound, so_far))
     return tuple(values)
