@@ -2,6 +2,7 @@
 
 AvailabilityError
 ├── InvalidChange         a change breaks a rule; every breach is listed
+├── BadFile               a file to import has faults; nothing of it was used
 ├── StockConflict         others took the units; read again and retry
 ├── RequestReused         the same request id came with another body
 ├── OrderAlreadyRouted    the order has a live plan
@@ -39,6 +40,27 @@ class InvalidChange(AvailabilityError):
         super().__init__("; ".join(f"{v.path}: {v.message}" for v in self.violations))
 
 
+class BadFile(AvailabilityError):
+    """Files to import have faults; nothing of them was used.
+
+    The ``path`` of a violation is ``file:line``. ``violations`` holds the first
+    of ``count`` faults: a file of the wrong kind has one on every line.
+    """
+
+    def __init__(self, violations: Sequence[Violation], count: int) -> None:
+        self.violations = tuple(violations)
+        self.count = count
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """One line a fault, for people; the last says how many are left out."""
+        lines = [f"{each.path}: {each.message}" for each in self.violations]
+        if self.count > len(lines):
+            lines.append(f"and {self.count - len(lines):,} more")
+        return lines
+
+
 class StockConflict(AvailabilityError):
     """Units that were there when the stock was read are gone; nothing was held."""
 
@@ -69,7 +91,11 @@ class PlanNotFound(AvailabilityError):
 
 
 class StoreUnavailable(AvailabilityError):
-    """The database could not be read or written; nothing was changed."""
+    """The database could not be read or written.
+
+    A write that met it was applied whole or not at all, most likely not: repeat it
+    with its request id to learn the outcome, or make it so.
+    """
 
 
 class StoreTooOld(AvailabilityError):

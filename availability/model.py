@@ -2,10 +2,11 @@
 
 import enum
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NewType
+from dataclasses import asdict, dataclass, field
+from typing import NewType, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -148,6 +149,15 @@ class ImportResult:
     zeroed_count: int
     stock_version: int
 
+    def to_json(self) -> bytes:
+        """Encode as a reply for callers in Python."""
+        return _to_json(self)
+
+    @classmethod
+    def from_json(cls, reply: bytes) -> Self:
+        """Decode what `to_json` encoded."""
+        return cls(**json.loads(reply))
+
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
@@ -155,6 +165,19 @@ class PutResult:
 
     created_count: int
     replaced_count: int
+
+    def to_json(self) -> bytes:
+        """Encode as a reply for callers in Python."""
+        return _to_json(self)
+
+    @classmethod
+    def from_json(cls, reply: bytes) -> Self:
+        """Decode what `to_json` encoded."""
+        return cls(**json.loads(reply))
+
+
+def _to_json(result: ImportResult | PutResult) -> bytes:
+    return json.dumps(asdict(result)).encode()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -232,6 +255,10 @@ class StockGrid:
                 self._units = np.concatenate([self._units, np.zeros_like(self._units)])
             self.rows[sku] = row
         self._units[row, column] = units
+
+    def take(self, sku: str, column: int, units: int) -> None:
+        """Lower the available units of a SKU that has a row."""
+        self._units[self.rows[sku], column] -= units
 
     def read(self, rows: Sequence[int]) -> IntArray:
         """Copy the rows of some SKUs: shape (len(rows), locations), in units."""

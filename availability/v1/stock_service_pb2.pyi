@@ -106,7 +106,8 @@ class ListLocationsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most locations to return. Unset (0) means 1,000; more than 10,000 means
-    10,000; negative is refused.
+    10,000; negative is refused. A page has fewer where more would not fit into
+    a message.
     """
     page_token: _builtins.str
     """`next_page_token` of the page before. Opaque."""

@@ -31,7 +31,8 @@ class StockServiceStub:
     Every write takes a `request_id`: a repeat of the same request returns the
     first reply, byte for byte; the same id with another body is refused with
     ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation (at most 100) with its path.
+    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
+    many as fit into a status. A call without a deadline is given 30 s.
     """
 
     def __init__(self, channel):
@@ -68,7 +69,8 @@ class StockServiceServicer:
     Every write takes a `request_id`: a repeat of the same request returns the
     first reply, byte for byte; the same id with another body is refused with
     ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation (at most 100) with its path.
+    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
+    many as fit into a status. A call without a deadline is given 30 s.
     """
 
     def PutLocations(self, request, context):
@@ -144,7 +146,8 @@ class StockService:
     Every write takes a `request_id`: a repeat of the same request returns the
     first reply, byte for byte; the same id with another body is refused with
     ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation (at most 100) with its path.
+    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
+    many as fit into a status. A call without a deadline is given 30 s.
     """
 
     @staticmethod

@@ -32,7 +32,8 @@ class StockServiceStub:
     Every write takes a `request_id`: a repeat of the same request returns the
     first reply, byte for byte; the same id with another body is refused with
     ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation (at most 100) with its path.
+    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
+    many as fit into a status. A call without a deadline is given 30 s.
     """
 
     @_typing.overload
@@ -65,7 +66,8 @@ class StockServiceAsyncStub(StockServiceStub):
     Every write takes a `request_id`: a repeat of the same request returns the
     first reply, byte for byte; the same id with another body is refused with
     ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation (at most 100) with its path.
+    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
+    many as fit into a status. A call without a deadline is given 30 s.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -94,7 +96,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
     Every write takes a `request_id`: a repeat of the same request returns the
     first reply, byte for byte; the same id with another body is refused with
     ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation (at most 100) with its path.
+    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
+    many as fit into a status. A call without a deadline is given 30 s.
     """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""Files of stock and locations, read strictly: wholly right, or refused."""

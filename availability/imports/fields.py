@@ -1,0 +1,47 @@
+"""What one cell of a file may say; a fault comes back as a sentence."""
+
+import re
+
+from availability.model import LocationKind
+
+MAX_ID_CHARACTERS = 128
+KINDS = tuple(kind.value for kind in LocationKind)
+BOOLEANS = {
+    "true": True,
+    "false": False,
+    "1": True,
+    "0": False,
+    "yes": True,
+    "no": False,
+}
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}")
+# Neither NaN, nor infinity, nor the underscores and exponents that float() takes.
+_DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,20})?")
+
+
+def id_fault(name: str, text: str) -> str:
+    """Say what is wrong with an id, or nothing."""
+    if not text:
+        return f"{name} is empty"
+    if len(text) > MAX_ID_CHARACTERS:
+        return f"{name} is longer than {MAX_ID_CHARACTERS} characters"
+    if not text.isprintable():
+        return f"{name} holds a character that cannot be printed: {text!r}"
+    if text[0].isspace() or text[-1].isspace():
+        return f"{name} begins or ends with a space: {text!r}"
+    return ""
+
+
+def whole_number_fault(name: str, text: str, least: int, most: int) -> str:
+    """Say what is wrong with a whole number between two limits, or nothing."""
+    if not _WHOLE_NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        return f"{name} must be a whole number, {least} to {most}, got {text[:80]!r}"
+    return ""
+
+
+def coordinate_fault(name: str, text: str, limit: int) -> str:
+    """Say what is wrong with an angle in degrees, or nothing."""
+    if not _DEGREES.fullmatch(text) or abs(float(text)) > limit:
+        return f"{name} must be -{limit} to {limit} degrees, got {text[:80]!r}"
+    return ""

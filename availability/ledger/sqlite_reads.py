@@ -1,0 +1,141 @@
+"""What is read from SQLite: replies, plans, pages of stock, and all of memory."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from availability.errors import RequestReused
+from availability.ledger.mirror import Load, Mirror, Places, Units
+from availability.ledger.protocol import StockCursor, StockPage
+from availability.ledger.sqlite import Cursor
+from availability.ledger.sqlite_locations import load_places
+from availability.model import LocationId, Request, Sku, StockRecord
+
+_REQUEST = """
+SELECT request.digest, coalesce(request.reply, plan.reply)
+FROM request LEFT JOIN plan USING (plan_key) WHERE request_id = ?
+"""
+
+_PLAN = "SELECT reply FROM plan WHERE plan_id = ?"
+
+_UNITS = "SELECT sku, location_key, on_hand - allocated - safety_stock FROM stock"
+
+_LOADS = "SELECT day, location_key, orders, units FROM location_load WHERE day >= ?"
+
+# A page comes as one row of JSON: fetched row by row, each row would hand the
+# interpreter's lock to another thread, and wait to get it back.
+_PAGE = """
+SELECT (SELECT version FROM ledger),
+  json_group_array(json_array(location_id, sku, on_hand, allocated, safety_stock))
+FROM (
+  SELECT location_id, sku, on_hand, allocated, safety_stock
+  FROM stock CROSS JOIN location USING (location_key)
+  WHERE {skus} sku >= :sku AND (sku > :sku OR (rank, location_key) > (:rank, :key))
+    AND (:locations IS NULL
+      OR location_key IN (SELECT value FROM json_each(:locations)))
+  ORDER BY sku, rank, location_key LIMIT :limit
+)
+"""
+
+_PAGE_OF_ALL = _PAGE.format(skus="")
+_PAGE_OF_SKUS = _PAGE.format(skus="sku IN (SELECT value FROM json_each(:skus)) AND")
+
+_BEFORE_ALL = StockCursor(Sku(""), LocationId(""))
+
+
+def find_request(db: Cursor, request: Request) -> tuple[bytes, bytes] | None:
+    """Return the digest and the reply stored for a request's id."""
+    if not request.request_id:
+        return None
+    row: tuple[bytes, bytes] | None = db.execute(
+        _REQUEST, (request.request_id,)
+    ).fetchone()
+    return row
+
+
+def first_reply(found: tuple[bytes, bytes] | None, request: Request) -> bytes | None:
+    """Return the reply of what `find_request` found.
+
+    Raises
+    ------
+    RequestReused
+        It was given to another digest.
+    """
+    if found is None:
+        return None
+    digest, reply = found
+    if digest != request.digest:
+        raise RequestReused(request.request_id)
+    return reply
+
+
+def find_plan(db: Cursor, plan_id: str) -> bytes | None:
+    """Return a plan's reply."""
+    row = db.execute(_PLAN, (plan_id,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def read_version(db: Cursor) -> int:
+    """Return the ledger's version."""
+    return int(db.execute("SELECT version FROM ledger").fetchone()[0])
+
+
+def read_page(
+    db: Cursor,
+    places: Places,
+    skus: Sequence[Sku],
+    location_ids: Sequence[LocationId],
+    after: StockCursor | None,
+    limit: int,
+) -> StockPage:
+    """Return a page of records by SKU, then location in rank order."""
+    rank, key = _place_after(places, after)
+    keys = [places.keys[each] for each in location_ids if each in places.keys]
+    version, rows = db.execute(
+        _PAGE_OF_SKUS if skus else _PAGE_OF_ALL,
+        {
+            "skus": _json(skus),
+            "locations": _json(keys) if location_ids else None,
+            "sku": (after or _BEFORE_ALL).sku,
+            "rank": rank,
+            "key": key,
+            "limit": limit + 1,  # one more tells whether there is a next page
+        },
+    ).fetchone()
+    records = tuple(StockRecord(*row) for row in json.loads(rows))
+    if len(records) <= limit:
+        return StockPage(records, None, version)
+    last = records[limit - 1]
+    return StockPage(records[:limit], StockCursor(last.sku, last.location_id), version)
+
+
+def _place_after(places: Places, after: StockCursor | None) -> tuple[int, int]:
+    """Return the (rank, key) a page starts after; an unknown location is the last."""
+    if after is None:
+        return -1, 0
+    location = places.locations.get(after.location_id)
+    if location is None:
+        return 2**62, 0
+    return location.rank, places.keys[after.location_id]
+
+
+def _json(values: Sequence[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def load_mirror(db: Cursor, today: int) -> Mirror:
+    """Read everything that memory holds; loads from yesterday on."""
+    version, network_version = db.execute(
+        "SELECT version, network_version FROM ledger"
+    ).fetchone()
+    places = load_places(db, network_version)
+    ids = {key: location_id for location_id, key in places.keys.items()}
+    loads = {
+        (day, ids[key]): Load(orders, units)
+        for day, key, orders, units in db.execute(_LOADS, (today - 1,))
+    }
+    return Mirror(places, _units(db), loads, version)
+
+
+def _units(db: Cursor) -> Iterator[Units]:
+    return (Units(*row) for row in db.execute(_UNITS))

@@ -1,0 +1,228 @@
+"""Where routing reads stock, and the simplest thing it can read from: memory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from availability.errors import (
+    InvalidChange,
+    OrderAlreadyRouted,
+    PlanNotFound,
+    RequestReused,
+    StockConflict,
+    Violation,
+)
+from availability.model import (
+    MAX_STOCK_UNITS,
+    Claim,
+    Location,
+    LocationId,
+    Network,
+    Request,
+    Reservation,
+    StockGrid,
+    StockRecord,
+)
+
+CapacitiesLeft = Mapping[LocationId, tuple[int | None, int | None]]
+"""(orders, units) that a location may still take today; None: no limit. Only
+locations that have a limit are in it."""
+
+
+class StockView(Protocol):
+    """What routing reads. Nothing here waits: all of it is in memory."""
+
+    def network(self) -> Network:
+        """Return all locations; the same object until one of them changes."""
+        ...
+
+    def grid(self) -> StockGrid:
+        """Return the available units, its columns those of ``grid.network``."""
+        ...
+
+    def capacity_left(self) -> CapacitiesLeft:
+        """Return what is left of today's capacities; empty when there are none."""
+        ...
+
+
+class RoutableStock(StockView, Protocol):
+    """A stock view that can also hold what a plan needs: every ledger is one."""
+
+    def reserve(self, reservation: Reservation) -> bytes:
+        """Allocate all claims and store the reply, or do neither.
+
+        A repeat of a request returns the first reply and allocates nothing.
+
+        Raises
+        ------
+        StockConflict
+            A claim is not there any more; the grid shows it by now.
+        RequestReused
+            The request's id came before with another body.
+        OrderAlreadyRouted
+            The order has a live plan.
+        StoreUnavailable
+            The database could not be written.
+        """
+        ...
+
+    def replay(self, request: Request) -> bytes | None:
+        """Return the reply to a request that was made before, or None.
+
+        Raises
+        ------
+        RequestReused
+            The request's id came before with another body.
+        """
+        ...
+
+
+class MemoryStock:
+    """Stock with no database: for files, replays and tests.
+
+    Safe to use from one thread only. Capacities are counted from what each
+    location has as if the day began when the object was made.
+
+    Raises
+    ------
+    InvalidChange
+        A record names an unknown location, repeats one, or holds a quantity out
+        of range; every such record is listed.
+    """
+
+    def __init__(
+        self, locations: Iterable[Location], records: Iterable[StockRecord]
+    ) -> None:
+        self._network = Network.of(locations)
+        self._grid = StockGrid(self._network)
+        self._capacity: dict[LocationId, tuple[int | None, int | None]] = {
+            each.location_id: (each.capacity_orders, each.capacity_units)
+            for each in self._network.locations
+            if each.capacity_orders is not None or each.capacity_units is not None
+        }
+        self._replies: dict[str, bytes] = {}
+        self._requests: dict[str, tuple[bytes, bytes]] = {}
+        self._live: dict[str, str] = {}
+        self._fill(records)
+
+    def _fill(self, records: Iterable[StockRecord]) -> None:
+        violations: list[Violation] = []
+        seen: set[tuple[str, str]] = set()
+        for n, record in enumerate(records):
+            column = self._network.index.get(record.location_id)
+            key = (record.location_id, record.sku)
+            if column is None:
+                message = f"no location {record.location_id!r}"
+                path = f"records[{n}].location_id"
+                violations.append(Violation(path, "UNKNOWN_LOCATION", message))
+            elif key in seen:
+                message = f"{record.sku!r} at {record.location_id!r} comes twice"
+                violations.append(Violation(f"records[{n}]", "DUPLICATE", message))
+            elif not 0 <= record.on_hand <= MAX_STOCK_UNITS:
+                message = f"must be 0 to {MAX_STOCK_UNITS}, got {record.on_hand}"
+                path = f"records[{n}].on_hand"
+                violations.append(Violation(path, "OUT_OF_RANGE", message))
+            else:
+                seen.add(key)
+                # As in the ledger: what is inactive has nothing available.
+                active = self._network.locations[column].active
+                self._grid.set(record.sku, column, record.available if active else 0)
+        if violations:
+            raise InvalidChange(violations)
+
+    def network(self) -> Network:
+        """Return all locations."""
+        return self._network
+
+    def grid(self) -> StockGrid:
+        """Return the available units."""
+        return self._grid
+
+    def capacity_left(self) -> CapacitiesLeft:
+        """Return what is left of the capacities."""
+        return self._capacity
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        """Consume stock: all claims or, if one of them is not there, none.
+
+        Claims are as in a `Reservation`: each (location, SKU) once. They count
+        as one order at each of their locations.
+
+        Raises
+        ------
+        StockConflict
+            Less is available than claimed.
+        """
+        left = []
+        for claim in claims:
+            column = self._network.index.get(claim.location_id)
+            row = self._grid.rows.get(claim.sku)
+            if column is None or row is None:
+                raise StockConflict(f"no {claim.sku!r} at {claim.location_id!r}")
+            units = int(self._grid.read([row])[0, column]) - claim.quantity
+            if units < 0:
+                raise StockConflict(
+                    f"{claim.quantity} of {claim.sku!r} claimed at "
+                    f"{claim.location_id!r}, {units + claim.quantity} available"
+                )
+            left.append((claim.sku, column, units))
+        for sku, column, units in left:
+            self._grid.set(sku, column, units)
+        if claims:
+            self._grid.version += 1
+            self._use_capacity(claims)
+
+    def _use_capacity(self, claims: Sequence[Claim]) -> None:
+        units: dict[LocationId, int] = {}
+        for claim in claims:
+            if claim.location_id in self._capacity:
+                before = units.get(claim.location_id, 0)
+                units[claim.location_id] = before + claim.quantity
+        for location_id, taken in units.items():
+            orders_left, units_left = self._capacity[location_id]
+            self._capacity[location_id] = (
+                None if orders_left is None else max(0, orders_left - 1),
+                None if units_left is None else max(0, units_left - taken),
+            )
+
+    def reserve(self, reservation: Reservation) -> bytes:
+        """Take the claims and keep the reply; see `RoutableStock.reserve`."""
+        request = reservation.request
+        first = self._first_reply(request)
+        if first is not None:
+            return first
+        live = self._live.get(reservation.order_id)
+        if live is not None:
+            raise OrderAlreadyRouted(reservation.order_id, live)
+        self.take(reservation.claims)
+        if reservation.claims:
+            self._live[reservation.order_id] = reservation.plan_id
+        self._replies[reservation.plan_id] = reservation.reply
+        if request.request_id:
+            self._requests[request.request_id] = (request.digest, reservation.reply)
+        return reservation.reply
+
+    def replay(self, request: Request) -> bytes | None:
+        """Return the first reply to a request; see `RoutableStock.replay`."""
+        return self._first_reply(request)
+
+    def _first_reply(self, request: Request) -> bytes | None:
+        known = self._requests.get(request.request_id)
+        if known is None:
+            return None
+        digest, reply = known
+        if digest != request.digest:
+            raise RequestReused(request.request_id)
+        return reply
+
+    def plan(self, plan_id: str) -> bytes:
+        """Return the reply stored with a plan.
+
+        Raises
+        ------
+        PlanNotFound
+            No plan has this id.
+        """
+        reply = self._replies.get(plan_id)
+        if reply is None:
+            raise PlanNotFound(plan_id)
+        return reply
