@@ -12,7 +12,7 @@ _guard = threading.Lock()
 
 
 class FileLock:
-    """An exclusive lock on ``path``, a file of its own beside the database.
+    """An exclusive lock on ``path`` (resolved), a file of its own beside the database.
 
     It is a POSIX record lock: the kernel drops it when the process ends, however
     it ends, and a forked child does not inherit it. Such locks do not tell the
@@ -26,7 +26,7 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path.resolve())
+        self._path = str(path)
         with _guard:
             # Before the file is touched: closing any descriptor of it would drop
             # the lock that this process holds.

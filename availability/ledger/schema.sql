@@ -29,12 +29,10 @@ CREATE TABLE stock (
   on_hand INTEGER NOT NULL CHECK (on_hand BETWEEN 0 AND 1000000000000),
   allocated INTEGER NOT NULL CHECK (allocated >= 0),
   safety_stock INTEGER NOT NULL CHECK (safety_stock BETWEEN 0 AND 1000000000000),
-  -- Units promised beyond what a later count found. Only an import sets it, to
-  -- max(0, allocated - on_hand), in the statement that sets on_hand; so nothing
-  -- else can bring allocated above on_hand.
-  deficit INTEGER NOT NULL CHECK (deficit >= 0),
-  PRIMARY KEY (sku, location_key),
-  CHECK (allocated <= on_hand + deficit)
+  -- Units promised beyond what a later count found. Only an import sets it, in the
+  -- statement that sets on_hand; so nothing else can bring allocated above on_hand.
+  deficit INTEGER NOT NULL CHECK (deficit = max(0, allocated - on_hand)),
+  PRIMARY KEY (sku, location_key)
 ) STRICT, WITHOUT ROWID;
 
 -- For a snapshot, which zeroes whatever else a location holds.

@@ -117,6 +117,8 @@ class Database:
 
     def __init__(self, path: Path | None) -> None:
         check_engine()
+        # Resolved, so that a link to the file leads to the same lock.
+        path = None if path is None else path.resolve()
         self._path = path
         # Re-entrant: in memory, a read within a write has only the writer.
         self._exclusive = threading.RLock()
@@ -157,7 +159,7 @@ class Database:
         target = ":memory:"
         if self._path is not None:
             # mode=rw: a file that is gone is an error, not a new, empty ledger.
-            target = f"{self._path.resolve().as_uri()}?mode=rw"
+            target = f"{self._path.as_uri()}?mode=rw"
         with _translated(f"{self._name} could not be opened"):
             return driver.connect(
                 target,

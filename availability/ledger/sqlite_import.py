@@ -110,7 +110,13 @@ class Imported:
 
 
 def judge(mode: ImportMode, changes: Sequence[StockChange], places: Places) -> Judged:
-    """Check everything but what a DELTA would leave on hand."""
+    """Check everything but what a DELTA would leave on hand.
+
+    Raises
+    ------
+    InvalidChange
+        Outside DELTA, where the stock has no say: the writer need not be kept busy.
+    """
     least = -MAX_STOCK_UNITS if mode is ImportMode.DELTA else 0
     breaches: list[Breach] = []
     sound: list[tuple[int, str, int, int, int | None]] = []
@@ -135,6 +141,8 @@ def judge(mode: ImportMode, changes: Sequence[StockChange], places: Places) -> J
         else:
             sound.append((n, sku, key, change.on_hand, safety))
         seen.add(pair)
+    if breaches and mode is not ImportMode.DELTA:
+        raise _refusal(breaches)
     return Judged(mode, breaches, json.dumps(sound, ensure_ascii=False))
 
 
@@ -176,8 +184,7 @@ def import_stock(db: Cursor, judged: Judged) -> Imported:
     db.execute(_FILL, {"changes": judged.sound, "delta": delta})
     breaches = judged.breaches + (_left_out_of_range(db) if delta else [])
     if breaches:
-        breaches.sort(key=lambda breach: breach.position)
-        raise InvalidChange([each.violation for each in breaches[:MAX_VIOLATIONS]])
+        raise _refusal(breaches)
     zeroed = 0
     if judged.mode is ImportMode.SNAPSHOT:
         zeroed = db.execute(_ZERO_THE_REST).rowcount
@@ -185,6 +192,11 @@ def import_stock(db: Cursor, judged: Judged) -> Imported:
     units = [Units(*row) for row in json.loads(db.execute(_UNITS).fetchone()[0])]
     db.execute("DELETE FROM temp.change")
     return Imported(written - zeroed, zeroed, units)
+
+
+def _refusal(breaches: list[Breach]) -> InvalidChange:
+    ordered = sorted(breaches, key=lambda breach: breach.position)
+    return InvalidChange([each.violation for each in ordered[:MAX_VIOLATIONS]])
 
 
 def _left_out_of_range(db: Cursor) -> list[Breach]:
