@@ -6,8 +6,9 @@ mathematics is on one page in docs/model.md; the numbers of the limits below are
 the numbers there.
 """
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -256,71 +257,113 @@ def _incomplete_breaches(problem: SourcingProblem, shipped: Sequence[int]) -> li
     return []
 
 
-def score(problem: SourcingProblem, pieces: Iterable[Piece]) -> tuple[Score, ...]:
+class _Totals(NamedTuple):
+    """What the terms of a plan are computed from."""
+
+    pieces: Sequence[Piece]
+    shipped: Sequence[int]
+    split_lines: int
+    unassigned: int
+    locations: Sequence[int]
+    origins: Sequence[int]
+
+
+def score(problem: SourcingProblem, pieces: Sequence[Piece]) -> tuple[Score, ...]:
     """Return what a plan is worth, objective by objective, in the policy's order.
 
     ``primary`` becomes two components for each used location, busiest first:
     ``primary.1.lines``, ``primary.1.units``, ``primary.2.lines``…
     """
-    pieces = list(pieces)
-    shipped = [0] * len(problem.demand)
-    places: dict[int, None] = {}
-    pieces_of: dict[int, int] = defaultdict(int)
-    for location, line, units in pieces:
-        shipped[line] += units
-        places[location] = None
-        pieces_of[line] += 1
-    origins = sorted({problem.origin_of(location) for location in places})
-    unassigned = sum(problem.demand) - sum(shipped)
+    totals = _totals(problem, pieces)
     scores: list[Score] = []
-    for objective in problem.objectives:
-        match objective.term:
-            case Term.PRIMARY:
-                scores += _primary(pieces, shipped)
-                continue
-            case Term.UNASSIGNED_UNITS:
-                value = unassigned
-            case Term.INCOMPLETE_ORDERS:
-                value = int(unassigned > 0)
-            case Term.SPLIT_LINES:
-                value = sum(1 for count in pieces_of.values() if count > 1)
-            case Term.SHIPMENTS:
-                value = len(origins)
-            case Term.RANK:
-                value = sum(places) + len(places)
-            case Term.MAX_RANK:
-                value = max(places, default=-1) + 1
-            case Term.DISTANCE_METERS:
-                value = _sum(problem.distance_meters, origins)
-            case Term.COST_MICROS:
-                value = _sum(problem.shipment_cost_micros, origins)
-                if problem.unit_cost_micros is not None:
-                    cost = problem.unit_cost_micros
-                    value += sum(int(cost[n]) * units for n, _, units in pieces)
-            case Term.LATENESS_MINUTES:
-                value = _sum(problem.lateness_minutes, origins)
-            case Term.WORKLOAD:
-                value = _sum(problem.workload, origins)
-        scores.append(Score(objective.term.value, False, value))
+    for name, value_of, _ in _components(problem.objectives):
+        if value_of is None:
+            scores += _primary(totals)
+        else:
+            scores.append(Score(name, False, value_of(problem, totals)))
     return tuple(scores)
+
+
+def _totals(problem: SourcingProblem, pieces: Sequence[Piece]) -> _Totals:
+    shipped = [0] * len(problem.demand)
+    split = 0
+    locations = set()
+    for location, line, units in pieces:
+        # The second piece of a line that has two or more makes it split, once.
+        if shipped[line] > 0:
+            split += 1
+            shipped[line] = -shipped[line]
+        shipped[line] += units if shipped[line] >= 0 else -units
+        locations.add(location)
+    if split:
+        shipped = [abs(units) for units in shipped]
+    used = sorted(locations)
+    origins = used
+    if problem.origin is not None:
+        origins = sorted({int(problem.origin[location]) for location in used})
+    unassigned = sum(problem.demand) - sum(shipped)
+    return _Totals(pieces, shipped, split, unassigned, used, origins)
+
+
+def _cost(problem: SourcingProblem, totals: _Totals) -> int:
+    cost = _sum(problem.shipment_cost_micros, totals.origins)
+    unit_cost = problem.unit_cost_micros
+    if unit_cost is not None:
+        cost += sum(int(unit_cost[n]) * units for n, _, units in totals.pieces)
+    return cost
+
+
+ValueOf = Callable[[SourcingProblem, _Totals], int]
+
+_VALUE_OF: Mapping[Term, ValueOf | None] = {
+    Term.UNASSIGNED_UNITS: lambda _, totals: totals.unassigned,
+    Term.INCOMPLETE_ORDERS: lambda _, totals: int(totals.unassigned > 0),
+    Term.SPLIT_LINES: lambda _, totals: totals.split_lines,
+    Term.SHIPMENTS: lambda _, totals: len(totals.origins),
+    Term.PRIMARY: None,
+    Term.RANK: lambda _, totals: sum(totals.locations) + len(totals.locations),
+    Term.MAX_RANK: lambda _, totals: max(totals.locations, default=-1) + 1,
+    Term.DISTANCE_METERS: lambda p, totals: _sum(p.distance_meters, totals.origins),
+    Term.COST_MICROS: _cost,
+    Term.LATENESS_MINUTES: lambda p, totals: _sum(p.lateness_minutes, totals.origins),
+    Term.WORKLOAD: lambda p, totals: _sum(p.workload, totals.origins),
+}
+
+
+@functools.lru_cache(maxsize=256)
+def _components(
+    objectives: tuple[Objective, ...],
+) -> tuple[tuple[str, ValueOf | None, Objective], ...]:
+    """Return each objective's name and how it is valued; None: it is primary."""
+    return tuple((each.term.value, _VALUE_OF[each.term], each) for each in objectives)
 
 
 def _sum(values: IntArray | None, indices: Iterable[int]) -> int:
     return 0 if values is None else sum(int(values[index]) for index in indices)
 
 
-def _primary(pieces: Sequence[Piece], shipped: Sequence[int]) -> list[Score]:
-    whole: dict[int, int] = defaultdict(int)
-    held: dict[int, int] = defaultdict(int)
-    for location, line, units in pieces:
+def _primary(totals: _Totals) -> list[Score]:
+    whole = dict.fromkeys(totals.locations, 0)
+    held = dict.fromkeys(totals.locations, 0)
+    for location, line, units in totals.pieces:
         held[location] += units
-        whole[location] += units == shipped[line]
+        whole[location] += units == totals.shipped[line]
     ordered = sorted(((whole[n], held[n]) for n in held), reverse=True)
     scores = []
-    for place, (lines, units) in enumerate(ordered, start=1):
-        scores.append(Score(f"primary.{place}.lines", True, lines))
-        scores.append(Score(f"primary.{place}.units", True, units))
+    for (lines, units), names in zip(
+        ordered, _primary_names(len(ordered)), strict=True
+    ):
+        scores.append(Score(names[0], True, lines))
+        scores.append(Score(names[1], True, units))
     return scores
+
+
+@functools.lru_cache(maxsize=256)
+def _primary_names(places: int) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (f"primary.{place}.lines", f"primary.{place}.units")
+        for place in range(1, places + 1)
+    )
 
 
 def key(problem: SourcingProblem, scores: Sequence[Score]) -> tuple[int, ...]:
@@ -379,16 +422,16 @@ def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue,
     Proven means: at the bound, or within the objective's tolerance of it, and so
     is every component before.
     """
-    tolerances = {each.term.value: each for each in problem.objectives}
+    scores = score(problem, solution.pieces)
+    if solution.bounds is None:
+        return tuple([ObjectiveValue(*each, each.value, True) for each in scores])
+    tolerances = {name: each for name, _, each in _components(problem.objectives)}
     values = []
     so_far = True
     ships = False
-    for name, maximize, value in score(problem, solution.pieces):
-        if solution.bounds is None:
-            bound = value
-        elif name in solution.bounds:
-            bound = solution.bounds[name]
-        else:
+    for name, maximize, value in scores:
+        bound = solution.bounds.get(name)
+        if bound is None:
             bound = static_bound(problem, name, ships)
         if maximize:
             so_far = so_far and value >= bound

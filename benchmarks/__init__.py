@@ -1,0 +1,1 @@
+"""Benchmarks of the hot paths: fixed work, and a wrong answer loses."""
