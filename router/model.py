@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from availability.model import LocationId, LocationKind, Sku
 
@@ -138,16 +139,14 @@ class RoutingPolicy:
             raise ValueError("an objective appears twice")
 
 
-@dataclass(frozen=True, slots=True)
-class KitComponent:
+class KitComponent(NamedTuple):
     """One part of a kit: ``quantity`` units of ``sku`` in each kit."""
 
     sku: Sku
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLine:
+class OrderLine(NamedTuple):
     """One line: ``quantity`` units, or kits where ``components`` are given."""
 
     line_id: str
@@ -159,8 +158,7 @@ class OrderLine:
     components: tuple[KitComponent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """Where an order goes; coordinates in degrees."""
 
     latitude: float | None = None
@@ -168,8 +166,7 @@ class Destination:
     country_code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """What one location asks for this order; None: the location's own."""
 
     location_id: LocationId
@@ -178,8 +175,7 @@ class Lane:
     arrival_minutes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
+class Frozen(NamedTuple):
     """Units already picked: they stay where they are."""
 
     line_id: str
@@ -187,8 +183,7 @@ class Frozen:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What a customer ordered. ``rejected`` are (line_id, location_id) pairs."""
 
     order_id: str
@@ -242,8 +237,7 @@ class EliminationFilter(enum.StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """Units of one line from one location; ``shipment`` is an index."""
 
     line_id: str
@@ -253,8 +247,7 @@ class Assignment:
     shipment: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shipment:
+class Shipment(NamedTuple):
     """What leaves one origin together, and why, in a sentence."""
 
     origin_id: str
@@ -264,8 +257,7 @@ class Shipment:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unassigned:
+class Unassigned(NamedTuple):
     """Units of one line that nobody ships."""
 
     line_id: str
@@ -274,8 +266,7 @@ class Unassigned:
     reason: UnassignedReason
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectiveValue:
+class ObjectiveValue(NamedTuple):
     """What a plan is worth under one objective; see ``optimize.problem``."""
 
     name: str

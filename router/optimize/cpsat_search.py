@@ -69,6 +69,8 @@ class Search:
         self._solver = cp_model.CpSolver()
         parameters = self._solver.parameters
         parameters.num_workers = 1
+        # OR-Tools would swallow Ctrl-C: it is the caller's.
+        parameters.catch_sigint_signal = False
         parameters.random_seed = 1
         parameters.cp_model_probing_level = 0
         parameters.symmetry_level = 0
@@ -212,7 +214,8 @@ class Search:
             self._vars.hint(self._plan)
         parameters = self._solver.parameters
         parameters.linearization_level = 1 if len(self._places) else 2
-        parameters.max_time_in_seconds = self._clock.seconds_left()
+        seconds = self._clock.seconds_left(self._vars.load_seconds)
+        parameters.max_time_in_seconds = seconds
         parameters.max_deterministic_time = self._clock.work
         status = self._solver.solve(self._vars.model)
         self._clock.work -= self._solver.response_proto.deterministic_time

@@ -22,6 +22,11 @@ Variable = Any
 Cell = tuple[int, int]
 """(location, line)."""
 
+_BUILD_SECONDS = 15e-6
+"""What it takes to build the model, for each cell."""
+_LOAD_SECONDS = 25e-6
+"""What the solver needs for each cell before it first looks at the clock."""
+
 total = cp_model.LinearExpr.sum
 weighted = cp_model.LinearExpr.weighted_sum
 
@@ -37,16 +42,16 @@ class Clock:
         self._deadline = time.monotonic() + limits.wall_seconds
         self.work = limits.deterministic_time
 
-    def seconds_left(self) -> float:
+    def seconds_left(self, needed: float = 0.0) -> float:
         """Return the seconds until the deadline.
 
         Raises
         ------
         OutOfTimeError
-            There are none, or no work is left.
+            There are fewer than needed, or no work is left.
         """
         seconds = self._deadline - time.monotonic()
-        if seconds <= 0 or self.work <= 0:
+        if seconds <= needed or self.work <= 0:
             raise OutOfTimeError
         return seconds
 
@@ -63,7 +68,8 @@ class SourcingVariables:
     Raises
     ------
     OutOfTimeError
-        The deadline passed while the model was built.
+        The deadline comes before the model is built and loaded, as far as can be
+        foreseen, or came while it was built.
     """
 
     def __init__(self, problem: SourcingProblem, clock: Clock) -> None:
@@ -81,6 +87,9 @@ class SourcingVariables:
         self.shipment: dict[int, Variable] = {}
         self.whole_lines = set(problem.indivisible).union(*problem.groups)
         self._split: dict[int, Variable] = {}
+        cells = int(np.count_nonzero(self.most))
+        self.load_seconds = cells * _LOAD_SECONDS
+        clock.seconds_left(cells * (_BUILD_SECONDS + _LOAD_SECONDS))
         self._add_variables(clock)
 
     def _add_variables(self, clock: Clock) -> None:

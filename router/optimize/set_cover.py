@@ -186,6 +186,8 @@ class _Peel:
             model.minimize(cp_model.LinearExpr.sum(used))
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
+        # OR-Tools would swallow Ctrl-C: it is the caller's.
+        solver.parameters.catch_sigint_signal = False
         solver.parameters.random_seed = 0
         solver.parameters.linearization_level = 2
         solver.parameters.max_time_in_seconds = left

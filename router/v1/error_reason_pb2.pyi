@@ -24,7 +24,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     ERROR_REASON_INVALID_REQUEST: _ErrorReason.ValueType  # 1
-    """Fields break their rules; BadRequest lists each.
+    """Fields break their rules; BadRequest lists each, as far as a status has
+    room; metadata says in `violations_left_out` how many it had none for.
     {"code": 3, "details": [{"reason": "INVALID_REQUEST"}, {"fieldViolations":
      [{"field": "order.lines[1].quantity", "description": "must be 1 to
      1000000000, got 0", "reason": "OUT_OF_RANGE"}]}]}
@@ -32,7 +33,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MALFORMED_MESSAGE: _ErrorReason.ValueType  # 2
     """The bytes are not a message of the expected type."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 3
-    """The `request_id` was used with another body."""
+    """The `request_id` was used with another body or method."""
     ERROR_REASON_ORDER_ALREADY_ROUTED: _ErrorReason.ValueType  # 4
     """The order has a live plan; metadata holds its `plan_id`."""
     ERROR_REASON_STOCK_CONTENTION: _ErrorReason.ValueType  # 5
@@ -44,16 +45,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 8
     """The store could not be read or written; nothing was changed."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 9
-    """A fault of ours; the log has the details under the same id."""
+    """A fault of ours; metadata holds its `error_id`, the log has the details
+    under the same id.
+    """
+    ERROR_REASON_REPLY_FULL: _ErrorReason.ValueType  # 10
+    """The reply to RouteOrders has no room left; nothing was allocated for this
+    order. Send it in another call.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """`reason` of the google.rpc.ErrorInfo on every error; its domain is
-    "repartir". Reasons are stable, messages are not.
+    """`reason` of the google.rpc.ErrorInfo on every error of ours; its domain is
+    "repartir". Reasons are stable, messages are not. What gRPC itself answers has
+    none: UNIMPLEMENTED, RESOURCE_EXHAUSTED for a message or metadata too large or
+    too many calls, DEADLINE_EXCEEDED once the deadline has passed.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
-"""Fields break their rules; BadRequest lists each.
+"""Fields break their rules; BadRequest lists each, as far as a status has
+room; metadata says in `violations_left_out` how many it had none for.
 {"code": 3, "details": [{"reason": "INVALID_REQUEST"}, {"fieldViolations":
  [{"field": "order.lines[1].quantity", "description": "must be 1 to
  1000000000, got 0", "reason": "OUT_OF_RANGE"}]}]}
@@ -61,7 +71,7 @@ ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
 ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 2
 """The bytes are not a message of the expected type."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 3
-"""The `request_id` was used with another body."""
+"""The `request_id` was used with another body or method."""
 ERROR_REASON_ORDER_ALREADY_ROUTED: ErrorReason.ValueType  # 4
 """The order has a live plan; metadata holds its `plan_id`."""
 ERROR_REASON_STOCK_CONTENTION: ErrorReason.ValueType  # 5
@@ -73,5 +83,11 @@ ERROR_REASON_PLAN_NOT_FOUND: ErrorReason.ValueType  # 7
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 8
 """The store could not be read or written; nothing was changed."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 9
-"""A fault of ours; the log has the details under the same id."""
+"""A fault of ours; metadata holds its `error_id`, the log has the details
+under the same id.
+"""
+ERROR_REASON_REPLY_FULL: ErrorReason.ValueType  # 10
+"""The reply to RouteOrders has no room left; nothing was allocated for this
+order. Send it in another call.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -176,7 +176,9 @@ Global___Objective: _TypeAlias = Objective  # noqa: Y015
 
 @_typing.final
 class LocationFilter(_message.Message):
-    """Which locations may ship. All that is set must hold."""
+    """Which locations may ship. All that is set must hold. Each list has at most
+    10,000 items.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -29,7 +29,8 @@ class RoutingServiceStub:
     """Decides which locations ship an order, and holds the stock.
 
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation (at most 100) and its path.
+    BadRequest with every violation and its path, at most 100 and as many as fit
+    into a status.
     """
 
     def __init__(self, channel):
@@ -59,7 +60,8 @@ class RoutingServiceServicer:
     """Decides which locations ship an order, and holds the stock.
 
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation (at most 100) and its path.
+    BadRequest with every violation and its path, at most 100 and as many as fit
+    into a status.
     """
 
     def RouteOrder(self, request, context):
@@ -87,7 +89,12 @@ class RoutingServiceServicer:
     def RouteOrders(self, request, context):
         """Plans many orders, one after another, each on its own and each with its own
         plan or status, in the order of the request. Not atomic: one order's fault
-        does not touch the others.
+        does not touch the others. Orders for which the call's deadline leaves no
+        time have the status DEADLINE_EXCEEDED, those for whose plan the reply has no
+        room RESOURCE_EXHAUSTED; nothing was allocated for either.
+
+        Errors:
+        * INVALID_ARGUMENT  no requests or too many.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +140,8 @@ class RoutingService:
     """Decides which locations ship an order, and holds the stock.
 
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation (at most 100) and its path.
+    BadRequest with every violation and its path, at most 100 and as many as fit
+    into a status.
     """
 
     @staticmethod

@@ -30,7 +30,8 @@ class RoutingServiceStub:
     """Decides which locations ship an order, and holds the stock.
 
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation (at most 100) and its path.
+    BadRequest with every violation and its path, at most 100 and as many as fit
+    into a status.
     """
 
     @_typing.overload
@@ -58,7 +59,12 @@ class RoutingServiceStub:
     RouteOrders: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.RouteOrdersRequest, _routing_service_pb2.RouteOrdersResponse]
     """Plans many orders, one after another, each on its own and each with its own
     plan or status, in the order of the request. Not atomic: one order's fault
-    does not touch the others.
+    does not touch the others. Orders for which the call's deadline leaves no
+    time have the status DEADLINE_EXCEEDED, those for whose plan the reply has no
+    room RESOURCE_EXHAUSTED; nothing was allocated for either.
+
+    Errors:
+      * INVALID_ARGUMENT  no requests or too many.
     """
     GetPlan: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.GetPlanRequest, _routing_service_pb2.GetPlanResponse]
     """Returns a stored plan as it was answered.
@@ -72,7 +78,8 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """Decides which locations ship an order, and holds the stock.
 
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation (at most 100) and its path.
+    BadRequest with every violation and its path, at most 100 and as many as fit
+    into a status.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -97,7 +104,12 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     RouteOrders: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.RouteOrdersRequest, _routing_service_pb2.RouteOrdersResponse]  # type: ignore[assignment]
     """Plans many orders, one after another, each on its own and each with its own
     plan or status, in the order of the request. Not atomic: one order's fault
-    does not touch the others.
+    does not touch the others. Orders for which the call's deadline leaves no
+    time have the status DEADLINE_EXCEEDED, those for whose plan the reply has no
+    room RESOURCE_EXHAUSTED; nothing was allocated for either.
+
+    Errors:
+      * INVALID_ARGUMENT  no requests or too many.
     """
     GetPlan: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.GetPlanRequest, _routing_service_pb2.GetPlanResponse]  # type: ignore[assignment]
     """Returns a stored plan as it was answered.
@@ -110,7 +122,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Decides which locations ship an order, and holds the stock.
 
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation (at most 100) and its path.
+    BadRequest with every violation and its path, at most 100 and as many as fit
+    into a status.
     """
 
     @_abc_1.abstractmethod
@@ -145,7 +158,12 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_routing_service_pb2.RouteOrdersResponse, _abc.Awaitable[_routing_service_pb2.RouteOrdersResponse]]:
         """Plans many orders, one after another, each on its own and each with its own
         plan or status, in the order of the request. Not atomic: one order's fault
-        does not touch the others.
+        does not touch the others. Orders for which the call's deadline leaves no
+        time have the status DEADLINE_EXCEEDED, those for whose plan the reply has no
+        room RESOURCE_EXHAUSTED; nothing was allocated for either.
+
+        Errors:
+          * INVALID_ARGUMENT  no requests or too many.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,112 @@
+"""Calls to a running server: bounded, repeatable, and with readable refusals."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from availability.v1 import stock_service_pb2_grpc
+from router.v1 import routing_service_pb2_grpc
+
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""gRPC's own limit, in both directions."""
+CALL_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+ATTEMPTS = 4
+"""Times a call is made before its failure is believed."""
+FIRST_PAUSE_SECONDS = 0.2
+
+# The outcome is unknown or the server is busy: repeat with the same request_id.
+_REPEATABLE = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+
+Reply = TypeVar("Reply", bound=Message)
+
+
+class CallFailed(Exception):
+    """The server refused a call or could not be reached; one line a cause."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("; ".join(lines))
+
+
+class Client:
+    """The two services of one server."""
+
+    def __init__(self, address: str, channel: grpc.Channel) -> None:
+        self.address = address
+        self.routing = routing_service_pb2_grpc.RoutingServiceStub(channel)
+        self.stock = stock_service_pb2_grpc.StockServiceStub(channel)
+
+    def call(self, method: Callable[..., Reply], request: Message) -> Reply:
+        """Call, and repeat what may be repeated.
+
+        Only for reads, and for writes with a ``request_id``: the reply to the
+        first attempt may have been lost on the way.
+
+        Raises
+        ------
+        CallFailed
+            The server refused, or did not answer in any attempt.
+        """
+        pause_seconds = FIRST_PAUSE_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return method(request, timeout=CALL_SECONDS)
+            except grpc.RpcError as error:
+                if error.code() not in _REPEATABLE or attempt == ATTEMPTS:
+                    raise CallFailed(*_causes(self.address, error)) from None
+            time.sleep(pause_seconds)
+            pause_seconds *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Client]:
+    """Open a connection and close it at the end.
+
+    Raises
+    ------
+    CallFailed
+        Nothing answers there.
+    """
+    options = (("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),)
+    with grpc.insecure_channel(address, options=options) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
+        except grpc.FutureTimeoutError:
+            raise CallFailed(
+                f"no server answers at {address}: is `repartir serve` running there?"
+            ) from None
+        yield Client(address, channel)
+
+
+def _causes(address: str, error: grpc.RpcError) -> list[str]:
+    """Return every violation of a refusal, or else its message, a line each."""
+    # What a call raises is the call itself; its type does not say so.
+    status = rpc_status.from_call(cast(grpc.Call, error))
+    causes: list[str] = []
+    left_out = ""
+    for packed in status.details if status is not None else ():
+        bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+        if packed.Unpack(bad):
+            for each in bad.field_violations:
+                causes.append(f"{each.field}: {each.description}")
+        elif packed.Unpack(info):
+            left_out = info.metadata.get("violations_left_out", "")
+    if left_out:
+        causes.append(f"and {left_out} more")
+    if causes:
+        return causes
+    message = " ".join((error.details() or "no reason was given").split())
+    return [f"{address}: {error.code().name}: {message}"]

@@ -1,0 +1,73 @@
+"""Every enum, both ways. A test walks the descriptors: none may be missing."""
+
+from types import MappingProxyType
+
+from availability.model import ImportMode, LocationKind
+from availability.v1 import location_pb2, stock_service_pb2
+from router.model import (
+    EliminationFilter,
+    Incomplete,
+    PlanStatus,
+    SplitRung,
+    Term,
+    UnassignedReason,
+)
+from router.v1 import plan_pb2, policy_pb2
+
+# The members share their names with the model's: a name that one side lacks is
+# a KeyError when the server starts, never a wrong answer.
+
+KIND_TO_WIRE = MappingProxyType(
+    {
+        kind: location_pb2.LocationKind.Value(f"LOCATION_KIND_{kind.name}")
+        for kind in LocationKind
+    }
+)
+MODE_TO_WIRE = MappingProxyType(
+    {
+        mode: stock_service_pb2.ImportMode.Value(f"IMPORT_MODE_{mode.name}")
+        for mode in ImportMode
+    }
+)
+TERM_TO_WIRE = MappingProxyType(
+    {
+        term: policy_pb2.ObjectiveTerm.Value(f"OBJECTIVE_TERM_{term.name}")
+        for term in Term
+    }
+)
+RUNG_TO_WIRE = MappingProxyType(
+    {rung: policy_pb2.SplitRung.Value(f"SPLIT_RUNG_{rung.name}") for rung in SplitRung}
+)
+INCOMPLETE_TO_WIRE = MappingProxyType(
+    {
+        each: policy_pb2.IncompletePolicy.Value(f"INCOMPLETE_POLICY_{each.name}")
+        for each in Incomplete
+    }
+)
+STATUS_TO_WIRE = MappingProxyType(
+    {
+        status: plan_pb2.PlanStatus.Value(f"PLAN_STATUS_{status.name}")
+        for status in PlanStatus
+    }
+)
+UNASSIGNED_TO_WIRE = MappingProxyType(
+    {
+        reason: plan_pb2.UnassignedReason.Value(f"UNASSIGNED_REASON_{reason.name}")
+        for reason in UnassignedReason
+    }
+)
+FILTER_TO_WIRE = MappingProxyType(
+    {
+        each: plan_pb2.EliminationFilter.Value(f"ELIMINATION_FILTER_{each.name}")
+        for each in EliminationFilter
+    }
+)
+
+KIND_FROM_WIRE = MappingProxyType({v: k for k, v in KIND_TO_WIRE.items()})
+MODE_FROM_WIRE = MappingProxyType({v: k for k, v in MODE_TO_WIRE.items()})
+TERM_FROM_WIRE = MappingProxyType({v: k for k, v in TERM_TO_WIRE.items()})
+RUNG_FROM_WIRE = MappingProxyType({v: k for k, v in RUNG_TO_WIRE.items()})
+INCOMPLETE_FROM_WIRE = MappingProxyType({v: k for k, v in INCOMPLETE_TO_WIRE.items()})
+STATUS_FROM_WIRE = MappingProxyType({v: k for k, v in STATUS_TO_WIRE.items()})
+UNASSIGNED_FROM_WIRE = MappingProxyType({v: k for k, v in UNASSIGNED_TO_WIRE.items()})
+FILTER_FROM_WIRE = MappingProxyType({v: k for k, v in FILTER_TO_WIRE.items()})

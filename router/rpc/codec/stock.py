@@ -1,0 +1,140 @@
+"""Locations, imports and stock records."""
+
+from collections.abc import Iterable
+
+from availability.model import (
+    UNRANKED,
+    ImportResult,
+    Location,
+    LocationId,
+    LocationKind,
+    PutResult,
+    Sku,
+    StockChange,
+    StockRecord,
+)
+from availability.v1 import location_pb2, stock_service_pb2
+from router.rpc.codec.enums import KIND_FROM_WIRE, KIND_TO_WIRE
+
+
+def decode_location(wire: location_pb2.Location) -> Location:
+    """Read a location that has passed `location_breaches`."""
+    has = wire.HasField
+    return Location(
+        LocationId(wire.location_id),
+        rank=wire.rank or UNRANKED,
+        kind=KIND_FROM_WIRE[wire.kind] if wire.kind else LocationKind.WAREHOUSE,
+        active=wire.active if has("active") else True,
+        latitude=wire.latitude if has("latitude") else None,
+        longitude=wire.longitude if has("longitude") else None,
+        country_code=wire.country_code,
+        origin_id=wire.origin_id,
+        groups=frozenset(wire.groups),
+        shipping_methods=frozenset(wire.shipping_methods),
+        channel_ids=frozenset(wire.channel_ids),
+        capacity_orders=wire.capacity_orders if has("capacity_orders") else None,
+        capacity_units=wire.capacity_units if has("capacity_units") else None,
+        shipment_cost_micros=wire.shipment_cost_micros,
+        unit_cost_micros=wire.unit_cost_micros,
+        workload_minutes=wire.workload_minutes,
+    )
+
+
+def encode_location(location: Location) -> location_pb2.Location:
+    """Write a location; sets in order, so that the bytes are always the same."""
+    return location_pb2.Location(
+        location_id=location.location_id,
+        rank=0 if location.rank == UNRANKED else location.rank,
+        kind=KIND_TO_WIRE[location.kind],
+        active=location.active,
+        latitude=location.latitude,
+        longitude=location.longitude,
+        country_code=location.country_code,
+        origin_id=location.origin_id,
+        groups=sorted(location.groups),
+        shipping_methods=sorted(location.shipping_methods),
+        channel_ids=sorted(location.channel_ids),
+        capacity_orders=location.capacity_orders,
+        capacity_units=location.capacity_units,
+        shipment_cost_micros=location.shipment_cost_micros,
+        unit_cost_micros=location.unit_cost_micros,
+        workload_minutes=location.workload_minutes,
+    )
+
+
+def decode_changes(wire: Iterable[stock_service_pb2.StockChange]) -> list[StockChange]:
+    """Read the lines of an import; whether they make sense is the ledger's to say."""
+    return [
+        StockChange(
+            LocationId(each.location_id),
+            Sku(each.sku),
+            each.on_hand_units,
+            each.safety_stock_units if each.HasField("safety_stock_units") else None,
+        )
+        for each in wire
+    ]
+
+
+def encode_change(change: StockChange) -> stock_service_pb2.StockChange:
+    """Write one line of an import: what a client of ours sends."""
+    return stock_service_pb2.StockChange(
+        location_id=change.location_id,
+        sku=change.sku,
+        on_hand_units=change.on_hand,
+        safety_stock_units=change.safety_stock,
+    )
+
+
+def encode_put(result: PutResult) -> bytes:
+    """Return the bytes of a ``PutLocationsResponse``: what is sent and stored."""
+    reply = stock_service_pb2.PutLocationsResponse(
+        created_count=result.created_count, replaced_count=result.replaced_count
+    )
+    return reply.SerializeToString(deterministic=True)
+
+
+def decode_put(reply: bytes) -> PutResult:
+    """Read what `encode_put` wrote."""
+    wire = stock_service_pb2.PutLocationsResponse.FromString(reply)
+    return PutResult(wire.created_count, wire.replaced_count)
+
+
+def encode_import(result: ImportResult) -> bytes:
+    """Return the bytes of an ``ImportStockResponse``: what is sent and stored."""
+    reply = stock_service_pb2.ImportStockResponse(
+        changed_count=result.changed_count,
+        zeroed_count=result.zeroed_count,
+        stock_version=result.stock_version,
+    )
+    return reply.SerializeToString(deterministic=True)
+
+
+def decode_import(reply: bytes) -> ImportResult:
+    """Read what `encode_import` wrote."""
+    wire = stock_service_pb2.ImportStockResponse.FromString(reply)
+    return ImportResult(wire.changed_count, wire.zeroed_count, wire.stock_version)
+
+
+def add_record(
+    wire: stock_service_pb2.ListStockResponse, record: StockRecord, active: bool
+) -> None:
+    """Write one record; nothing is available where the location is inactive."""
+    wire.records.add(
+        location_id=record.location_id,
+        sku=record.sku,
+        on_hand_units=record.on_hand,
+        allocated_units=record.allocated,
+        safety_stock_units=record.safety_stock,
+        available_units=record.available if active else 0,
+    )
+
+
+def decode_record(wire: stock_service_pb2.StockRecord) -> StockRecord:
+    """Read one record: what a client of ours does."""
+    return StockRecord(
+        LocationId(wire.location_id),
+        Sku(wire.sku),
+        wire.on_hand_units,
+        wire.allocated_units,
+        wire.safety_stock_units,
+    )

@@ -1,0 +1,172 @@
+"""`router.v1.RoutingService`: decode, route, encode."""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import grpc
+
+from availability.errors import PlanNotFound, Violation
+from availability.ledger.protocol import Ledger
+from availability.model import Request
+from router.errors import DeadlineTooShort, InvalidOrder
+from router.model import Order, RoutingPolicy
+from router.optimize.limits import SolveLimits
+from router.pipeline import RouteOptions, Router
+from router.policies import DEFAULT, PRESETS
+from router.rpc.codec.order import decode_order
+from router.rpc.codec.plan import encode_reply, join_results
+from router.rpc.codec.policy import decode_policy
+from router.rpc.codec.request import (
+    DEFAULT_SOLVE_SECONDS,
+    decode_request,
+    decode_solve_timeout,
+)
+from router.rpc.driver import Driver
+from router.rpc.interceptors import MIN_DEADLINE_SECONDS, guarded
+from router.rpc.status import ReplyFull, status_of
+from router.shape import (
+    MAX_ID_CHARACTERS,
+    MAX_VIOLATIONS,
+    order_breaches,
+    policy_breaches,
+)
+from router.v1 import routing_service_pb2
+
+SOLVE_SHARE = 0.6
+"""Of the time left, what solving may use; the rest is for the commit."""
+MAX_REQUESTS = 1_000
+"""Most orders in one call."""
+MAX_MARGIN_SECONDS = 0.25
+"""Most time of a call of many orders that is kept to send its reply in: should it
+come too late, all its orders are routed and their caller does not know it."""
+MARGIN_SHARE = 0.1
+"""Of a short call's time, what is kept for that."""
+REPLY_BYTES = 3 * 2**20
+"""Plans in one reply: clients refuse 4 MiB, and the last plan may be large."""
+
+SERVICE = "router.v1.RoutingService"
+
+_DEFAULT_POLICY = PRESETS[DEFAULT]
+
+
+class _Call(NamedTuple):
+    order: Order
+    policy: RoutingPolicy
+    request: Request
+    solve_seconds: float
+
+
+class RoutingService:
+    """Serve ``router.v1.RoutingService``."""
+
+    def __init__(self, router: Router, ledger: Ledger, driver: Driver) -> None:
+        self._router = router
+        self._ledger = ledger
+        self._driver = driver
+
+    def generic_handler(self) -> grpc.GenericRpcHandler:
+        """Return what a gRPC server registers."""
+        wire = routing_service_pb2
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "RouteOrder": guarded(wire.RouteOrderRequest, self.RouteOrder),
+                "RouteOrders": guarded(wire.RouteOrdersRequest, self.RouteOrders),
+                "GetPlan": guarded(wire.GetPlanRequest, self.GetPlan),
+            },
+        )
+
+    async def RouteOrder(
+        self, wire: routing_service_pb2.RouteOrderRequest, deadline: float
+    ) -> bytes:
+        """Plan one order and, unless it is only to be evaluated, reserve."""
+        order, policy, request, solve_seconds = _decode(wire)
+        left = deadline - time.monotonic()
+        if left < MIN_DEADLINE_SECONDS:
+            raise DeadlineTooShort(f"{max(0.0, left) * 1_000:.1f} ms are left")
+        options = RouteOptions(
+            SolveLimits(wall_seconds=min(solve_seconds, SOLVE_SHARE * left)),
+            wire.counterfactuals,
+        )
+        if wire.validate_only:
+            steps = self._router.evaluate_steps(order, policy, options)
+            return encode_reply(await self._driver.run(steps))
+        return await self._driver.run(
+            self._router.route_steps(order, policy, options, request, encode_reply)
+        )
+
+    async def RouteOrders(
+        self, wire: routing_service_pb2.RouteOrdersRequest, deadline: float
+    ) -> bytes:
+        """Plan one order after another, each on its own."""
+        count = len(wire.requests)
+        if not 1 <= count <= MAX_REQUESTS:
+            message = f"must be 1 to {MAX_REQUESTS}, got {count}"
+            reason = "TOO_MANY" if count else "REQUIRED"
+            raise InvalidOrder([Violation("requests", reason, message)])
+        left = deadline - time.monotonic()
+        deadline -= min(MAX_MARGIN_SECONDS, MARGIN_SHARE * left)
+        results: list[bytes] = []
+        size = 0
+        for each in wire.requests:
+            late = deadline - time.monotonic() < MIN_DEADLINE_SECONDS
+            if late or size > REPLY_BYTES:
+                # One answer for all that are left: there may be no time for more.
+                end = _result_of(
+                    DeadlineTooShort("the orders before took the call's time")
+                    if late
+                    else ReplyFull("the reply is full: send this order again")
+                )
+                results += [end] * (count - len(results))
+                break
+            try:
+                results.append(await self.RouteOrder(each, deadline))
+            except Exception as error:
+                results.append(_result_of(error))
+            size += len(results[-1])
+            # An order that needs only the processor never waits, but others do.
+            await asyncio.sleep(0)
+        return join_results(results)
+
+    async def GetPlan(
+        self, wire: routing_service_pb2.GetPlanRequest, _deadline: float
+    ) -> bytes:
+        """Return a stored plan as it was answered."""
+        if not 0 < len(wire.plan_id) <= MAX_ID_CHARACTERS:
+            raise PlanNotFound(wire.plan_id)
+        # Its bytes are a RouteOrderResponse's, and so a GetPlanResponse's.
+        return self._ledger.plan(wire.plan_id)
+
+
+def _result_of(error: Exception) -> bytes:
+    result = routing_service_pb2.RouteOrderResult(error=status_of(error))
+    return result.SerializeToString(deterministic=True)
+
+
+def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _Call:
+    """Read a request.
+
+    Raises
+    ------
+    InvalidOrder
+        With what the model cannot hold, and what has not the shape. When there
+        is nothing of the first, the router judges the second.
+    """
+    violations: list[Violation] = []
+    order = decode_order(wire.order, "order", violations)
+    policy = _DEFAULT_POLICY
+    if wire.HasField("policy"):
+        policy = decode_policy(wire.policy, "policy", violations)
+    request = Request()
+    if wire.request_id and not wire.validate_only:
+        request = decode_request("RouteOrder", wire, wire.request_id, violations)
+    solve_seconds = DEFAULT_SOLVE_SECONDS
+    if wire.HasField("solve_timeout"):
+        solve_seconds = decode_solve_timeout(wire.solve_timeout, violations)
+    if violations:
+        said = {each.path for each in violations}
+        rest = order_breaches(order) + policy_breaches(policy)
+        violations += [each for each in rest if each.path not in said]
+        raise InvalidOrder(violations[:MAX_VIOLATIONS])
+    return _Call(order, policy, request, solve_seconds)

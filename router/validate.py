@@ -1,0 +1,133 @@
+"""Whether an order makes sense here: against the network, the stock, the policy.
+
+The second of two passes; the first, `router.shape`, needs only the values.
+Each reports every breach at once, and this one runs only when the first is
+clean: it may trust ranges and ids.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from availability.errors import Violation
+from availability.model import Network, StockGrid
+from router.errors import InvalidOrder
+from router.model import Order, RoutingPolicy, Term, Walk
+from router.shape import MAX_VIOLATIONS, order_breaches, policy_breaches
+
+
+def validate(
+    order: Order, policy: RoutingPolicy, network: Network, grid: StockGrid
+) -> None:
+    """Judge shape, then sense.
+
+    Raises
+    ------
+    InvalidOrder
+        With every breach of the first pass that found any, at most
+        `MAX_VIOLATIONS`.
+    """
+    found = order_breaches(order) + policy_breaches(policy)
+    if not found:
+        found = sense_breaches(order, policy, network, grid)
+    if found:
+        raise InvalidOrder(found[:MAX_VIOLATIONS])
+
+
+def sense_breaches(
+    order: Order, policy: RoutingPolicy, network: Network, grid: StockGrid
+) -> list[Violation]:
+    """Return what an order of good shape names that is not there or not enough."""
+    found: list[Violation] = []
+    rows = grid.rows
+    for n, line in enumerate(order.lines):
+        if line.components:
+            for m, part in enumerate(line.components):
+                if part.sku not in rows:
+                    path = f"order.lines[{n}].components[{m}].sku"
+                    found.append(_unknown(path, "SKU", part.sku))
+        elif line.sku not in rows:
+            found.append(_unknown(f"order.lines[{n}].sku", "SKU", line.sku))
+    if order.lanes:
+        for n, lane in enumerate(order.lanes):
+            if lane.location_id not in network.index:
+                path = f"order.lanes[{n}].location_id"
+                found.append(_unknown(path, "LOCATION", lane.location_id))
+    if order.frozen or order.rejected:
+        found += _pairs(order, network)
+    if order.destination.latitude is None:
+        found += _coordinates(policy)
+    return found + _filter(policy, network)
+
+
+def _pairs(order: Order, network: Network) -> list[Violation]:
+    """Judge what is said of a line and a location."""
+    found: list[Violation] = []
+    ordered = {line.line_id: line.quantity for line in order.lines}
+    frozen: dict[str, int] = defaultdict(int)
+    for n, each in enumerate(order.frozen):
+        frozen[each.line_id] += each.quantity
+        if each.line_id not in ordered:
+            path = f"order.frozen[{n}].line_id"
+            found.append(_unknown(path, "LINE", each.line_id))
+        elif frozen[each.line_id] > ordered[each.line_id]:
+            message = (
+                f"{frozen[each.line_id]} units of line {each.line_id!r} are frozen, "
+                f"{ordered[each.line_id]} ordered"
+            )
+            path = f"order.frozen[{n}].quantity"
+            found.append(Violation(path, "FROZEN_EXCEEDS_ORDERED", message))
+        if each.location_id not in network.index:
+            path = f"order.frozen[{n}].location_id"
+            found.append(_unknown(path, "LOCATION", each.location_id))
+    # A set has lost the places its pairs had in the request; sorted, so that the
+    # same request is always answered in the same words.
+    for line_id, location_id in sorted(order.rejected):
+        if line_id not in ordered:
+            found.append(_unknown("order.rejected", "LINE", line_id))
+        if location_id not in network.index:
+            found.append(_unknown("order.rejected", "LOCATION", location_id))
+    return found
+
+
+def _coordinates(policy: RoutingPolicy) -> list[Violation]:
+    """Return what of the policy needs a destination that has coordinates."""
+    users: Sequence[str] = [
+        name
+        for name, used in (
+            (
+                "policy.filter.max_distance_meters",
+                policy.filter.max_distance_meters > 0,
+            ),
+            ("the walk 'nearest'", policy.walk is Walk.NEAREST),
+            (
+                "the objective distance_meters",
+                Term.DISTANCE_METERS in [each.term for each in policy.objectives],
+            ),
+        )
+        if used
+    ]
+    return [
+        Violation(
+            "order.destination",
+            "COORDINATES_REQUIRED",
+            f"{user} needs the destination's latitude and longitude",
+        )
+        for user in users
+    ]
+
+
+def _filter(policy: RoutingPolicy, network: Network) -> list[Violation]:
+    return [
+        _unknown(f"policy.filter.{name}", "LOCATION", location_id)
+        for name, ids in (
+            ("included_location_ids", policy.filter.included_location_ids),
+            ("excluded_location_ids", policy.filter.excluded_location_ids),
+        )
+        for location_id in sorted(ids)
+        if location_id not in network.index
+    ]
+
+
+def _unknown(path: str, noun: str, value: str) -> Violation:
+    name = noun if noun == "SKU" else noun.lower()
+    return Violation(path, f"UNKNOWN_{noun}", f"no {name} {value[:128]!r}")

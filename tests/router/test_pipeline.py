@@ -1,0 +1,486 @@
+"""The flow: what is read, solved, stored, repeated, and in which order."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from availability.errors import (
+    AvailabilityError,
+    OrderAlreadyRouted,
+    RequestReused,
+    StockConflict,
+    StoreUnavailable,
+)
+from availability.model import Claim, LocationId, Request, Reservation, Sku
+from availability.stock_view import MemoryStock
+from router.errors import InvalidOrder, SolverError, StockContention
+from router.model import (
+    Counterfactuals,
+    Incomplete,
+    PlanStatus,
+    RoutingPlan,
+    RoutingPolicy,
+    SplitRung,
+)
+from router.optimize import solve as engines
+from router.optimize.limits import SolveLimits
+from router.optimize.problem import Piece, Solution
+from router.pipeline import (
+    ExplainWork,
+    ReserveWork,
+    RouteOptions,
+    Router,
+    Solved,
+    SolveWork,
+)
+from router.policies import DEFAULT, PRESETS
+from tests.builders import (
+    PARIS,
+    SEED,
+    kit,
+    line,
+    only,
+    order,
+    policy,
+    stock,
+    try_all,
+    try_all_excluding,
+)
+
+OPTIONS = RouteOptions(SolveLimits(wall_seconds=20.0))
+WITH_COUNTERFACTUALS = dataclasses.replace(OPTIONS, counterfactuals=True)
+
+
+class Ledger(MemoryStock):
+    """Stock that notes what is asked of it; ``errors`` meet the reservations."""
+
+    def __init__(self, *errors: Callable[["Ledger"], AvailabilityError]) -> None:
+        seed = stock(SEED)
+        super().__init__(seed.network().locations, [])
+        for sku in ("shirt", "hat", "shoes"):
+            for column, units_of in enumerate(SEED.values()):
+                self.grid().set(sku, column, units_of[sku])
+        self._errors = list(errors)
+        self.asked: list[str] = []
+        self.reservations: list[Reservation] = []
+
+    def reserve(self, reservation: Reservation) -> bytes:
+        self.asked.append("reserve")
+        self.reservations.append(reservation)
+        if self._errors:
+            raise self._errors.pop(0)(self)
+        return super().reserve(reservation)
+
+    def replay(self, request: Request) -> bytes | None:
+        self.asked.append("replay")
+        return super().replay(request)
+
+    def on_hand(self, sku: str) -> list[int]:
+        row: list[int] = self.grid().read([self.grid().rows[sku]])[0].tolist()
+        return row
+
+
+def conflict(_: Ledger) -> AvailabilityError:
+    return StockConflict("gone")
+
+
+def taken(location: int, sku: str) -> Callable[[Ledger], AvailabilityError]:
+    """Return a conflict because others took all of an SKU at a location."""
+
+    def take(ledger: Ledger) -> AvailabilityError:
+        ledger.grid().set(sku, location, 0)
+        return StockConflict("gone")
+
+    return take
+
+
+def route(
+    ledger: Ledger,
+    wanted: Any,
+    by: RoutingPolicy = PRESETS[DEFAULT],
+    request: Request = Request(),
+    encode: Callable[[RoutingPlan], bytes] = lambda plan: repr(plan).encode(),
+    **fields: Any,
+) -> bytes:
+    return Router(ledger, **fields).route(wanted, by, OPTIONS, request, encode)
+
+
+def places(plan: RoutingPlan) -> list[tuple[str, str, int]]:
+    return [(each.line_id, each.location_id, each.quantity)
+            for each in plan.assignments]  # fmt: skip
+
+
+# --- Evaluate -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        # The seed's worked table, rows that one location or two can do.
+        (order("shirt", "hat", "shoes"), [("shirt", "montreal", 1),
+                                          ("hat", "montreal", 1),
+                                          ("shoes", "montreal", 1)]),
+        (order("shirt", "hat:4", "shoes:2"), [("shirt", "laval", 1),
+                                              ("hat", "laval", 4),
+                                              ("shoes", "laval", 2)]),
+        (order("shirt", "hat:12", "shoes:2"), [("shirt", "laval", 1),
+                                               ("hat", "laval", 10),
+                                               ("shoes", "laval", 2),
+                                               ("hat", "montreal", 2)]),
+    ],
+)  # fmt: skip
+def test_evaluate_plans(wanted: Any, expected: list[tuple[str, str, int]]) -> None:
+    plan = Router(Ledger()).evaluate(wanted)
+
+    assert places(plan) == expected
+    assert plan.proven
+    assert plan.status is PlanStatus.FULL
+
+
+def test_evaluate_writes_nothing() -> None:
+    ledger = Ledger()
+
+    plan = Router(ledger).evaluate(order("hat:2"), PRESETS[DEFAULT], OPTIONS)
+
+    assert plan.plan_id == ""
+    assert ledger.asked == []
+    assert ledger.on_hand("hat") == [3, 10, 10]
+
+
+def test_evaluate_and_route_make_the_same_plan() -> None:
+    plans: list[RoutingPlan] = []
+    wanted, by = order("hat:20", "shirt:12"), policy(max_shipments=2)
+
+    def keep(plan: RoutingPlan) -> bytes:
+        plans.append(plan)
+        return b""
+
+    evaluated = Router(Ledger()).evaluate(wanted, by, OPTIONS)
+    route(Ledger(), wanted, by, encode=keep)
+
+    (routed,) = plans
+    micros = evaluated.solve_micros
+    routed = dataclasses.replace(routed, plan_id="", solve_micros=micros)
+    assert routed == evaluated
+
+
+def test_every_breach_is_listed_and_nothing_reserved() -> None:
+    ledger = Ledger()
+
+    with pytest.raises(InvalidOrder) as caught:
+        route(ledger, order("cap", "tie"))
+
+    assert len(caught.value.violations) == 2
+    assert ledger.asked == []
+
+
+def test_nobody_eligible_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "solve_excluding", try_all_excluding, raising=False)
+    rule = only(groups=frozenset(["none"]))
+
+    plan = Router(Ledger()).evaluate(order("hat"), rule, WITH_COUNTERFACTUALS)
+
+    assert plan.status is PlanStatus.NONE
+    assert [each.reason.value for each in plan.unassigned] == ["locations_eliminated"]
+    assert {each.value for each in plan.eliminated.values()} == {"group"}
+    assert plan.proven
+    assert plan.counterfactuals == Counterfactuals()
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("priority", [("hat", "montreal", 3), ("hat", "sherbrooke", 2)]),
+        # Sherbrooke and Laval have as many useful hats: the first in rank.
+        ("highest-stock", [("hat", "sherbrooke", 5)]),
+        # Nobody has coordinates: all are as far, and the rank decides.
+        ("nearest", [("hat", "montreal", 3), ("hat", "sherbrooke", 2)]),
+    ],
+)
+def test_walks_walk(preset: str, expected: list[tuple[str, str, int]]) -> None:
+    wanted = order("hat:5", destination=PARIS)
+
+    plan = Router(Ledger()).evaluate(wanted, PRESETS[preset])
+
+    assert plan.engine == "walk"
+    assert sorted(places(plan), key=lambda each: -each[2]) == expected
+
+
+# --- What is handed to the driver -----------------------------------------------
+
+
+def test_a_quick_proof_yields_no_work() -> None:
+    steps = Router(Ledger()).evaluate_steps(order("hat"), PRESETS[DEFAULT], OPTIONS)
+
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+
+    assert places(end.value.value) == [("hat", "montreal", 1)]
+
+
+def test_what_no_proof_answers_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "solve_fast", lambda _: None)
+    limits = SolveLimits(wall_seconds=3.0, nodes=7)
+    steps = Router(Ledger()).evaluate_steps(
+        order("hat"), PRESETS[DEFAULT], RouteOptions(limits)
+    )
+
+    work = next(steps)
+
+    assert isinstance(work, SolveWork)
+    assert work.walk_order is None
+    assert work.limits.nodes == 7
+    assert 2.0 < work.limits.wall_seconds <= 3.0
+    with pytest.raises(StopIteration) as end:
+        steps.send(Solved(Solution((Piece(1, 0, 1),), "cp-sat", {}), 1234))
+    plan = end.value.value
+    assert places(plan) == [("hat", "sherbrooke", 1)]
+    assert (plan.engine, plan.solve_micros, plan.proven) == ("cp-sat", 1234, False)
+
+
+def test_the_synchronous_driver_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "solve_fast", lambda _: None)
+    monkeypatch.setattr(engines, "solve", try_all)
+
+    plan = Router(Ledger()).evaluate(order("hat:4"))
+
+    assert plan.engine == "brute force"
+    assert places(plan) == [("hat", "sherbrooke", 4)]
+
+
+def test_a_walk_is_never_asked_of_the_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(engines, "solve_fast")
+    steps = Router(Ledger()).evaluate_steps(
+        order("hat"), PRESETS["priority"], RouteOptions()
+    )
+
+    work = next(steps)
+
+    assert isinstance(work, SolveWork)
+    assert work.walk_order is not None
+    assert work.walk_order.tolist() == [0, 1, 2]
+
+
+def test_a_wrong_engine_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Solution((Piece(0, 0, 9),), "exact")
+    monkeypatch.setattr(engines, "solve_fast", lambda _: wrong)
+    ledger = Ledger()
+
+    with pytest.raises(SolverError, match="exact: 2: location 0 ships 9"):
+        route(ledger, order("hat:9"))
+
+    assert ledger.asked == []
+
+
+def test_reasons_that_take_solving_are_handed_out_once() -> None:
+    # Two limits, so that neither is known to be the reason without solving.
+    by = policy(max_shipments=1, incomplete=Incomplete.DROP_LINE)
+    steps = Router(Ledger()).evaluate_steps(order("hat:12"), by, OPTIONS)
+    works: list[Any] = []
+    sent: Any = None
+    try:
+        while True:
+            works.append(steps.send(sent))
+            sent = works[-1].run()
+    except StopIteration as end:
+        plan = end.value
+
+    assert [type(each) for each in works[-1:]] == [ExplainWork]
+    assert sum(isinstance(each, ExplainWork) for each in works) == 1
+    assert works[-1].counterfactuals is False
+    assert [each.reason.value for each in plan.unassigned] == ["split_limit"]
+
+
+def test_plain_reasons_take_no_work() -> None:
+    by = policy(split_rung=SplitRung.NO_SPLIT)
+    router = Router(Ledger())
+
+    plan = router.evaluate(order("hat:99"), by)
+
+    assert [each.reason.value for each in plan.unassigned] == ["insufficient_stock"]
+
+
+def test_counterfactuals_come_only_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "solve_excluding", try_all_excluding, raising=False)
+    router = Router(Ledger())
+
+    without = router.evaluate(order("hat:12"), PRESETS[DEFAULT], OPTIONS)
+    plan = router.evaluate(order("hat:12"), PRESETS[DEFAULT], WITH_COUNTERFACTUALS)
+
+    assert without.counterfactuals is None
+    assert plan.counterfactuals is not None
+    assert plan.counterfactuals.next_best is not None
+    assert plan.counterfactuals.next_best.lost_at == "rank"
+    assert plan.counterfactuals.one_shipment is not None
+    assert plan.counterfactuals.one_shipment.missing == {"hat": 2}
+
+
+# --- Route ----------------------------------------------------------------------
+
+
+def test_route_holds_the_stock_with_the_reply() -> None:
+    ledger = Ledger()
+    wanted = order("hat:2", kit("set:1", hat=1, shoes=2))
+
+    reply = route(ledger, wanted, encode=lambda plan: plan.plan_id.encode())
+
+    (reservation,) = ledger.reservations
+    assert reservation.order_id == "o1"
+    assert reservation.claims == (
+        Claim(LocationId("montreal"), Sku("hat"), 3),
+        Claim(LocationId("montreal"), Sku("shoes"), 2),
+    )
+    assert reservation.reply == reply == reservation.plan_id.encode()
+    assert len(reservation.plan_id) == 32
+    assert ledger.on_hand("hat") == [0, 10, 10]
+    assert ledger.plan(reservation.plan_id) == reply
+
+
+def test_a_plan_that_ships_nothing_is_stored_with_no_claims() -> None:
+    ledger = Ledger()
+
+    route(ledger, order("hat:99"), policy(incomplete=Incomplete.REJECT_ORDER))
+
+    (reservation,) = ledger.reservations
+    assert reservation.claims == ()
+    # It is no live plan: the order may be routed again.
+    route(ledger, order("hat:1"))
+    assert len(ledger.reservations) == 2
+
+
+@pytest.mark.parametrize("conflicts", [1, 2, 4])
+def test_a_conflict_is_planned_again(conflicts: int) -> None:
+    ledger = Ledger(*[conflict] * conflicts)
+    plans: list[RoutingPlan] = []
+
+    def keep(plan: RoutingPlan) -> bytes:
+        plans.append(plan)
+        return b"%d" % plan.conflict_count
+
+    reply = route(ledger, order("hat"), encode=keep)
+
+    assert reply == b"%d" % conflicts
+    assert [each.conflict_count for each in plans] == list(range(conflicts + 1))
+    assert len({each.plan_id for each in plans}) == 1
+    assert ledger.asked == ["reserve"] * (conflicts + 1)
+    assert ledger.on_hand("hat") == [2, 10, 10]
+
+
+def test_a_conflict_reads_the_stock_again() -> None:
+    # Others take Montréal's hats, then Sherbrooke's.
+    ledger = Ledger(taken(0, "hat"), taken(1, "hat"))
+
+    route(ledger, order("hat:2"))
+
+    sources = [each.claims[0].location_id for each in ledger.reservations]
+    assert sources == ["montreal", "sherbrooke", "laval"]
+
+
+def test_endless_conflicts_end() -> None:
+    ledger = Ledger(*[conflict] * 99)
+
+    with pytest.raises(StockContention) as caught:
+        route(ledger, order("hat"), max_attempts=3)
+
+    assert caught.value.attempts == 3
+    assert ledger.asked == ["reserve"] * 3
+    assert ledger.on_hand("hat") == [3, 10, 10]
+
+
+def test_all_attempts_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "solve_fast", lambda _: None)
+    ticks = itertools.count(100.0, 4.0)
+    clock = SimpleNamespace(
+        monotonic=lambda: next(ticks), perf_counter_ns=time.perf_counter_ns
+    )
+    monkeypatch.setattr("router.pipeline.time", clock)
+    options = RouteOptions(SolveLimits(wall_seconds=10.0))
+    steps = Router(Ledger()).route_steps(
+        order("hat"), PRESETS[DEFAULT], options, Request(), lambda _: b""
+    )
+
+    seconds = []
+    work = next(steps)
+    for _ in range(3):
+        assert isinstance(work, SolveWork)
+        seconds.append(work.limits.wall_seconds)
+        reserve = steps.send(Solved(Solution((Piece(0, 0, 1),), "cp-sat", {}), 1))
+        assert isinstance(reserve, ReserveWork)
+        work = steps.throw(StockConflict("gone"))
+
+    # It ends at 110; asked at 104, 108 and 112: a millisecond is always left.
+    assert seconds == [6.0, 2.0, 0.001]
+
+
+@pytest.mark.parametrize(
+    "error", [OrderAlreadyRouted("o1", "p0"), StoreUnavailable("disk")]
+)
+def test_other_refusals_are_the_caller_s(error: AvailabilityError) -> None:
+    ledger = Ledger(lambda _: error)
+
+    with pytest.raises(type(error)) as caught:
+        route(ledger, order("hat"))
+
+    assert caught.value is error
+    assert ledger.asked == ["reserve"]
+
+
+def test_an_order_has_one_live_plan() -> None:
+    ledger = Ledger()
+    route(ledger, order("hat"))
+
+    with pytest.raises(OrderAlreadyRouted):
+        route(ledger, order("hat"))
+
+
+def test_a_repeat_gets_the_first_reply_before_anything_is_judged() -> None:
+    ledger = Ledger()
+    request = Request("r1", b"body")
+    first = route(ledger, order("hat"), request=request)
+    ledger.asked.clear()
+
+    # Whatever the order is: the digest is what tells bodies apart.
+    again = route(ledger, order(line("cap:0")), request=request)
+
+    assert again == first
+    assert ledger.asked == ["replay"]
+    assert len(ledger.reservations) == 1
+
+
+def test_the_same_id_with_another_body_is_refused() -> None:
+    ledger = Ledger()
+    route(ledger, order("hat"), request=Request("r1", b"body"))
+
+    with pytest.raises(RequestReused):
+        route(ledger, order("hat"), request=Request("r1", b"other"))
+
+
+def test_without_an_id_nothing_is_looked_up() -> None:
+    ledger = Ledger()
+
+    route(ledger, order("hat"))
+
+    assert ledger.asked == ["reserve"]
+
+
+def test_a_reply_that_came_in_between_wins() -> None:
+    """Two repeats at once: both plan, the ledger answers both with one reply."""
+
+    class Raced(Ledger):
+        def reserve(self, reservation: Reservation) -> bytes:
+            super().reserve(reservation)
+            return b"first"
+
+    assert route(Raced(), order("hat"), request=Request("r1")) == b"first"
+
+
+def test_needs_at_least_one_attempt() -> None:
+    with pytest.raises(ValueError, match="max_attempts"):
+        Router(Ledger(), max_attempts=0)

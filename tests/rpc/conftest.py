@@ -1,0 +1,117 @@
+"""A real server on a port of its own, with a real ledger, and stubs to call it."""
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import pytest
+
+from availability.ledger.open import open_ledger
+from availability.ledger.protocol import Ledger
+from availability.v1 import stock_service_pb2_grpc
+from router.rpc.server import RpcServer, ServerOptions, build_server
+from router.v1 import routing_service_pb2_grpc
+from tests.rpc.calls import SEED, Client, load
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Running(Client):
+    """A client, and the server of this process that it calls."""
+
+    server: RpcServer
+    ledger: Ledger
+
+    @property
+    def address(self) -> str:
+        return self.server.address
+
+
+class Loop:
+    """An event loop in a thread: gRPC wants one for all servers of a process."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.submit(work).result(60)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    running = Loop()
+    yield running
+    running.close()
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(loop: Loop, tmp_path: Path) -> Iterator[Start]:
+    """Return what starts a server; keywords are those of `ServerOptions`."""
+    closing: list[Callable[[], object]] = []
+
+    def starting(**options: Any) -> Running:
+        ledger = open_ledger(f"sqlite:///{tmp_path}/ledger-{len(closing)}.db")
+        closing.append(ledger.close)
+
+        async def begin() -> RpcServer:
+            server = build_server(
+                ledger,
+                ServerOptions(
+                    **{
+                        "address": "127.0.0.1:0",
+                        "pre_stop_seconds": 0.0,
+                        "grace_seconds": 5.0,
+                        **options,
+                    }
+                ),
+            )
+            await server.start()
+            return server
+
+        server = loop.run(begin())
+        closing.append(lambda: loop.run(server.drain()))
+        channel = grpc.insecure_channel(server.address)
+        closing.append(channel.close)
+        return Running(
+            channel,
+            routing_service_pb2_grpc.RoutingServiceStub(channel),
+            stock_service_pb2_grpc.StockServiceStub(channel),
+            server,
+            ledger,
+        )
+
+    yield starting
+    for close in reversed(closing):
+        close()
+
+
+@pytest.fixture
+def server(start: Start) -> Running:
+    return start()
+
+
+@pytest.fixture
+def seeded(server: Running) -> Running:
+    """A server with the seed's three outlets."""
+    load(server, SEED)
+    return server

@@ -1,0 +1,299 @@
+"""Who may import whom; see docs/architecture.md.
+
+Two dictionaries say it: `MAY_IMPORT` for modules of ours, `OWNERS` for libraries.
+A module goes by the longest name in them that it begins with. Everything is read
+from the source with `ast`; nothing is imported.
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("availability", "router")
+GENERATED = ("availability.v1", "router.v1")
+
+NOUNS = ("availability.model", "availability.errors", "router.model", "router.errors")
+STOCK_NOUNS = NOUNS[:2]
+
+
+class Rule(NamedTuple):
+    """Prefixes of modules of ours that may be imported, and exceptions from them."""
+
+    may: tuple[str, ...]
+    never: tuple[str, ...] = ()
+
+
+MAY_IMPORT = {
+    "availability.model": Rule(()),
+    "availability.errors": Rule(()),
+    "availability.stock_view": Rule(STOCK_NOUNS),
+    "availability.imports": Rule((*STOCK_NOUNS, "availability.imports")),
+    "availability.ledger": Rule((*STOCK_NOUNS, "availability.ledger")),
+    "router.model": Rule(STOCK_NOUNS),
+    "router.errors": Rule(STOCK_NOUNS),
+    "router.policies": Rule(NOUNS),
+    "router.optimize": Rule((*NOUNS, "router.optimize")),
+    # The domain: all of router that is not said otherwise. No wire, no database.
+    "router": Rule(
+        (*NOUNS, "availability.stock_view", "router"),
+        never=("router.cli", "router.rpc", "router.v1"),
+    ),
+    # Wire <-> model, and nothing else.
+    "router.rpc.codec": Rule(
+        (*NOUNS, *GENERATED, "router.policies", "router.shape", "router.rpc.codec")
+    ),
+    "router.rpc": Rule(PACKAGES, never=("router.cli",)),
+    "router.cli": Rule(PACKAGES),
+    **dict.fromkeys(GENERATED, Rule(GENERATED)),
+}
+
+EVERYBODY = ("",)
+WIRE = ("router.rpc", "router.cli", *GENERATED)
+CONSOLE = ("router.cli",)
+DATABASE = ("availability.ledger.sqlite", "availability.ledger.postgres")
+
+OWNERS = {
+    "asyncio": ("router.rpc", "router.cli", *GENERATED),
+    "google": WIRE,
+    "grpc": WIRE,
+    "grpc_health": WIRE,
+    "grpc_reflection": WIRE,
+    "grpc_status": WIRE,
+    "numpy": EVERYBODY,
+    "ortools": ("router.optimize",),
+    "psycopg": DATABASE,
+    "pysqlite3": DATABASE,
+    "rich": CONSOLE,
+    "sqlite3": DATABASE,
+    "typer": CONSOLE,
+}
+
+INDEX_SPACE = "router.optimize"
+"""Knows numbers of lines and locations, and none of these names."""
+NAMES_OF_THINGS = {
+    "Assignment",
+    "Location",
+    "LocationId",
+    "Network",
+    "Order",
+    "OrderLine",
+    "RoutingPlan",
+    "RoutingPolicy",
+    "Sku",
+    "StockGrid",
+}
+
+WORKS_AT_IMPORT = {
+    "router.cli": "registers its commands",
+    "router.cli.__main__": "is there to be run",
+}
+DEFINITIONS = (
+    ast.AnnAssign,
+    ast.Assign,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.FunctionDef,
+    ast.Import,
+    ast.ImportFrom,
+)
+WORK = {"exec", "getenv", "input", "now", "open", "print", "read_bytes", "read_text",
+        "run", "sleep", "time", "today", "urandom"}  # fmt: skip
+"""Functions that have no place in a constant."""
+
+
+class Source(NamedTuple):
+    """A module's name and what is in it."""
+
+    name: str
+    tree: ast.Module
+
+    @classmethod
+    def of(cls, name: str, text: str) -> "Source":
+        return cls(name, ast.parse(text))
+
+
+def sources() -> list[Source]:
+    found = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found.append(Source.of(name.removesuffix(".__init__"), path.read_text()))
+    return found
+
+
+SOURCES = sources()
+MODULES = {source.name for source in SOURCES}
+
+
+def breaches(sources: Iterable[Source]) -> list[str]:
+    """Return everything in the sources that a rule forbids."""
+    found = []
+    for source in sources:
+        for imported, name in imports(source.tree):
+            found += import_breaches(source.name, imported, name)
+        if not within(source.name, GENERATED):
+            found += [f"{source.name}:{at}: {what}" for at, what in habits(source)]
+    return found
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield (module, name taken from it or "") of every import, however deep."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            for alias in node.names:
+                # `from router import cli` imports router.cli.
+                module = f"{node.module}.{alias.name}"
+                if module in MODULES:
+                    yield module, ""
+                else:
+                    yield node.module, alias.name
+
+
+def import_breaches(source: str, imported: str, name: str) -> list[str]:
+    top = imported.partition(".")[0]
+    if top in PACKAGES:
+        rule = MAY_IMPORT[longest(source, MAY_IMPORT)]
+        if not within(imported, rule.may) or within(imported, rule.never):
+            return [f"{source} imports {imported}"]
+        if within(source, (INDEX_SPACE,)) and name in NAMES_OF_THINGS:
+            return [f"{source} knows {name}"]
+    elif top in OWNERS:
+        if not within(source, OWNERS[top]):
+            return [f"{source} imports {imported}"]
+    elif top not in sys.stdlib_module_names:
+        return [f"{source} imports {imported}, which nobody owns"]
+    return []
+
+
+def habits(source: Source) -> Iterator[tuple[int, str]]:
+    """Yield (line, what) of relative and hidden imports, and of work at import."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield node.lineno, "relative import"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    yield inner.lineno, "import inside a function"
+    if source.name in WORKS_AT_IMPORT:
+        return
+    for statement in source.tree.body:
+        docstring = isinstance(statement, ast.Expr) and isinstance(
+            statement.value, ast.Constant
+        )
+        if not docstring and not isinstance(statement, DEFINITIONS):
+            yield statement.lineno, "work at import"
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Call) and called(node) in WORK:
+                    yield node.lineno, f"work at import: {called(node)}"
+
+
+def called(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def within(module: str, prefixes: Iterable[str]) -> bool:
+    return any(
+        prefix == "" or module == prefix or module.startswith(f"{prefix}.")
+        for prefix in prefixes
+    )
+
+
+def longest(module: str, prefixes: Iterable[str]) -> str:
+    """Return the longest prefix; a module under none has no rule yet: say one."""
+    return max((each for each in prefixes if within(module, (each,))), key=len)
+
+
+# --- The rules are kept -----------------------------------------------------------
+
+
+def test_everything_keeps_the_rules() -> None:
+    assert breaches(SOURCES) == []
+
+
+def test_there_is_something_to_look_at() -> None:
+    """A walk that finds no files keeps every rule."""
+    assert {"availability.model", "router.pipeline", "router.optimize.cpsat"} <= MODULES
+    found = {module for source in SOURCES for module, _ in imports(source.tree)}
+    assert {"ortools.sat.python", "grpc", "pysqlite3", "router.model"} <= found
+
+
+@pytest.mark.parametrize("name", sorted({*MAY_IMPORT, *WORKS_AT_IMPORT}))
+def test_no_rule_has_outlived_its_module(name: str) -> None:
+    assert name in MODULES
+
+
+# --- and they can be broken -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("availability.model", "from availability.errors import Violation"),
+        ("availability.ledger.sqlite_ledger", "from router.model import Order"),
+        ("availability.ledger.sqlite_ledger", "import pysqlite3"),
+        ("availability.stock_view", "from availability.ledger import protocol"),
+        ("router.model", "import router.errors"),
+        ("router.model", "import grpc"),
+        ("router.policies", "from router.shape import MAX_VIOLATIONS"),
+        ("router.plan", "from ortools.sat.python import cp_model"),
+        ("router.plan", "import asyncio"),
+        ("router.plan", "from router.v1 import plan_pb2"),
+        ("router.plan", "from router import cli"),
+        ("router.plan", "from router.rpc.codec.order import decode_order"),
+        ("router.plan", "from availability.ledger.protocol import Ledger"),
+        ("router.new_module", "from availability.ledger import open"),
+        ("router.pipeline", "import rich.console"),
+        ("router.optimize.walk", "from router.build import Built"),
+        ("router.optimize.walk", "from availability.model import IntArray, Sku"),
+        ("router.rpc.codec.plan", "from router.pipeline import Router"),
+        ("router.rpc.server", "from router import cli"),
+        ("router.rpc.server", "import typer"),
+        ("router.plan", "import pandas"),
+        ("router.plan", "from .model import Order"),
+        ("router.plan", "def f():\n    import json"),
+        ("router.plan", "async def f():\n    from json import loads"),
+        ("router.plan", "class A:\n    def f(self):\n        import json"),
+        ("router.plan", "print('hello')"),
+        ("router.plan", "for n in range(3):\n    pass"),
+        ("router.plan", "if True:\n    import json"),
+        ("router.plan", "TEXT = open('x').read()"),
+        ("router.plan", "STARTED: float = time.time()"),
+    ],
+)
+def test_a_bad_sample_is_caught(name: str, text: str) -> None:
+    assert len(breaches([Source.of(name, text)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("router.plan", '"""Words."""\nimport json\nfrom router.model import Order'),
+        (
+            "router.plan",
+            "class A:\n    '''Words.'''\n    def f(self): return open('x')",
+        ),
+        ("router.plan", "PATTERN = re.compile('x')\n'''Words after a constant.'''"),
+        ("router.optimize.walk", "from availability.model import IntArray"),
+        ("router.cli.route", "from router import pipeline\nimport rich, typer, grpc"),
+        ("availability.ledger.postgres", "import psycopg"),
+        ("router.v1.plan_pb2_grpc", "import grpc\nfrom router.v1 import plan_pb2"),
+        ("router.v1.order_pb2", "from availability.v1 import location_pb2\nf()"),
+    ],
+)
+def test_a_good_sample_is_not(name: str, text: str) -> None:
+    assert breaches([Source.of(name, text)]) == []
+
+
+def test_a_module_without_a_rule_is_loud() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        breaches([Source.of("availability.promise", "import router.model")])
