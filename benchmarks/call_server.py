@@ -15,7 +15,7 @@ import grpc
 
 from availability.ledger.open import open_ledger
 from router.rpc.interceptors import guarded
-from router.rpc.server import ServerOptions, build_server
+from router.rpc.server import ServerOptions, build_server, tune_interpreter
 from router.v1 import plan_pb2, routing_service_pb2
 
 BASELINE = "/benchmarks.Baseline/FixedReply"
@@ -47,6 +47,7 @@ def _baseline() -> grpc.GenericRpcHandler:
 
 async def _main(database: str) -> None:
     ledger = open_ledger(database)
+    tune_interpreter()
     options = ServerOptions(address="127.0.0.1:0", pre_stop_seconds=0.0)
     server = build_server(ledger, options, handlers=(_baseline(),))
     stop = asyncio.Event()

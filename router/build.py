@@ -16,7 +16,7 @@ from availability.model import IntArray, Sku, StockGrid
 from availability.stock_view import CapacitiesLeft
 from router.candidates import Candidates
 from router.errors import InvalidOrder
-from router.figures import Bom, figures, walk_order
+from router.figures import Bom, figures, measurable, walk_order
 from router.model import Order, RoutingPolicy
 from router.optimize.problem import UNLIMITED, BoolArray, Piece, SourcingProblem
 
@@ -85,7 +85,7 @@ def build(
             available=available,
             demand=demand,
             bom=bom,
-            objectives=policy.objectives,
+            objectives=measurable(policy, candidates),
             origin=pool.origin,
             allowed=allowed,
             capacity_units=capacity,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from availability.model import IntArray, LocationId, Network
 from availability.stock_view import CapacitiesLeft
+from router.identity import by_identity
 from router.model import (
     Destination,
     EliminationFilter,
@@ -75,7 +76,9 @@ class CandidateFinder:
         rule = policy.filter
         base = known.base(rule, order.channel_id, order.shipping_method)
         meters = None
-        if rule.max_distance_meters or _measures_distance(policy):
+        if order.destination.latitude is not None and (
+            rule.max_distance_meters or _measures_distance(policy)
+        ):
             meters = known.meters_to(order.destination)
         if not (
             rule.max_distance_meters or capacities or order.rejected or order.frozen
@@ -155,6 +158,7 @@ class _KnownNetwork:
         return MappingProxyType(dict(zip(names, by, strict=True)))
 
 
+@by_identity
 def _measures_distance(policy: RoutingPolicy) -> bool:
     terms = [each.term for each in policy.objectives]
     return policy.walk is Walk.NEAREST or Term.DISTANCE_METERS in terms

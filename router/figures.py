@@ -8,7 +8,8 @@ from availability.errors import Violation
 from availability.model import IntArray
 from router.candidates import Candidates
 from router.errors import InvalidOrder
-from router.model import Order, RoutingPolicy, Term, Walk
+from router.identity import by_identity
+from router.model import Objective, Order, RoutingPolicy, Term, Walk
 from router.pool import FARTHEST_METERS
 
 MAX_TOTAL_MICROS = 2**62
@@ -30,7 +31,7 @@ def figures(
     InvalidOrder
         Costs or values could add up to more than `MAX_TOTAL_MICROS`.
     """
-    terms = [each.term for each in policy.objectives]
+    terms = _terms(policy.objectives)
     pool = candidates.pool
     arrays: dict[str, IntArray] = {}
     if Term.DISTANCE_METERS in terms and candidates.meters is not None:
@@ -62,6 +63,27 @@ def figures(
         worth = sum(line.quantity * line.unit_value_micros for line in order.lines)
         _refuse_giant("the value", worth)
     return {name: values for name, values in arrays.items() if values.any()}
+
+
+@by_identity
+def _terms(objectives: tuple[Objective, ...]) -> frozenset[Term]:
+    return frozenset(each.term for each in objectives)
+
+
+@by_identity
+def _without_distance(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    return tuple(each for each in objectives if each.term is not Term.DISTANCE_METERS)
+
+
+def measurable(policy: RoutingPolicy, candidates: Candidates) -> tuple[Objective, ...]:
+    """Return the objectives that can be computed for an order.
+
+    Without the destination's coordinates there are no distances, and a value
+    for them would be made up: the objective is left out, unless it is the only one.
+    """
+    if candidates.meters is not None:
+        return policy.objectives
+    return _without_distance(policy.objectives) or policy.objectives
 
 
 def _greatest(values: IntArray, origin: IntArray | None) -> IntArray:
@@ -111,7 +133,8 @@ def walk_order(
             return np.arange(available.shape[1])
         case Walk.NEAREST:
             if candidates.meters is None:
-                raise AssertionError("candidates measure what the walk needs")
+                # Nobody knows where it goes: all are as near.
+                return np.arange(available.shape[1])
             return np.argsort(candidates.meters, kind="stable")
         case Walk.HIGHEST_STOCK:
             need = np.zeros((len(available), 1), np.int64)

@@ -113,6 +113,10 @@ class LocationFilter:
     excluded_location_ids: frozenset[str] = frozenset()
 
 
+NO_FILTER = LocationFilter()
+"""Every location may ship."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
     """How to choose among plans: an ordered list of objectives, and hard limits.
@@ -129,7 +133,7 @@ class RoutingPolicy:
     max_shipments: int = 0
     min_split_value_micros: int = 0
     routing_floor_units: int = 0
-    filter: LocationFilter = LocationFilter()
+    filter: LocationFilter = NO_FILTER
 
     def __post_init__(self) -> None:
         terms = [objective.term for objective in self.objectives]

@@ -27,9 +27,9 @@ from router.model import (
     RoutingPolicy,
     UnassignedReason,
 )
-from router.optimize import solve as engines
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
+from router.optimize.solve import solve, solve_excluding, solve_fast
 from router.optimize.walk import solve_walk
 from router.plan import Judged, Made, accept, claims, make_plan
 from router.policies import DEFAULT, PRESETS
@@ -85,7 +85,7 @@ class SolveWork:
         """
         started = time.perf_counter_ns()
         if self.walk_order is None:
-            solution = engines.solve(self.problem, self.limits)
+            solution = solve(self.problem, self.limits)
         else:
             solution = solve_walk(self.problem, self.walk_order)
         return Solved(solution, _micros_since(started))
@@ -104,11 +104,11 @@ class ExplainWork(SolveWork):
         end = time.monotonic() + self.limits.wall_seconds
         reasons, found = self.reasons, None
         if len(reasons) < len(self.judged.short):
-            reasons = lifted_reasons(self.judged, reasons, self.limits, engines.solve)
+            reasons = lifted_reasons(self.judged, reasons, self.limits, solve)
         if self.counterfactuals:
             left = max(LEAST_SECONDS, end - time.monotonic())
             limits = replace(self.limits, wall_seconds=left)
-            found = counterfactuals(self.judged, limits, engines.solve_excluding)
+            found = counterfactuals(self.judged, limits, solve_excluding)
         return Explanation(reasons, found)
 
 
@@ -290,7 +290,7 @@ def _solve_inline(built: Built) -> Solved | None:
     if not built.candidates.pool.locations:
         return Solved(Solution((), "exact"), 0)
     started = time.perf_counter_ns()
-    solution = engines.solve_fast(built.problem)
+    solution = solve_fast(built.problem)
     return None if solution is None else Solved(solution, _micros_since(started))
 
 

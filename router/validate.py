@@ -6,12 +6,12 @@ clean: it may trust ranges and ids.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 from availability.errors import Violation
 from availability.model import Network, StockGrid
 from router.errors import InvalidOrder
-from router.model import Order, RoutingPolicy, Term, Walk
+from router.identity import by_identity
+from router.model import NO_FILTER, Order, RoutingPolicy
 from router.shape import MAX_VIOLATIONS, order_breaches, policy_breaches
 
 
@@ -26,11 +26,14 @@ def validate(
         With every breach of the first pass that found any, at most
         `MAX_VIOLATIONS`.
     """
-    found = order_breaches(order) + policy_breaches(policy)
+    found = order_breaches(order) + _policy_breaches(policy)
     if not found:
         found = sense_breaches(order, policy, network, grid)
     if found:
         raise InvalidOrder(found[:MAX_VIOLATIONS])
+
+
+_policy_breaches = by_identity(policy_breaches)
 
 
 def sense_breaches(
@@ -54,9 +57,11 @@ def sense_breaches(
                 found.append(_unknown(path, "LOCATION", lane.location_id))
     if order.frozen or order.rejected:
         found += _pairs(order, network)
-    if order.destination.latitude is None:
-        found += _coordinates(policy)
-    return found + _filter(policy, network)
+    if policy.filter is not NO_FILTER:
+        if policy.filter.max_distance_meters and order.destination.latitude is None:
+            found.append(_coordinates())
+        found += _filter(policy, network)
+    return found
 
 
 def _pairs(order: Order, network: Network) -> list[Violation]:
@@ -89,31 +94,18 @@ def _pairs(order: Order, network: Network) -> list[Violation]:
     return found
 
 
-def _coordinates(policy: RoutingPolicy) -> list[Violation]:
-    """Return what of the policy needs a destination that has coordinates."""
-    users: Sequence[str] = [
-        name
-        for name, used in (
-            (
-                "policy.filter.max_distance_meters",
-                policy.filter.max_distance_meters > 0,
-            ),
-            ("the walk 'nearest'", policy.walk is Walk.NEAREST),
-            (
-                "the objective distance_meters",
-                Term.DISTANCE_METERS in [each.term for each in policy.objectives],
-            ),
-        )
-        if used
-    ]
-    return [
-        Violation(
-            "order.destination",
-            "COORDINATES_REQUIRED",
-            f"{user} needs the destination's latitude and longitude",
-        )
-        for user in users
-    ]
+def _coordinates() -> Violation:
+    """Return that a hard limit on distance needs something to measure to.
+
+    Objectives and walks do not: an order whose place is not known is routed by
+    what is known, rather than lost.
+    """
+    return Violation(
+        "order.destination",
+        "COORDINATES_REQUIRED",
+        "policy.filter.max_distance_meters needs the destination's latitude and"
+        " longitude",
+    )
 
 
 def _filter(policy: RoutingPolicy, network: Network) -> list[Violation]:

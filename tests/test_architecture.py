@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "router.model": Rule(STOCK_NOUNS),
     "router.errors": Rule(STOCK_NOUNS),
     "router.policies": Rule(NOUNS),
-    "router.optimize": Rule((*NOUNS, "router.optimize")),
+    "router.optimize": Rule((*NOUNS, "router.identity", "router.optimize")),
     # The domain: all of router that is not said otherwise. No wire, no database.
     "router": Rule(
         (*NOUNS, "availability.stock_view", "router"),

@@ -60,7 +60,6 @@ class Places:
             for n, lines in variables.lines_of.items()
         }
         self._busy: dict[int, Variable] = {}
-        self._taken: dict[int, list[Variable]] = {n: [] for n in variables.used}
         self._numbers: list[Variable] = []
 
     def __len__(self) -> int:
@@ -92,16 +91,11 @@ class Places:
         model = self._vars.model
         for _ in range(count):
             number = model.new_int_var(0, max(self._most.values(), default=0), "")
-            goes_to = {n: model.new_bool_var("") for n in self._vars.used}
-            model.add_at_most_one(goes_to.values())
-            for n, here in goes_to.items():
-                model.add(number <= self._busy[n]).only_enforce_if(here)
-                self._taken[n].append(here)
-            to_none = [~here for here in goes_to.values()]
-            model.add(number == 0).only_enforce_if(to_none)
             self._numbers.append(number)
-        for taken in self._taken.values():
-            model.add_at_most_one(taken)
+            as_busy = {n: model.new_bool_var("") for n in self._vars.used}
+            model.add(total(list(as_busy.values())) == len(self))
+            for n, literal in as_busy.items():
+                model.add(number <= self._busy[n]).only_enforce_if(literal)
 
     def _business(self, location: int) -> Variable:
         """Return ``weight * lines + units`` of a location."""

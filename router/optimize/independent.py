@@ -1,12 +1,12 @@
 """What the proofs for split orders share: lines that do not touch each other."""
 
-import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from availability.model import IntArray
+from router.identity import by_identity
 from router.model import Incomplete, Objective, SplitRung, Term
 from router.optimize.problem import Piece, Solution, SourcingProblem, check
 
@@ -58,20 +58,28 @@ def independent_lines(problem: SourcingProblem) -> IndependentLines | None:
     return IndependentLines(stock[active], ships[active], active.tolist())
 
 
-@functools.lru_cache(maxsize=256)
+@by_identity
+def _plain_terms(objectives: tuple[Objective, ...]) -> tuple[Term, ...]:
+    """Return the terms of a list without tolerances; of any other, none.
+
+    ``incomplete_orders`` is passed over: with units at their best, whether any is
+    missing is settled.
+    """
+    if any(objective.tolerant for objective in objectives):
+        return ()
+    return tuple(
+        each.term for each in objectives if each.term is not Term.INCOMPLETE_ORDERS
+    )
+
+
 def matches(
     objectives: tuple[Objective, ...], sequences: tuple[tuple[Term, ...], ...]
 ) -> int | None:
     """Return the index of the sequence that an objective list is a beginning of.
 
-    Tolerances match nothing. ``incomplete_orders`` is passed over: with units at
-    their best, whether any is missing is settled.
+    Tolerances match nothing.
     """
-    if any(objective.tolerant for objective in objectives):
-        return None
-    terms = tuple(
-        each.term for each in objectives if each.term is not Term.INCOMPLETE_ORDERS
-    )
+    terms = _plain_terms(objectives)
     for index, sequence in enumerate(sequences):
         if terms and terms == sequence[: len(terms)]:
             return index

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from availability.model import IntArray
+from router.identity import by_identity
 from router.model import Incomplete, Objective, ObjectiveValue, SplitRung, Term
 
 BoolArray = npt.NDArray[np.bool_]
@@ -330,7 +331,7 @@ _VALUE_OF: Mapping[Term, ValueOf | None] = {
 }
 
 
-@functools.lru_cache(maxsize=256)
+@by_identity
 def _components(
     objectives: tuple[Objective, ...],
 ) -> tuple[tuple[str, ValueOf | None, Objective], ...]:

@@ -51,7 +51,10 @@ class Order(_message.Message):
 
     @_builtins.property
     def destination(self) -> Global___Destination:
-        """Where it goes. Needed only by radius filters and `distance_meters`."""
+        """Where it goes. A filter by distance needs its coordinates; without them
+        `distance_meters` is left out of the objectives and all locations are as
+        near to the walk `nearest`.
+        """
 
     @_builtins.property
     def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lane]:

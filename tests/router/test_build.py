@@ -324,6 +324,22 @@ def test_workload_and_distance() -> None:
     assert problem.distance_meters.tolist() == [20_015_115, 0, 0]
 
 
+def test_without_coordinates_distance_is_no_objective() -> None:
+    by = policy(Term.UNASSIGNED_UNITS, Term.DISTANCE_METERS, Term.RANK)
+
+    problem = built(order("hat"), stock(SHELF), by).problem
+
+    terms = [each.term for each in problem.objectives]
+    assert terms == [Term.UNASSIGNED_UNITS, Term.RANK]
+    assert problem.distance_meters is None
+
+
+def test_a_policy_keeps_its_only_objective() -> None:
+    problem = built(order("hat"), stock(SHELF), policy(Term.DISTANCE_METERS)).problem
+
+    assert [each.term for each in problem.objectives] == [Term.DISTANCE_METERS]
+
+
 def test_figures_of_a_site_are_those_of_its_rooms() -> None:
     """The worst room counts, save that a room stands where another is known to."""
     room = {"origin_id": "site", "workload_minutes": 5, "shipment_cost_micros": 20}
@@ -406,6 +422,13 @@ def test_walks_ask_locations_in_their_order(walk: Walk, expected: list[str]) -> 
     assert made.walk_order is not None
     locations = made.candidates.pool.locations
     assert [locations[n].location_id for n in made.walk_order] == expected
+
+
+def test_nearest_to_nowhere_is_the_rank() -> None:
+    made = built(order("hat"), stock(SHELF), PRESETS["nearest"])
+
+    assert made.walk_order is not None
+    assert made.walk_order.tolist() == [0, 1, 2]
 
 
 def test_highest_stock_counts_kits_by_their_parts() -> None:

@@ -285,6 +285,17 @@ def test_measures_the_eligible_and_puts_the_unknown_farthest() -> None:
     assert near < 10_000 < 5_000_000 < far < nowhere == FARTHEST_METERS
 
 
+@pytest.mark.parametrize(("most", "eligible"), [(111_195, ["l"]), (111_194, [])])
+def test_within_a_distance_includes_it(most: int, eligible: list[str]) -> None:
+    """One degree of the equator is 111,195 m."""
+    here = Location(LocationId("l"), latitude=0.0, longitude=0.0)
+    wanted = order("x", destination=Destination(0.0, 1.0))
+
+    found = find(wanted, only(max_distance_meters=most), Network.of([here]))
+
+    assert names(found) == eligible
+
+
 def test_measures_nothing_that_nobody_asked_for() -> None:
     assert find(order("x", destination=PARIS), policy()).meters is None
 

@@ -16,18 +16,27 @@ from availability.errors import (
     StockConflict,
     StoreUnavailable,
 )
-from availability.model import Claim, LocationId, Request, Reservation, Sku
+from availability.model import (
+    Claim,
+    Location,
+    LocationId,
+    Request,
+    Reservation,
+    Sku,
+    StockRecord,
+)
 from availability.stock_view import MemoryStock
 from router.errors import InvalidOrder, SolverError, StockContention
 from router.model import (
     Counterfactuals,
     Incomplete,
+    Order,
+    OrderLine,
     PlanStatus,
     RoutingPlan,
     RoutingPolicy,
     SplitRung,
 )
-from router.optimize import solve as engines
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, Solution
 from router.pipeline import (
@@ -49,11 +58,17 @@ from tests.builders import (
     policy,
     stock,
     try_all,
-    try_all_excluding,
 )
 
 OPTIONS = RouteOptions(SolveLimits(wall_seconds=20.0))
 WITH_COUNTERFACTUALS = dataclasses.replace(OPTIONS, counterfactuals=True)
+
+
+PIPELINE = "router.pipeline"
+
+
+def no_engine(*_: object) -> Solution:
+    raise AssertionError("no engine should have been asked")
 
 
 class Ledger(MemoryStock):
@@ -180,7 +195,7 @@ def test_every_breach_is_listed_and_nothing_reserved() -> None:
 
 
 def test_nobody_eligible_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "solve_excluding", try_all_excluding, raising=False)
+    monkeypatch.setattr(f"{PIPELINE}.solve_excluding", no_engine)
     rule = only(groups=frozenset(["none"]))
 
     plan = Router(Ledger()).evaluate(order("hat"), rule, WITH_COUNTERFACTUALS)
@@ -224,7 +239,7 @@ def test_a_quick_proof_yields_no_work() -> None:
 
 
 def test_what_no_proof_answers_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "solve_fast", lambda _: None)
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
     limits = SolveLimits(wall_seconds=3.0, nodes=7)
     steps = Router(Ledger()).evaluate_steps(
         order("hat"), PRESETS[DEFAULT], RouteOptions(limits)
@@ -244,8 +259,8 @@ def test_what_no_proof_answers_is_handed_out(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_synchronous_driver_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "solve_fast", lambda _: None)
-    monkeypatch.setattr(engines, "solve", try_all)
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
+    monkeypatch.setattr(f"{PIPELINE}.solve", try_all)
 
     plan = Router(Ledger()).evaluate(order("hat:4"))
 
@@ -254,7 +269,7 @@ def test_the_synchronous_driver_does_the_work(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_walk_is_never_asked_of_the_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(engines, "solve_fast")
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", no_engine)
     steps = Router(Ledger()).evaluate_steps(
         order("hat"), PRESETS["priority"], RouteOptions()
     )
@@ -268,7 +283,7 @@ def test_a_walk_is_never_asked_of_the_proofs(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_wrong_engine_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Solution((Piece(0, 0, 9),), "exact")
-    monkeypatch.setattr(engines, "solve_fast", lambda _: wrong)
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: wrong)
     ledger = Ledger()
 
     with pytest.raises(SolverError, match="exact: 2: location 0 ships 9"):
@@ -305,10 +320,7 @@ def test_plain_reasons_take_no_work() -> None:
     assert [each.reason.value for each in plan.unassigned] == ["insufficient_stock"]
 
 
-def test_counterfactuals_come_only_when_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(engines, "solve_excluding", try_all_excluding, raising=False)
+def test_counterfactuals_come_only_when_asked_for() -> None:
     router = Router(Ledger())
 
     without = router.evaluate(order("hat:12"), PRESETS[DEFAULT], OPTIONS)
@@ -395,12 +407,12 @@ def test_endless_conflicts_end() -> None:
 
 
 def test_all_attempts_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "solve_fast", lambda _: None)
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
     ticks = itertools.count(100.0, 4.0)
     clock = SimpleNamespace(
         monotonic=lambda: next(ticks), perf_counter_ns=time.perf_counter_ns
     )
-    monkeypatch.setattr("router.pipeline.time", clock)
+    monkeypatch.setattr(f"{PIPELINE}.time", clock)
     options = RouteOptions(SolveLimits(wall_seconds=10.0))
     steps = Router(Ledger()).route_steps(
         order("hat"), PRESETS[DEFAULT], options, Request(), lambda _: b""
@@ -484,3 +496,17 @@ def test_a_reply_that_came_in_between_wins() -> None:
 def test_needs_at_least_one_attempt() -> None:
     with pytest.raises(ValueError, match="max_attempts"):
         Router(Ledger(), max_attempts=0)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_an_order_without_coordinates_is_routed_by_what_is_known(preset: str) -> None:
+    """`fewest-shipments` ends with a distance, `nearest` walks by it."""
+    stock = MemoryStock(
+        [Location(LocationId("a"), rank=1), Location(LocationId("b"), rank=2)],
+        [StockRecord(LocationId(at), Sku("hat"), 5) for at in "ab"],
+    )
+    plan = Router(stock).evaluate(
+        Order("1", (OrderLine("1", Sku("hat"), 2),)), PRESETS[preset]
+    )
+    assert [each.location_id for each in plan.assignments] == ["a"]
+    assert "distance_meters" not in [each.name for each in plan.objectives]

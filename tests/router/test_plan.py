@@ -261,6 +261,11 @@ def test_a_plan_that_ships_nothing_claims_nothing() -> None:
             id="not_the_last_when_seven_are_missing",
         ),
         pytest.param(
+            order("hat:10"), [(1, 0, 10)],
+            ["first in rank of 2 locations that can ship the whole order"],
+            id="to_the_last_unit",
+        ),
+        pytest.param(
             order("hat:4"), [(1, 0, 2), (2, 0, 2)],
             ["ships 2 of 4 units of hat", "ships 2 of 4 units of hat"],
             id="split_without_need",
@@ -317,6 +322,50 @@ def test_says_what_sets_the_second_in_rank_apart(term: Term, said: str) -> None:
     assert reasons(worst) == [
         "first in rank of 2 locations that can ship the whole order"
     ]
+
+
+@pytest.mark.parametrize(("best", "said"), [("c", "one"), ("b", "the nearest")])
+def test_calls_nothing_best_that_is_not(best: str, said: str) -> None:
+    here = {"latitude": 48.9, "longitude": 2.4}
+    there = {"latitude": 45.0, "longitude": 2.4}
+    shelf = stock(
+        {"a": {"hat": 5}, "b": {"hat": 5}, "c": {"hat": 5}},
+        **{"a": there, "b": there, "c": there, best: here},
+    )
+    wanted = order("hat:2", destination=PARIS)
+
+    made = plan(wanted, (1, 0, 2), shelf=shelf, by=policy(Term.DISTANCE_METERS))
+
+    assert reasons(made) == [f"{said} of 3 locations that can ship the whole order"]
+
+
+def test_calls_nothing_best_where_all_are_the_same() -> None:
+    shelf = stock({"a": {"hat": 5}, "b": {"hat": 5}})
+
+    made = plan(order("hat"), (1, 0, 1), shelf=shelf, by=PRESETS["cheapest"])
+
+    assert reasons(made) == ["one of 2 locations that can ship the whole order"]
+
+
+def test_rooms_that_ship_a_line_each() -> None:
+    rooms = {name: {"origin_id": "site"} for name in ("montreal", "laval")}
+    shelf = stock(SEED, **rooms)
+
+    made = plan(order("hat", "shirt", "shoes:2"), (0, 0, 1), (1, 2, 2), (2, 1, 1),
+                shelf=shelf)  # fmt: skip
+
+    assert reasons(made)[0] == "its rooms together ship 2 lines whole"
+    # As busy as a location between them: a site stands where its first room does.
+    made = plan(order("hat:2", "shoes:2"), (0, 0, 1), (1, 1, 2), (2, 0, 1), shelf=shelf)
+    assert [each.origin_id for each in made.shipments] == ["site", "sherbrooke"]
+
+
+def test_room_for_just_the_line() -> None:
+    shelf = stock(SEED, sherbrooke={"capacity_units": 3})
+
+    made = plan(order("hat:3", "shoes:3"), (1, 0, 3), (2, 1, 3), shelf=shelf)
+
+    assert reasons(made)[0] == "one of 3 locations that can ship all 3 units of hat"
 
 
 def test_what_was_picked_needs_no_other_reason() -> None:

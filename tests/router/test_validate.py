@@ -4,7 +4,7 @@ import pytest
 
 from availability.stock_view import MemoryStock
 from router.errors import InvalidOrder
-from router.model import LocationFilter, Order, RoutingPolicy, Term
+from router.model import LocationFilter, Order, RoutingPolicy
 from router.policies import DEFAULT, PRESETS
 from router.shape import MAX_VIOLATIONS
 from router.validate import validate
@@ -85,16 +85,6 @@ def test_takes_what_makes_sense(good: Order, by: RoutingPolicy) -> None:
         (
             order("hat"),
             only(max_distance_meters=5),
-            [("order.destination", "COORDINATES_REQUIRED")],
-        ),
-        (
-            order("hat"),
-            PRESETS["nearest"],
-            [("order.destination", "COORDINATES_REQUIRED")],
-        ),
-        (
-            order("hat"),
-            policy(Term.DISTANCE_METERS),
             [("order.destination", "COORDINATES_REQUIRED")],
         ),
         (

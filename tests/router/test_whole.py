@@ -126,6 +126,33 @@ def assert_adds_up(plan: RoutingPlan, wanted: Order) -> None:
     assert plan.status is (expected if missing else PlanStatus.FULL)
 
 
+@pytest.mark.parametrize("seed", range(0, 120, 3))
+def test_the_runner_up_comes_from_elsewhere_and_adds_up_too(seed: int) -> None:
+    rng = Random(seed)
+    shelf, wanted, by = some_stock(rng), some_order(rng), some_policy(rng)
+    if breaks_by_itself(wanted, by, shelf):
+        return
+    asking = dataclasses.replace(OPTIONS, counterfactuals=True)
+
+    plan = Router(shelf).evaluate(wanted, by, asking)
+
+    assert_adds_up(plan, wanted)
+    assert plan.counterfactuals is not None
+    other = plan.counterfactuals.next_best
+    if other is not None:
+        used = {each.location_id for each in plan.assignments}
+        assert {each.location_id for each in other.assignments} != used
+        assert other.lost_at
+        if plan.proven and by.walk is None:
+            # No better anywhere, or better only where a tolerance gave it away.
+            lost = next(each for each in other.objectives if each.name == other.lost_at)
+            assert (other.value < other.plan_value) == lost.maximize
+    change = plan.counterfactuals.one_shipment
+    if change is not None:
+        assert change.total_units > 0
+        assert change.location_id not in plan.eliminated
+
+
 @pytest.mark.parametrize("seed", range(120))
 def test_whatever_is_asked_adds_up(seed: int) -> None:
     rng = Random(seed)

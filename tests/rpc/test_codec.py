@@ -12,16 +12,20 @@ from availability.model import (
     ImportMode,
     ImportResult,
     Location,
+    LocationId,
     LocationKind,
     PutResult,
+    Sku,
     StockChange,
     StockRecord,
 )
+from availability.stock_view import MemoryStock
 from availability.v1 import location_pb2, stock_service_pb2
 from router.model import (
     EliminationFilter,
     Incomplete,
     Order,
+    OrderLine,
     PlanStatus,
     RoutingPlan,
     RoutingPolicy,
@@ -29,9 +33,15 @@ from router.model import (
     Term,
     UnassignedReason,
 )
+from router.pipeline import RouteOptions, Router
 from router.rpc.codec import enums
 from router.rpc.codec.order import decode_order, encode_order
-from router.rpc.codec.plan import decode_reply, encode_reply, join_results
+from router.rpc.codec.plan import (
+    decode_reply,
+    encode_plan,
+    encode_reply,
+    join_results,
+)
 from router.rpc.codec.policy import decode_policy, encode_policy
 from router.rpc.codec.stock import (
     add_record,
@@ -222,3 +232,19 @@ def test_what_has_the_shape_can_be_read(location: Location) -> None:
 
     if not list(location_breaches(wire, "at")):
         decode_location(wire)
+
+
+def test_a_reply_is_the_bytes_of_one_message() -> None:
+    """It is put together from parts; protobuf would have written the same."""
+    stock = MemoryStock(
+        [Location(LocationId("a"), rank=1), Location(LocationId("b"), active=False)],
+        [StockRecord(LocationId("a"), Sku("hat"), 1)],
+    )
+    order = Order("1", (OrderLine("1", Sku("hat"), 2),))
+    plan = Router(stock).evaluate(order, options=RouteOptions(counterfactuals=True))
+
+    reply = encode_reply(plan)
+
+    assert len(plan.unassigned) == len(plan.eliminated) == 1
+    whole = routing_service_pb2.RouteOrderResponse(plan=encode_plan(plan))
+    assert reply == whole.SerializeToString(deterministic=True)

@@ -1,5 +1,6 @@
 """Plans: what `RouteOrder` answers, what is stored, and what is read again."""
 
+import functools
 from collections.abc import Iterable
 
 from availability.model import LocationId, Sku
@@ -33,6 +34,9 @@ _RESULTS_TAG = bytes(
         | _LENGTH_DELIMITED
     ]
 )
+_PLAN_TAG = bytes(
+    [routing_service_pb2.RouteOrderResponse.PLAN_FIELD_NUMBER << 3 | _LENGTH_DELIMITED]
+)
 
 
 def encode_reply(plan: RoutingPlan) -> bytes:
@@ -41,10 +45,17 @@ def encode_reply(plan: RoutingPlan) -> bytes:
     They are a ``GetPlanResponse`` and a ``RouteOrderResult`` as well: in all
     three the plan is field 1. A test holds the contract to that.
     """
-    reply = routing_service_pb2.RouteOrderResponse()
-    # Written in place: a plan made first and handed over would be copied.
-    encode_plan_into(reply.plan, plan)
-    return reply.SerializeToString(deterministic=True)
+    # Messages written one after the other read as one, and in the order of their
+    # fields they are the bytes of one. Most plans are worth the same as some
+    # plan before: what they are worth is written once.
+    before, after = plan_pb2.RoutingPlan(), plan_pb2.RoutingPlan()
+    _encode_before_objectives(before, plan)
+    _encode_after_objectives(after, plan)
+    head = before.SerializeToString(deterministic=True)
+    objectives = _objective_bytes(plan.objectives)
+    tail = after.SerializeToString(deterministic=True)
+    size = _varint(len(head) + len(objectives) + len(tail))
+    return b"".join((_PLAN_TAG, size, head, objectives, tail))
 
 
 def decode_reply(reply: bytes) -> RoutingPlan:
@@ -75,23 +86,25 @@ def _varint(value: int) -> bytes:
 def encode_plan(plan: RoutingPlan) -> plan_pb2.RoutingPlan:
     """Write a plan."""
     wire = plan_pb2.RoutingPlan()
-    encode_plan_into(wire, plan)
+    _encode_before_objectives(wire, plan)
+    _encode_objectives(wire, plan.objectives)
+    _encode_after_objectives(wire, plan)
     return wire
 
 
-def encode_plan_into(wire: plan_pb2.RoutingPlan, plan: RoutingPlan) -> None:
-    """Write a plan into an empty message."""
+@functools.lru_cache(maxsize=4096)
+def _objective_bytes(objectives: tuple[ObjectiveValue, ...]) -> bytes:
+    wire = plan_pb2.RoutingPlan()
+    _encode_objectives(wire, objectives)
+    return wire.SerializeToString(deterministic=True)
+
+
+def _encode_before_objectives(wire: plan_pb2.RoutingPlan, plan: RoutingPlan) -> None:
+    """Write the fields whose numbers are below that of the objectives."""
     wire.plan_id = plan.plan_id
     wire.order_id = plan.order_id
     wire.status = STATUS_TO_WIRE[plan.status]
-    wire.proven = plan.proven
-    wire.stock_version = plan.stock_version
-    wire.engine = plan.engine
-    wire.solve_micros = plan.solve_micros
-    wire.policy = plan.policy
-    wire.conflict_count = plan.conflict_count
     _encode_assignments(wire, plan.assignments)
-    _encode_objectives(wire, plan.objectives)
     add_shipment = wire.shipments.add
     for shipment in plan.shipments:
         add_shipment(
@@ -109,6 +122,16 @@ def encode_plan_into(wire: plan_pb2.RoutingPlan, plan: RoutingPlan) -> None:
             quantity=rest.quantity,
             reason=UNASSIGNED_TO_WIRE[rest.reason],
         )
+
+
+def _encode_after_objectives(wire: plan_pb2.RoutingPlan, plan: RoutingPlan) -> None:
+    """Write the fields whose numbers are above that of the objectives."""
+    wire.proven = plan.proven
+    wire.stock_version = plan.stock_version
+    wire.engine = plan.engine
+    wire.solve_micros = plan.solve_micros
+    wire.policy = plan.policy
+    wire.conflict_count = plan.conflict_count
     add_eliminated = wire.eliminated.add
     for location_id, each in plan.eliminated.items():
         add_eliminated(location_id=location_id, filter=FILTER_TO_WIRE[each])
