@@ -46,7 +46,10 @@ proto: install
 	$(BIN)/python tools/protos.py generate
 
 bench: install
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	mkdir -p .benchmarks
+	$(BIN)/python -m pytest benchmarks -o addopts="" -p no:xdist --benchmark-only \
+	  --benchmark-columns=median,max,rounds --benchmark-json=.benchmarks/latest.json
+	$(BIN)/python -m benchmarks.report .benchmarks/latest.json
 
 bench-call: install
 	$(BIN)/python -m benchmarks.call

@@ -99,7 +99,7 @@ def test_ours(
         proven_share=sum(all(each.proven for each in v) for v in values) / len(values),
         engines=sorted({solution.engine for solution in solutions}),
         shipments=sum(_named(v, "shipments") for v in values) / len(values),
-        greedy_gap_shipments=_greedy_gap(checked, solutions),
+        greedy_worse_share=_greedy_worse(checked, solutions),
     )
 
 
@@ -107,7 +107,7 @@ def _named(values: tuple[ObjectiveValue, ...], name: str) -> int:
     return next(each.value for each in values if each.name == name)
 
 
-def _greedy_gap(problems: list[SourcingProblem], solutions: list[Solution]) -> float:
+def _greedy_worse(problems: list[SourcingProblem], solutions: list[Solution]) -> float:
     """Return the share of orders whose greedy plan is worse than ours."""
     worse = 0
     for problem, solution in zip(problems, solutions, strict=True):

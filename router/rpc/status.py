@@ -13,7 +13,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 import grpc
-from google.protobuf import any_pb2, message
+from google.protobuf import message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -48,7 +48,6 @@ TEXT_CHARACTERS = 200
 """Most characters of a text that may hold what the caller sent."""
 
 _REASON_PREFIX = "ERROR_REASON_"
-_TYPE_PREFIX = "type.googleapis.com/"
 _KEYS_BYTES = len("grpc-statusgrpc-messagegrpc-status-details-bin") + 3 * 32 + 2
 """What the trailers' names weigh, with HTTP/2's 32 bytes for each."""
 _ITEM_BYTES = 4
@@ -244,13 +243,7 @@ def _status(
 ) -> status_pb2.Status:
     status = status_pb2.Status(code=code.value[0], message=text)
     for detail in details:
-        packed = any_pb2.Any(
-            type_url=_TYPE_PREFIX + detail.DESCRIPTOR.full_name,
-            # ErrorInfo has a map: without this its order is anyone's guess, and
-            # a stored answer could differ from its repeat.
-            value=detail.SerializeToString(deterministic=True),
-        )
-        status.details.append(packed)
+        status.details.add().Pack(detail)
     return status
 
 

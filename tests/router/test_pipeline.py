@@ -38,7 +38,7 @@ from router.model import (
     SplitRung,
 )
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import Piece, Solution
+from router.optimize.problem import Piece, Solution, SourcingProblem
 from router.pipeline import (
     ExplainWork,
     ReserveWork,
@@ -309,6 +309,53 @@ def test_reasons_that_take_solving_are_handed_out_once() -> None:
     assert sum(isinstance(each, ExplainWork) for each in works) == 1
     assert works[-1].counterfactuals is False
     assert [each.reason.value for each in plan.unassigned] == ["split_limit"]
+
+
+def test_explaining_has_what_time_is_left_and_at_least_a_tenth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It begins at 100 and may take 20; a look at the clock takes 7."""
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", try_all)
+    ticks = itertools.count(100.0, 7.0)
+    clock = SimpleNamespace(
+        monotonic=lambda: next(ticks), perf_counter_ns=time.perf_counter_ns
+    )
+    monkeypatch.setattr(f"{PIPELINE}.time", clock)
+    seconds: list[float] = []
+
+    def note(_: SourcingProblem, __: frozenset[int], limits: SolveLimits) -> None:
+        seconds.append(limits.wall_seconds)
+
+    monkeypatch.setattr(f"{PIPELINE}.solve_excluding", note)
+    steps = Router(Ledger()).evaluate_steps(
+        order("hat"), PRESETS[DEFAULT], WITH_COUNTERFACTUALS
+    )
+
+    work = next(steps)
+
+    assert isinstance(work, ExplainWork)
+    # Asked at 107: 13 are left. Begun at 114, looked at again at 121: 6 of them.
+    assert work.limits.wall_seconds == 13.0
+    work.run()
+    assert seconds == [6.0]
+
+    short = RouteOptions(SolveLimits(wall_seconds=5.0), counterfactuals=True)
+    work = next(Router(Ledger()).evaluate_steps(order("hat"), PRESETS[DEFAULT], short))
+    # Seven of five seconds are gone.
+    assert isinstance(work, ExplainWork)
+    assert work.limits.wall_seconds == 0.5
+
+
+def test_says_how_long_the_engine_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(problem: SourcingProblem) -> Solution:
+        time.sleep(0.01)
+        return try_all(problem)
+
+    monkeypatch.setattr(f"{PIPELINE}.solve_fast", slow)
+
+    plan = Router(Ledger()).evaluate(order("hat"))
+
+    assert 10_000 <= plan.solve_micros < 5_000_000
 
 
 def test_plain_reasons_take_no_work() -> None:

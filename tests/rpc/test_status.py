@@ -193,11 +193,3 @@ def test_the_stores_words_stay_in_the_log(caplog: pytest.LogCaptureFixture) -> N
 
     assert b"/srv" not in status.SerializeToString()
     assert "/srv/ledger.db" in caplog.text
-
-
-def test_the_same_error_is_always_the_same_bytes() -> None:
-    statuses = {
-        status_of(OrderAlreadyRouted("o", "p")).SerializeToString() for _ in range(20)
-    }
-
-    assert len(statuses) == 1
