@@ -90,7 +90,7 @@ def make_plan(
         order_id=order.order_id,
         status=status,
         assignments=assignments(built, groups),
-        shipments=_shipments(built, groups, short) if groups else (),
+        shipments=_shipments(judged, groups) if groups else (),
         unassigned=_unassigned(order, short, reasons) if short else (),
         objectives=objectives,
         eliminated=built.candidates.eliminated,
@@ -152,11 +152,12 @@ def assignments(
 
 
 def _shipments(
-    built: Built, groups: Sequence[Sequence[Piece]], short: Mapping[int, int]
+    judged: Judged, groups: Sequence[Sequence[Piece]]
 ) -> tuple[Shipment, ...]:
+    built = judged.built
     locations = built.candidates.pool.locations
     found = []
-    reasons = sentences(built, groups, short)
+    reasons = sentences(built, groups, judged.short, judged.solution.rivals)
     for pieces, reason in zip(groups, reasons, strict=True):
         rooms = sorted({piece.location for piece in pieces})
         found.append(

@@ -28,14 +28,19 @@ _SUPERLATIVES = MappingProxyType(
 
 
 def sentences(
-    built: Built, shipments: Sequence[Sequence[Piece]], short: Mapping[int, int]
+    built: Built,
+    shipments: Sequence[Sequence[Piece]],
+    short: Mapping[int, int],
+    rivals: int | None = None,
 ) -> list[str]:
     """Return one sentence for each shipment.
 
     ``shipments`` are in the plan's order; ``short`` maps lines to units that
-    nobody ships.
+    nobody ships; ``rivals`` is that of the solution.
     """
     problem = built.problem
+    if rivals is not None and not problem.frozen:
+        return [_first_of(rivals + 1, "the whole order")]
     if len(shipments) == 1 and not short and not problem.frozen:
         pieces = shipments[0]
         if len({piece.location for piece in pieces}) > 1:
@@ -78,13 +83,17 @@ def _of_whole_lines(built: Built, whole: Sequence[Piece], *, busiest: bool) -> s
             return f"ships {len(lines)} lines whole: the most any location can"
     fits = _can_ship(problem, lines)
     count = int(np.count_nonzero(fits))
-    if count == 1:
-        return f"the only location that can ship {what}"
     if location == int(fits.argmax()):
-        return f"first in rank of {count} locations that can ship {what}"
+        return _first_of(count, what)
     units = sum(each.units for each in whole)
     best = _superlative(problem, location, np.flatnonzero(fits), units)
     return f"{best} of {count} locations that can ship {what}"
+
+
+def _first_of(count: int, what: str) -> str:
+    if count == 1:
+        return f"the only location that can ship {what}"
+    return f"first in rank of {count} locations that can ship {what}"
 
 
 def _of_part(built: Built, part: Piece, *, last: bool) -> str:

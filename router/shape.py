@@ -5,6 +5,7 @@ command line, the server and a plain Python call share it. The second is
 `router.validate`. Bounds are those of proto/router/v1.
 """
 
+import functools
 import math
 from collections.abc import Collection
 
@@ -204,6 +205,7 @@ def _filter(each: LocationFilter, path: str) -> list[Violation]:
     return found
 
 
+@functools.lru_cache(maxsize=2**16)
 def _is_id(value: str) -> bool:
     # Of all spaces, only " " is printable.
     return (

@@ -33,7 +33,9 @@ class Piece(NamedTuple):
     units: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: that alone would cost each order a third of the time of a proof. By
+# convention nobody changes one; `dataclasses.replace` makes another.
+@dataclass(slots=True, kw_only=True, eq=False)
 class SourcingProblem:
     """Which of ``N`` locations ships what of ``L`` lines over ``K`` SKUs.
 
@@ -117,19 +119,20 @@ class Score(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(NamedTuple):
     """A plan in index space, and how good it is known to be.
 
     ``pieces`` are in (location, line) order. ``bounds`` maps the names of `score`
     to what no allowed plan, as good on everything before, can beat; a name left
     out has only its static bound. None says more: the plan is optimal, every
-    value is its own bound.
+    value is its own bound. ``rivals`` is known where the first location in rank
+    of all that can ship the whole order was chosen: the number of the others.
     """
 
     pieces: tuple[Piece, ...]
     engine: str
     bounds: Mapping[str, int] | None = None
+    rivals: int | None = None
 
 
 def check(problem: SourcingProblem, pieces: Iterable[Piece]) -> list[str]:
@@ -137,11 +140,12 @@ def check(problem: SourcingProblem, pieces: Iterable[Piece]) -> list[str]:
     pieces = list(pieces)
     breaches: list[str] = []
     shipped = [0] * len(problem.demand)
-    lines_at: dict[int, dict[int, int]] = defaultdict(dict)
+    lines_at: dict[int, dict[int, int]] = {}
     for location, line, units in pieces:
-        if units <= 0 or line in lines_at[location]:
+        lines_here = lines_at.setdefault(location, {})
+        if units <= 0 or line in lines_here:
             breaches.append(f"piece {(location, line, units)} is empty or repeated")
-        lines_at[location][line] = units
+        lines_here[line] = units
         shipped[line] += units
         if problem.allowed is not None and not problem.allowed[line, location]:
             breaches.append(f"3: location {location} refused line {line}")
@@ -150,11 +154,17 @@ def check(problem: SourcingProblem, pieces: Iterable[Piece]) -> list[str]:
             breaches.append(f"1: line {line} ships {units} of {problem.demand[line]}")
     for location, lines in lines_at.items():
         breaches += _stock_breaches(problem, location, lines)
-    breaches += _split_breaches(problem, lines_at)
-    breaches += _whole_breaches(problem, lines_at, shipped)
-    breaches += _value_breaches(problem, pieces)
-    breaches += _frozen_breaches(problem, lines_at)
-    breaches += _incomplete_breaches(problem, shipped)
+    # Most problems have few of the limits; this is on the path of every order.
+    if problem.max_shipments or problem.split_rung is not SplitRung.QUANTITY_SPLIT:
+        breaches += _split_breaches(problem, lines_at)
+    if problem.indivisible or problem.groups:
+        breaches += _whole_breaches(problem, lines_at, shipped)
+    if problem.min_split_value_micros:
+        breaches += _value_breaches(problem, pieces)
+    if problem.frozen:
+        breaches += _frozen_breaches(problem, lines_at)
+    if problem.incomplete is not Incomplete.PARTIAL:
+        breaches += _incomplete_breaches(problem, shipped)
     return breaches
 
 
@@ -215,8 +225,6 @@ def _whole_breaches(
 
 def _value_breaches(problem: SourcingProblem, pieces: Sequence[Piece]) -> list[str]:
     least = problem.min_split_value_micros
-    if not least:
-        return []
     worth: dict[int, int] = defaultdict(int)
     for location, line, units in pieces:
         each = problem.unit_value_micros[line] if problem.unit_value_micros else 0
@@ -241,8 +249,6 @@ def _frozen_breaches(
 
 
 def _incomplete_breaches(problem: SourcingProblem, shipped: Sequence[int]) -> list[str]:
-    if problem.incomplete is Incomplete.PARTIAL:
-        return []
     frozen = [0] * len(problem.demand)
     for _, line, units in problem.frozen:
         frozen[line] += units
@@ -275,14 +281,21 @@ def score(problem: SourcingProblem, pieces: Sequence[Piece]) -> tuple[Score, ...
     ``primary`` becomes two components for each used location, busiest first:
     ``primary.1.lines``, ``primary.1.units``, ``primary.2.lines``…
     """
+    return tuple([Score(*each) for each in _valued(problem, pieces)])
+
+
+def _valued(
+    problem: SourcingProblem, pieces: Sequence[Piece]
+) -> list[tuple[str, bool, int]]:
+    """Return the components of a score as plain tuples."""
     totals = _totals(problem, pieces)
-    scores: list[Score] = []
+    valued: list[tuple[str, bool, int]] = []
     for name, value_of, _ in _components(problem.objectives):
         if value_of is None:
-            scores += _primary(totals)
+            valued += _primary(totals)
         else:
-            scores.append(Score(name, False, value_of(problem, totals)))
-    return tuple(scores)
+            valued.append((name, False, value_of(problem, totals)))
+    return valued
 
 
 def _totals(problem: SourcingProblem, pieces: Sequence[Piece]) -> _Totals:
@@ -343,20 +356,23 @@ def _sum(values: IntArray | None, indices: Iterable[int]) -> int:
     return 0 if values is None else sum(int(values[index]) for index in indices)
 
 
-def _primary(totals: _Totals) -> list[Score]:
-    whole = dict.fromkeys(totals.locations, 0)
+def _primary(totals: _Totals) -> list[tuple[str, bool, int]]:
+    if len(totals.locations) == 1:
+        lines, units = _primary_names(1)[0]
+        whole = len(totals.pieces)
+        return [(lines, True, whole), (units, True, sum(totals.shipped))]
+    wholes = dict.fromkeys(totals.locations, 0)
     held = dict.fromkeys(totals.locations, 0)
-    for location, line, units in totals.pieces:
-        held[location] += units
-        whole[location] += units == totals.shipped[line]
-    ordered = sorted(((whole[n], held[n]) for n in held), reverse=True)
-    scores = []
-    for (lines, units), names in zip(
-        ordered, _primary_names(len(ordered)), strict=True
-    ):
-        scores.append(Score(names[0], True, lines))
-        scores.append(Score(names[1], True, units))
-    return scores
+    for location, line, units_here in totals.pieces:
+        held[location] += units_here
+        wholes[location] += units_here == totals.shipped[line]
+    ordered = sorted(((wholes[n], held[n]) for n in held), reverse=True)
+    valued = []
+    names = _primary_names(len(ordered))
+    for (whole, sum_of_units), (lines, units) in zip(ordered, names, strict=True):
+        valued.append((lines, True, whole))
+        valued.append((units, True, sum_of_units))
+    return valued
 
 
 @functools.lru_cache(maxsize=256)
@@ -423,9 +439,14 @@ def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue,
     Proven means: at the bound, or within the objective's tolerance of it, and so
     is every component before.
     """
-    scores = score(problem, solution.pieces)
+    scores = _valued(problem, solution.pieces)
     if solution.bounds is None:
-        return tuple([ObjectiveValue(*each, each.value, True) for each in scores])
+        return tuple(
+            [
+                ObjectiveValue(name, maximize, value, value, True)
+                for name, maximize, value in scores
+            ]
+        )
     tolerances = {name: each for name, _, each in _components(problem.objectives)}
     values = []
     so_far = True

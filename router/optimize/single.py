@@ -56,7 +56,7 @@ def solve_single(problem: SourcingProblem) -> Solution | None:
             and not objective.tolerant
         ):
             # Places are distinct: this decides, for the first of all.
-            return _whole_order(problem, first)
+            return _whole_order(problem, first, int(np.count_nonzero(fits)) - 1)
         if candidates is None:
             candidates = np.flatnonzero(fits)
         values = _values(problem, term, candidates)
@@ -69,9 +69,11 @@ def solve_single(problem: SourcingProblem) -> Solution | None:
     return _whole_order(problem, first if candidates is None else int(candidates[0]))
 
 
-def _whole_order(problem: SourcingProblem, location: int) -> Solution:
+def _whole_order(
+    problem: SourcingProblem, location: int, rivals: int | None = None
+) -> Solution:
     pieces = [Piece(location, line, units) for line, units in enumerate(problem.demand)]
-    return Solution(tuple(pieces), "exact")
+    return Solution(tuple(pieces), "exact", None, rivals)
 
 
 def whole_order_fits(problem: SourcingProblem) -> BoolArray:
@@ -80,7 +82,10 @@ def whole_order_fits(problem: SourcingProblem) -> BoolArray:
     for line, units in enumerate(problem.demand):
         for sku, per_unit in problem.bom[line]:
             need[sku] += per_unit * units
-    fits: BoolArray = np.all(problem.available >= np.array(need)[:, None], axis=0)
+    # The ufunc itself: `all` is a layer of Python over it.
+    fits: BoolArray = np.logical_and.reduce(
+        problem.available >= np.array([[units] for units in need])
+    )
     if problem.allowed is not None:
         fits &= problem.allowed.all(axis=0)
     if problem.capacity_units is not None:

@@ -1,6 +1,6 @@
 """Orders: every field read once, for this is on the path of every call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from availability.errors import Violation
 from availability.model import LocationId, Sku
@@ -25,7 +25,9 @@ def decode_order(
     wire: order_pb2.Order, path: str, violations: list[Violation]
 ) -> Order:
     """Read an order; ``path`` is where it stands in its request."""
-    lines = at_most(MAX_LINES, wire.lines, f"{path}.lines", violations)
+    lines: Sequence[order_pb2.OrderLine] = wire.lines
+    if len(lines) > MAX_LINES:
+        lines = at_most(MAX_LINES, lines, f"{path}.lines", violations)
     lanes = wire.lanes
     frozen = wire.frozen
     rejected = wire.rejected

@@ -1,12 +1,14 @@
 """Plans: what `RouteOrder` answers, what is stored, and what is read again."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from availability.model import LocationId, Sku
+from router.identity import by_identity
 from router.model import (
     Assignment,
     Counterfactuals,
+    EliminationFilter,
     NextBest,
     ObjectiveValue,
     RoutingPlan,
@@ -99,21 +101,37 @@ def _objective_bytes(objectives: tuple[ObjectiveValue, ...]) -> bytes:
     return wire.SerializeToString(deterministic=True)
 
 
+@functools.lru_cache(maxsize=4096)
+def _shipment(shipment: Shipment) -> plan_pb2.Shipment:
+    """Return a message to copy: many shipments differ only in their lines."""
+    return plan_pb2.Shipment(
+        origin_id=shipment.origin_id,
+        location_ids=shipment.location_ids,
+        line_count=shipment.line_count,
+        unit_count=shipment.unit_count,
+        reason=shipment.reason,
+    )
+
+
+@by_identity
+def _eliminated(
+    eliminated: Mapping[LocationId, EliminationFilter],
+) -> list[plan_pb2.EliminatedLocation]:
+    """Return messages to copy: most orders have the same locations eliminated."""
+    return [
+        plan_pb2.EliminatedLocation(location_id=name, filter=FILTER_TO_WIRE[by])
+        for name, by in eliminated.items()
+    ]
+
+
 def _encode_before_objectives(wire: plan_pb2.RoutingPlan, plan: RoutingPlan) -> None:
     """Write the fields whose numbers are below that of the objectives."""
     wire.plan_id = plan.plan_id
     wire.order_id = plan.order_id
     wire.status = STATUS_TO_WIRE[plan.status]
     _encode_assignments(wire, plan.assignments)
-    add_shipment = wire.shipments.add
     for shipment in plan.shipments:
-        add_shipment(
-            origin_id=shipment.origin_id,
-            location_ids=shipment.location_ids,
-            line_count=shipment.line_count,
-            unit_count=shipment.unit_count,
-            reason=shipment.reason,
-        )
+        wire.shipments.append(_shipment(shipment))
     add_unassigned = wire.unassigned.add
     for rest in plan.unassigned:
         add_unassigned(
@@ -132,9 +150,8 @@ def _encode_after_objectives(wire: plan_pb2.RoutingPlan, plan: RoutingPlan) -> N
     wire.solve_micros = plan.solve_micros
     wire.policy = plan.policy
     wire.conflict_count = plan.conflict_count
-    add_eliminated = wire.eliminated.add
-    for location_id, each in plan.eliminated.items():
-        add_eliminated(location_id=location_id, filter=FILTER_TO_WIRE[each])
+    if plan.eliminated:
+        wire.eliminated.extend(_eliminated(plan.eliminated))
     if plan.counterfactuals is not None:
         _encode_counterfactuals(wire.counterfactuals, plan.counterfactuals)
 
