@@ -45,7 +45,14 @@ MAY_IMPORT = {
     ),
     # Wire <-> model, and nothing else.
     "router.rpc.codec": Rule(
-        (*NOUNS, *GENERATED, "router.policies", "router.shape", "router.rpc.codec")
+        (
+            *NOUNS,
+            *GENERATED,
+            "router.identity",
+            "router.policies",
+            "router.shape",
+            "router.rpc.codec",
+        )
     ),
     "router.rpc": Rule(PACKAGES, never=("router.cli",)),
     "router.cli": Rule(PACKAGES),

@@ -1,45 +1,21 @@
-"""The model of record: objectives, tolerances, limits of time, large numbers.
+"""The model of record: each objective alone, their order, their tolerances.
 
-Its limits are in test_cpsat_limits.py; that it is exact on thousands of small
-worlds, in test_exactness.py.
+Its limits are in test_cpsat_limits.py, time and large numbers in
+test_cpsat_search.py; test_exactness.py compares it with brute force.
 """
 
-from dataclasses import replace
-from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from router.errors import SolverError
 from router.model import Objective, Term
-from router.optimize import cpsat_search
 from router.optimize.cpsat import solve_cpsat
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import (
-    Piece,
-    Solution,
-    SourcingProblem,
-    check,
-    judge,
-    key,
-    score,
-)
-from router.optimize.walk import greedy
-from tests.optimize.brute_force import (
-    allowed_plans,
-    as_pieces,
-    as_plan,
-    best_of_all,
-    components,
-    worth,
-)
+from router.optimize.problem import Piece, SourcingProblem, judge
 from tests.optimize.small import world
-from tests.optimize.worlds import medium, tiny
 
 LIMITS = SolveLimits(wall_seconds=60.0, deterministic_time=60.0)
-UNASSIGNED = Objective(Term.UNASSIGNED_UNITS)
-
 
 TWO_OR_ONE: dict[str, Any] = {"demand": (1, 1), "stock": [[1, 0, 1], [0, 1, 1]]}
 """Locations 0 and 1 have a line each, location 2 has both."""
@@ -50,7 +26,9 @@ ROOMS = np.array([0, 0, 1])
 
 def order(*terms: Objective | Term, **facts: Any) -> SourcingProblem:
     """Return a problem of ordinary lines and these objectives."""
-    levels = [each if isinstance(each, Objective) else Objective(each) for each in terms]
+    levels = [
+        each if isinstance(each, Objective) else Objective(each) for each in terms
+    ]
     return world(objectives=tuple(levels), **facts)
 
 
@@ -272,5 +250,3 @@ def test_what_is_given_back_costs_later_objectives_nothing() -> None:
     )
 
     assert values_of(problem) == [0, 21, 5]
-
-

@@ -19,12 +19,12 @@ AS_MUCH_AS_POSSIBLE = (Objective(Term.UNASSIGNED_UNITS),)
 EACH_LINE_ELSEWHERE: dict[str, Any] = {"demand": (2, 1), "stock": [[2, 0], [0, 1]]}
 
 
-def pieces_of(**facts: Any) -> list[tuple[int, int, int]]:
-    """Solve; return (location, line, units)."""
+def pieces_of(**facts: Any) -> list[Piece]:
+    """Solve, with a proof."""
     problem = world(**({"objectives": AS_MUCH_AS_POSSIBLE} | facts))
     solution = solve_cpsat(problem, LIMITS)
     assert all(value.proven for value in judge(problem, solution))
-    return [tuple(piece) for piece in solution.pieces]
+    return list(solution.pieces)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,11 @@ def pieces_of(**facts: Any) -> list[tuple[int, int, int]]:
             id="8_together_where_both_are_whole",
         ),
         pytest.param(
-            {"demand": (1, 2, 1), "stock": [[1, 1], [1, 1], [1, 0]], "groups": ((0, 1),)},
+            {
+                "demand": (1, 2, 1),
+                "stock": [[1, 1], [1, 1], [1, 0]],
+                "groups": ((0, 1),),
+            },
             [(0, 2, 1)],
             id="8_or_not_at_all",
         ),
@@ -241,7 +245,9 @@ def pieces_of(**facts: Any) -> list[tuple[int, int, int]]:
         ),
     ],
 )
-def test_limit(facts: dict[str, Any], expected: list[tuple[int, int, int]] | int) -> None:
+def test_limit(
+    facts: dict[str, Any], expected: list[tuple[int, int, int]] | int
+) -> None:
     """The number is that of the limit; a count stands for pieces that may tie."""
     if "available" in facts:
         facts = {"stock": [[0]] * len(facts["demand"])} | facts
@@ -255,9 +261,7 @@ def test_limit(facts: dict[str, Any], expected: list[tuple[int, int, int]] | int
 
 def test_a_model_without_a_plan_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is frozen is a plan: a model that allows none is wrong."""
-    monkeypatch.setattr(
-        Limits, "_keep_frozen", lambda self: self.model.add_bool_or([])
-    )
+    monkeypatch.setattr(Limits, "_keep_frozen", lambda self: self.model.add_bool_or([]))
     with pytest.raises(SolverError, match="INFEASIBLE"):
         solve_cpsat(world([1], [[1]]), LIMITS)
 

@@ -75,6 +75,7 @@ from tests.rpc.strategies import (
 
 
 @given(ORDERS)
+@settings(deadline=None)
 def test_an_order_survives_the_wire(order: Order) -> None:
     sent = encode_order(order).SerializeToString()
     violations: list[Violation] = []
@@ -84,6 +85,7 @@ def test_an_order_survives_the_wire(order: Order) -> None:
 
 
 @given(POLICIES)
+@settings(deadline=None)
 def test_a_policy_survives_the_wire(policy: RoutingPolicy) -> None:
     # 0 in these fields is the preset's value, and every preset's is 0 here.
     sent = encode_policy(policy).SerializeToString()
@@ -95,7 +97,7 @@ def test_a_policy_survives_the_wire(policy: RoutingPolicy) -> None:
 
 
 @given(PLANS)
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_a_plan_survives_the_wire_byte_for_byte(plan: RoutingPlan) -> None:
     reply = encode_reply(plan)
 
@@ -104,6 +106,7 @@ def test_a_plan_survives_the_wire_byte_for_byte(plan: RoutingPlan) -> None:
 
 
 @given(locations())
+@settings(deadline=None)
 def test_a_location_survives_the_wire(location: Location) -> None:
     sent = encode_location(location).SerializeToString()
 
@@ -111,6 +114,7 @@ def test_a_location_survives_the_wire(location: Location) -> None:
 
 
 @given(many(st.builds(StockChange, LOCATION_ID, SKU, INT64, st.none() | INT64)))
+@settings(deadline=None)
 def test_changes_survive_the_wire(changes: tuple[StockChange, ...]) -> None:
     request = stock_service_pb2.ImportStockRequest(
         changes=[encode_change(each) for each in changes]
@@ -122,6 +126,7 @@ def test_changes_survive_the_wire(changes: tuple[StockChange, ...]) -> None:
 
 
 @given(st.builds(StockRecord, LOCATION_ID, SKU, *[st.integers(0, 10**12)] * 3))
+@settings(deadline=None)
 def test_a_record_survives_the_wire(record: StockRecord) -> None:
     page = stock_service_pb2.ListStockResponse()
     add_record(page, record, active=True)
@@ -227,6 +232,7 @@ def test_results_are_joined_as_protobuf_would(sizes: list[int]) -> None:
 
 
 @given(locations())
+@settings(deadline=None)
 def test_what_has_the_shape_can_be_read(location: Location) -> None:
     wire = encode_location(location)
 

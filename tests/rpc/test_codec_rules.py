@@ -5,7 +5,7 @@ import math
 
 import pytest
 from google.protobuf import duration_pb2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from availability.errors import Violation
@@ -264,6 +264,7 @@ def test_a_page_size(asked: int, size: int | None) -> None:
 
 
 @given(st.lists(st.text(max_size=8), min_size=2, max_size=2))
+@settings(deadline=None)
 def test_a_page_token_is_read_again(place: list[str]) -> None:
     violations: list[Violation] = []
 
