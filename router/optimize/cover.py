@@ -102,7 +102,9 @@ def _plan(
         return ForcedSearch(stock, ships, whole, can, budget).pieces(lines)
     units = ships.tolist()
     masks, first = distinct_masks(whole)
-    steps = _CoverSearch(masks, first, units, budget).run()
+    by_holders = np.argsort(np.count_nonzero(whole, axis=1), kind="stable")
+    scarcest = [1 << bit for bit in by_holders.tolist()]
+    steps = _CoverSearch(masks, first, units, scarcest, budget).run()
     return [
         Piece(location, lines[bit], units[bit])
         for location, covered in steps
@@ -132,11 +134,16 @@ class _CoverSearch:
     """
 
     def __init__(
-        self, masks: list[int], first: list[int], units: list[int], budget: Budget
+        self,
+        masks: list[int],
+        first: list[int],
+        units: list[int],
+        scarcest: list[int],
+        budget: Budget,
     ) -> None:
         self._located = list(zip(masks, first, strict=True))
         self._maximal = maximal_masks(masks, len(units), budget)
-        self._scarcest = _scarcest(self._maximal, len(units))
+        self._scarcest = scarcest
         self._node = 1 + len(self._maximal) // MASKS_PER_NODE
         self._units = units
         self._budget = budget
@@ -256,12 +263,3 @@ def maximal_masks(masks: list[int], lines: int, budget: Budget) -> list[int]:
         else:
             kept.append(mask)
     return kept
-
-
-def _scarcest(masks: list[int], lines: int) -> list[int]:
-    """Return each line's bit, those that fewest masks cover first."""
-    counts = [0] * lines
-    for mask in masks:
-        for bit in bits(mask):
-            counts[bit] += 1
-    return [1 << bit for bit in sorted(range(lines), key=counts.__getitem__)]
