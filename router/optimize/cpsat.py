@@ -49,35 +49,39 @@ def solve_cpsat(
     ------
     SolverError
         OR-Tools refused the model or called it infeasible, or its plan breaks a
-        limit. Also where numbers outgrow it: all that an objective adds up, each
-        term as large as its stock allows, must stay below ``2**60``. For costs
-        that is counted in the greatest common divisor of all of them, and above
-        the least unit cost if the units that ship are settled before. With
-        unassigned_units first and unit costs that are a million micros apart, a
-        million million units are within it.
+        limit: faults of ours. Or a number outgrows it: all that one objective
+        adds up, with as much at every location as it could ship, must stay below
+        ``2**60``. Only costs can come near. They are counted in their greatest
+        common divisor and, where unassigned_units are settled before without a
+        tolerance, above the least unit cost. So 10**9 units in stock at each of
+        100 locations may differ by 10**7 micros each, and cost any amount.
 
     Notes
     -----
-    Parameters were chosen by CPU time over seeded orders, 4 x 3 to 200 locations x
-    10 lines, four presets (OR-Tools 9.15, 2 shared cores, median of 12, in ms):
+    Median (and worst) CPU time in ms of 12 seeded orders of single-location-first,
+    on one of 2 cores that were shared; OR-Tools 9.15, November 2025:
 
-    ============================================ ======= ======= =======
-    single-location-first, N x L                  30 x 4 100 x 5 200 x 5
-    ============================================ ======= ======= =======
-    as it is                                          18      60     110
-    linearization 1 throughout                        17      62     150
-    linearization 2 throughout                        22      93     307
-    linearization 0                                10^4+   10^4+   10^4+
-    probing 2                                         18      76     226
-    symmetry 2                                        22      83     172
-    presolve, 3 rounds                                25      84     230
-    no presolve (its worst: 1.4 s)                    21      82     180
-    cores; lower bound tree; 2 workers              213+    278+    306+
-    levels packed up to 2**50                         18      55     180
-    ============================================ ======= ======= =======
+    ========================== ======= ========= ========== ==========
+    locations x lines           4 x 3    30 x 4    100 x 5    200 x 5
+    ========================== ======= ========= ========== ==========
+    as it is                    3 (6)   19 (42)   86 (152)  131 (485)
+    linearization 0             3 (6)      1762       2525       3116
+    linearization 1             4 (5)   22 (44)   85 (105)  138 (502)
+    linearization 2             3 (11)  36 (213) 131 (462)  366 (3513)
+    probing 2                   4 (12)  20 (52)   98 (158)  239 (1351)
+    symmetry 2                  5 (12)  25 (56)   95 (142)  154 (496)
+    3 rounds of presolve        4 (14)  25 (56)   97 (176)  153 (575)
+    no presolve                 4 (14)  18 (52)   73 (184)  224 (1052)
+    2 workers                   8 (16)  49 (130) 216 (294)  347 (1012)
+    cores                       5 (16)       535       2380       3395
+    packs up to 2**50           3 (12)  19 (43)   93 (155)  162 (488)
+    packs up to 2**20           3 (6)   20 (37)   81 (142)  178 (423)
+    ========================== ======= ========= ========== ==========
 
-    Linearization 2 halves the solves without places (``cheapest``, 100 x 10: 87
-    instead of 318); the reified rows of places only weigh its LP down.
+    "As it is" changes from linearization 2 to 1 when there are places: 2 solves
+    ``cheapest`` at 100 x 10 in 87 instead of 318 ms, but the rows of places only
+    weigh its relaxation down. At 100 x 10, packs up to 2**50 take 438 (1663)
+    instead of 377 (646), and without presolve one in 12 is unproven after 5 s.
     """
     search = Search(problem, limits, hint)
     try:

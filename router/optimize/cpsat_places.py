@@ -43,9 +43,9 @@ class PlaceLevel(Level):
 class Places:
     """Which location is the busiest, which the second busiest, and so on.
 
-    Each place goes to one location at most, and each location has one place at
-    most. Nothing says that a place goes to the busiest location that is left: that
-    is what maximising place after place comes to.
+    The j-th number is at most what j locations have: maximised in turn, they are
+    the numbers of all locations, greatest first. Who is at which place is not
+    asked, so that equal locations can not be told apart in vain.
     """
 
     def __init__(self, variables: SourcingVariables) -> None:
