@@ -59,7 +59,7 @@ def solve_cpsat(
     Notes
     -----
     Median (and worst) CPU time in ms of 12 seeded orders of single-location-first,
-    on one of 2 cores that were shared; OR-Tools 9.15, November 2025:
+    on one of 2 cores that were shared; OR-Tools 9.15, November 2026:
 
     ========================== ======= ========= ========== ==========
     locations x lines           4 x 3    30 x 4    100 x 5    200 x 5

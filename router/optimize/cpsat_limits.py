@@ -167,3 +167,11 @@ class Limits:
             )
             rest = demand - frozen[line]
             self.model.add(shipped == frozen[line] + rest * complete)
+
+    def exclude(self, locations: frozenset[int]) -> None:
+        """Demand that other locations are used: one of these less, or one more."""
+        used = self.vars.used
+        if locations <= used.keys():
+            less = [~used[n] for n in sorted(locations)]
+            more = [used[n] for n in used if n not in locations]
+            self.model.add_bool_or(less + more)

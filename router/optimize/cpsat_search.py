@@ -43,7 +43,8 @@ class NoOtherPlanError(Exception):
 class Search:
     """One call: the best plan so far and what is proven of it.
 
-    With ``excluded`` given, only of plans whose set of used locations is another.
+    With ``excluded`` given, only of plans whose set of used locations is another;
+    then, and only then, there may be none: see ``has_plan``.
     """
 
     def __init__(
@@ -56,15 +57,13 @@ class Search:
         self._problem = problem
         self._clock = Clock(limits)
         self._excluded = excluded
-        self._plan = tuple(sorted(problem.frozen))
-        self._has_plan = self._is_other(self._plan)
-        self._has_hint = (
-            hint is not None and self._is_other(hint) and not check(problem, hint)
-        )
+        known = [tuple(sorted(problem.frozen))]
+        self._has_hint = hint is not None and not check(problem, hint)
         if hint is not None and self._has_hint:
-            known = [self._plan] if self._has_plan else []
-            self._plan = min(tuple(sorted(hint)), *known, key=self._key)
-            self._has_plan = True
+            known.append(tuple(sorted(hint)))
+        known = [plan for plan in known if self._is_other(plan)]
+        self.has_plan = bool(known)
+        self._plan = min(known, key=self._key, default=())
         self._bounds: dict[str, int] = {}
         self._solver = cp_model.CpSolver()
         parameters = self._solver.parameters
@@ -98,8 +97,10 @@ class Search:
             A limit came first.
         """
         self._vars = SourcingVariables(self._problem, self._clock)
-        Limits(self._vars).add_limits()
-        self._exclude()
+        limits = Limits(self._vars)
+        limits.add_limits()
+        if self._excluded is not None:
+            limits.exclude(self._excluded)
         self._terms = Terms(self._vars)
         self._places = Places(self._vars)
         pack = Pack([])
@@ -117,14 +118,6 @@ class Search:
         if pack.levels:
             pack = pack.with_level(self._terms.location_order()) or pack
         self._settle(pack)
-
-    def _exclude(self) -> None:
-        """Demand other locations: one of the excluded less, or another more."""
-        excluded, used = self._excluded, self._vars.used
-        if excluded is not None and excluded <= used.keys():
-            less = [used[n].negated() for n in sorted(excluded)]
-            more = [used[n] for n in used if n not in excluded]
-            self._vars.model.add_bool_or(less + more)
 
     # --- Which levels, in which order -------------------------------------------
 
@@ -210,7 +203,7 @@ class Search:
         SolverError
             The model is wrong.
         """
-        if self._has_hint and self._has_plan:
+        if self._has_hint and self.has_plan:
             self._vars.hint(self._plan)
         parameters = self._solver.parameters
         parameters.linearization_level = 1 if len(self._places) else 2
@@ -227,7 +220,7 @@ class Search:
                 return False
             case cp_model.UNKNOWN:
                 raise OutOfTimeError
-            case cp_model.INFEASIBLE if not self._has_plan:
+            case cp_model.INFEASIBLE if not self.has_plan:
                 raise NoOtherPlanError
             case other:
                 reason = self._vars.model.validate()
@@ -237,9 +230,9 @@ class Search:
         """Keep the solver's plan if the levels do not call it worse."""
         found = self._vars.pieces(self._solver.value)
         worth = pack.measure(self._worth(found))
-        if not self._has_plan or worth <= pack.measure(self._worth()):
+        if not self.has_plan or worth <= pack.measure(self._worth()):
             self._plan = found
-            self._has_plan = True
+            self.has_plan = True
 
     def _bound(self, pack: Pack, least: int, bounded: set[str]) -> None:
         """Note what is proven of the levels, save of those bounded before."""
@@ -281,11 +274,6 @@ class Search:
             self._terms.shipments = min(self._terms.shipments, worst)
 
     # --- The answer -------------------------------------------------------------
-
-    @property
-    def has_plan(self) -> bool:
-        """Whether there is a plan: always, unless locations are excluded."""
-        return self._has_plan
 
     def solution(self, *, proven: bool) -> Solution:
         """Return the best plan so far; there must be one.

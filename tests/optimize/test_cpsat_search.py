@@ -10,7 +10,7 @@ import pytest
 from availability.model import IntArray
 from router.errors import SolverError
 from router.model import Objective, Term
-from router.optimize.cpsat import solve_cpsat
+from router.optimize.cpsat import solve_cpsat, solve_cpsat_excluding
 from router.optimize.cpsat_search import Search
 from router.optimize.cpsat_variables import OutOfTimeError, SourcingVariables
 from router.optimize.limits import SolveLimits
@@ -262,3 +262,39 @@ def test_least_value_far_beyond_what_a_line_is_worth() -> None:
     )
 
     assert solve_cpsat(problem, LIMITS).pieces == (Piece(0, 0, 10**9),)
+
+
+# --- Other locations ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("excluded", "hint", "expected"),
+    [
+        pytest.param({0}, None, (Piece(1, 0, 2),), id="the_second_best"),
+        pytest.param({0}, (Piece(0, 0, 2),), (Piece(1, 0, 2),), id="not_the_hint"),
+        pytest.param({1}, None, (Piece(0, 0, 2),), id="the_best_if_not_excluded"),
+        pytest.param(set(), (Piece(1, 0, 1),), (Piece(0, 0, 2),), id="not_nothing"),
+        pytest.param({0, 9}, None, (Piece(0, 0, 2),), id="never_used_anyway"),
+    ],
+)
+def test_other_locations(
+    excluded: set[int],
+    hint: tuple[Piece, ...] | None,
+    expected: tuple[Piece, ...],
+) -> None:
+    """Two locations hold all that is ordered; the first one ranks higher."""
+    problem = world([2], [[2, 2]])
+
+    solution = solve_cpsat_excluding(problem, frozenset(excluded), LIMITS, hint)
+
+    assert solution is not None
+    assert solution.pieces == expected
+    assert all(each.proven for each in judge(problem, solution))
+
+
+@pytest.mark.parametrize("limits", [LIMITS, NO_TIME])
+def test_no_other_locations(limits: SolveLimits) -> None:
+    """The only unit is frozen at the only location."""
+    problem = world([1], [[1]], frozen=(Piece(0, 0, 1),))
+
+    assert solve_cpsat_excluding(problem, frozenset({0}), limits) is None
