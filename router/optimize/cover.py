@@ -34,6 +34,7 @@ from router.optimize.search import MASKS_PER_NODE, Budget, OutOfNodesError, bits
 
 _BITS = 62
 """Lines whose mask fits a numpy integer; beyond, Python's own integers serve."""
+_FEW_LINES = 10
 _POWERS = 1 << np.arange(_BITS, dtype=np.int64)
 
 _AFTER_UNITS = (Term.SPLIT_LINES, Term.SHIPMENTS, Term.PRIMARY, Term.RANK)
@@ -116,6 +117,14 @@ def distinct_masks(whole: BoolArray) -> tuple[list[int], list[int]]:
     """Return the distinct non-empty masks and the first location with each."""
     if len(whole) <= _BITS:
         every = _POWERS[: len(whole)] @ whole
+        if len(whole) <= _FEW_LINES:
+            # Few masks are possible: a place for each is quicker than sorting.
+            first_of = np.full(1 << len(whole), -1)
+            last = len(every) - 1
+            first_of[every[::-1]] = np.arange(last, -1, -1)
+            first_of[0] = -1
+            found_masks = np.flatnonzero(first_of >= 0)
+            return found_masks.tolist(), first_of[found_masks].tolist()
         unique, index = np.unique(every, return_index=True)
         masks, first = unique.tolist(), index.tolist()
         return (masks[1:], first[1:]) if masks[0] == 0 else (masks, first)

@@ -16,6 +16,7 @@ from router.optimize.cpsat_variables import (
     OutOfTimeError,
     SourcingVariables,
     Variable,
+    new_solver,
     weighted,
 )
 from router.optimize.limits import SolveLimits
@@ -65,15 +66,7 @@ class Search:
         self.has_plan = bool(known)
         self._plan = min(known, key=self._key, default=())
         self._bounds: dict[str, int] = {}
-        self._solver = cp_model.CpSolver()
-        parameters = self._solver.parameters
-        parameters.num_workers = 1
-        # OR-Tools would swallow Ctrl-C: it is the caller's.
-        parameters.catch_sigint_signal = False
-        parameters.random_seed = 1
-        parameters.cp_model_probing_level = 0
-        parameters.symmetry_level = 0
-        parameters.max_presolve_iterations = 1
+        self._solver = new_solver()
 
     def _is_other(self, plan: Sequence[Piece]) -> bool:
         """Whether a plan's locations are not the very ones that are excluded."""

@@ -163,6 +163,22 @@ class SourcingVariables:
         )
 
 
+def new_solver() -> cp_model.CpSolver:
+    """Return a solver with the parameters that were measured: see `cpsat`."""
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 1
+    solver.parameters.cp_model_probing_level = 0
+    solver.parameters.symmetry_level = 0
+    solver.parameters.max_presolve_iterations = 1
+    # Otherwise 9.15 drops conditions of rows whose coefficients add up to more than
+    # 2**31, and calls optimal what is not, or infeasible: google/or-tools#5293.
+    solver.parameters.presolve_inclusion_work_limit = 0
+    # OR-Tools would swallow Ctrl-C: it is the caller's.
+    solver.parameters.catch_sigint_signal = False
+    return solver
+
+
 def most_units(problem: SourcingProblem) -> IntArray:
     """Return ``(L, N)``: the most a location can ship of a line by itself.
 

@@ -154,6 +154,17 @@ def values_of(problem: SourcingProblem) -> list[int]:
             id="whole_is_what_ships",
         ),
         pytest.param(
+            # Three lines of two units, and two units may leave: one each of two.
+            assign(
+                Term.PRIMARY,
+                demand=(2, 2, 2),
+                stock=[[2]] * 3,
+                capacity_units=np.array([2]),
+            ),
+            [4, 2, 2],
+            id="a_line_that_does_not_ship_is_not_whole",
+        ),
+        pytest.param(
             # The first takes all it has; of the other two the last unit is either's.
             assign(Term.PRIMARY, demand=(6,), stock=[[2, 3, 2]]),
             [0, 0, 3, 0, 2, 0, 1],

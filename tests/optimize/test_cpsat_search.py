@@ -121,7 +121,8 @@ def test_a_stopped_search_tells_the_truth(seed: int) -> None:
 
     assert check(problem, solution.pieces) == []
     if hint is not None and not any(each.tolerant for each in problem.objectives):
-        assert worth_key(problem, solution.pieces) <= worth_key(problem, hint)
+        found, given = (score(problem, each) for each in (solution.pieces, hint))
+        assert key(problem, found) <= key(problem, given)
     assert_true(
         problem, solution, [components(problem, w) for w in worth(problem, plans)]
     )
@@ -140,10 +141,6 @@ def test_a_stopped_search_is_repeatable(seed: int) -> None:
 
         assert first == solve_cpsat(problem, limits)
         assert_true(problem, first, [best])
-
-
-def worth_key(problem: SourcingProblem, pieces: tuple[Piece, ...]) -> tuple[int, ...]:
-    return key(problem, score(problem, pieces))
 
 
 def assert_true(
@@ -178,9 +175,7 @@ def test_the_same_problem_has_the_same_plan() -> None:
     """Also where every location is as good as any other."""
     problem = world([2, 2, 2], [[1] * 12] * 3)
 
-    plans = {solve_cpsat(problem, LIMITS).pieces for _ in range(3)}
-
-    assert len(plans) == 1
+    assert len({solve_cpsat(problem, LIMITS).pieces for _ in range(3)}) == 1
 
 
 # --- Large numbers --------------------------------------------------------------
@@ -227,9 +222,13 @@ def test_what_the_solver_cannot_count_is_refused() -> None:
         solve_cpsat(problem, LIMITS)
 
 
-@pytest.mark.parametrize("seed", range(0, 400, 8))
+@pytest.mark.parametrize("seed", [4, 8, 52, 112, 178, 282, 626, 1072, 2630])
 def test_exact_where_floating_point_numbers_are_not(seed: int) -> None:
-    """Beyond 2**53 costs that differ by a micro are one number to a float."""
+    """Beyond 2**53 costs that differ by a micro are one number to a float.
+
+    In most of these worlds the solver stops before its bound, in 4 and 626 at a
+    plan that is not the best. In 2,630 its presolve, left alone, loses all plans.
+    """
     rng, problem = Random(seed), tiny(seed)
 
     def large(values: IntArray | None) -> IntArray | None:
