@@ -81,8 +81,9 @@ def solve_cpsat(
     "As it is" changes from linearization 2 to 1 when there are places: 2 solves
     ``cheapest`` at 100 x 10 in 87 instead of 318 ms, but the rows of places only
     weigh its relaxation down. At 100 x 10, packs up to 2**50 take 438 (1663)
-    instead of 377 (646), and without presolve one in 12 is unproven after 5 s. One presolve rule of 9.15 is
-    wrong and switched off, at no cost that could be measured: see `new_solver`.
+    instead of 377 (646), and without presolve one in 12 is unproven after 5 s. One
+    presolve rule of 9.15 is wrong and switched off, at no cost that could be
+    measured: see `Search`.
     """
     search = Search(problem, limits, hint)
     try:
