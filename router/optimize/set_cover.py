@@ -24,6 +24,7 @@ from router.optimize.cover import (
     maximal_masks,
     prefix_of,
 )
+from router.optimize.cpsat_variables import new_solver
 from router.optimize.independent import if_allowed, independent_lines, matches
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, Solution, SourcingProblem
@@ -184,11 +185,7 @@ class _Peel:
         else:
             head = used
             model.minimize(cp_model.LinearExpr.sum(used))
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        # OR-Tools would swallow Ctrl-C: it is the caller's.
-        solver.parameters.catch_sigint_signal = False
-        solver.parameters.random_seed = 0
+        solver = new_solver()
         solver.parameters.linearization_level = 2
         solver.parameters.max_time_in_seconds = left
         solver.parameters.max_deterministic_time = self._work
