@@ -6,7 +6,10 @@ AvailabilityError
 ├── StockConflict         others took the units; read again and retry
 ├── RequestReused         the same request id came with another body
 ├── OrderAlreadyRouted    the order has a live plan
-├── PlanNotFound          no plan has this id
+├── PlanNotFound          no plan has this id, or the order has none
+├── ReservationResolved   it is placed, shipped, cancelled… already
+├── UnitsNotOpen          more units than the plan still holds there
+├── PlanChanged           the plan was changed since it was read; read again
 ├── StoreUnavailable      the database could not be read or written
 └── StoreTooOld           the database engine or file may not be used
 """
@@ -83,11 +86,51 @@ class OrderAlreadyRouted(AvailabilityError):
 
 
 class PlanNotFound(AvailabilityError):
-    """No plan has this id."""
+    """No plan has this id, or no plan was made for this order."""
+
+    def __init__(self, plan_id: str = "", order_id: str = "") -> None:
+        self.plan_id = plan_id
+        self.order_id = order_id
+        what = f"no plan {plan_id!r}" if plan_id else f"no plan of order {order_id!r}"
+        super().__init__(what)
+
+
+class ReservationResolved(AvailabilityError):
+    """What is asked came too late: the reservation is in another state.
+
+    ``state`` is the value of a ``ReservationState``.
+    """
+
+    def __init__(self, plan_id: str, state: str, wanted: str) -> None:
+        self.plan_id = plan_id
+        self.state = state
+        super().__init__(f"plan {plan_id!r} is {state}: it can not be {wanted}")
+
+
+class UnitsNotOpen(AvailabilityError):
+    """More units were named than the plan still holds there; nothing was changed.
+
+    ``breaches`` are ``(location_id or "", sku, line_id, asked, open)``.
+    """
+
+    def __init__(
+        self, plan_id: str, breaches: Sequence[tuple[str, str, str, int, int]]
+    ) -> None:
+        self.plan_id = plan_id
+        self.breaches = tuple(breaches)
+        said = "; ".join(
+            f"line {line!r}: {asked} of {sku!r} at {at or 'no location'!r}, {left} open"
+            for at, sku, line, asked, left in breaches
+        )
+        super().__init__(f"plan {plan_id!r}: {said}")
+
+
+class PlanChanged(AvailabilityError):
+    """The plan was changed since it was read: read it again."""
 
     def __init__(self, plan_id: str) -> None:
         self.plan_id = plan_id
-        super().__init__(f"no plan {plan_id!r}")
+        super().__init__(f"plan {plan_id!r} was changed in the meantime")
 
 
 class StoreUnavailable(AvailabilityError):

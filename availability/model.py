@@ -37,6 +37,18 @@ class LocationKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Zone:
+    """A part of a location that is counted by itself; only available ones sell."""
+
+    zone_id: str
+    available: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.zone_id:
+            raise ValueError("zone_id must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """A place that holds stock and can ship it.
 
@@ -61,10 +73,13 @@ class Location:
     shipment_cost_micros: int = 0
     unit_cost_micros: int = 0
     workload_minutes: int = 0
+    zones: tuple[Zone, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.location_id:
             raise ValueError("location_id must not be empty")
+        if len({zone.zone_id for zone in self.zones}) != len(self.zones):
+            raise ValueError("a zone_id appears twice")
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("latitude and longitude come together")
         for value, limit in ((self.latitude, 90.0), (self.longitude, 180.0)):
@@ -106,18 +121,29 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class StockRecord:
-    """What one location holds of one SKU, in units."""
+    """What one location holds of one SKU, in units.
+
+    ``on_hand`` counts the zones that are available, ``withdrawn`` what is out of
+    sale for a dated reason, ``held`` what carts hold, ``allocated`` what placed
+    orders were promised.
+    """
 
     location_id: LocationId
     sku: Sku
     on_hand: int
     allocated: int = 0
     safety_stock: int = 0
+    held: int = 0
+    withdrawn: int = 0
 
     @property
     def available(self) -> int:
-        """Units that may be promised: on_hand - allocated - safety_stock, or 0."""
-        return max(0, self.on_hand - self.allocated - self.safety_stock)
+        """Units that may be promised, never less than 0.
+
+        on_hand - withdrawn - allocated - held - safety_stock.
+        """
+        promised = self.allocated + self.held
+        return max(0, self.on_hand - self.withdrawn - promised - self.safety_stock)
 
 
 class ImportMode(enum.Enum):
@@ -133,12 +159,17 @@ class ImportMode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class StockChange:
-    """One line of an import; ``safety_stock`` None leaves it as it was."""
+    """One line of an import; ``safety_stock`` None leaves it as it was.
+
+    ``zone_id`` empty means the part of the location that is in no zone, which
+    always sells.
+    """
 
     location_id: LocationId
     sku: Sku
     on_hand: int
     safety_stock: int | None = None
+    zone_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +213,15 @@ def _to_json(result: ImportResult | PutResult) -> bytes:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Claim:
-    """Units of one SKU wanted from one location.
+    """Units of one SKU wanted from one location, for one line of the order.
 
-    Ordered by ``(location_id, sku)``: the order in which every store takes its
-    row locks, so that two reservations can never deadlock.
+    Ordered by ``(location_id, sku, line_id)``. Quantities are stock units: a kit's
+    line has a claim for each component.
     """
 
     location_id: LocationId
     sku: Sku
+    line_id: str = field(default="", kw_only=True)
     quantity: int
 
     def __post_init__(self) -> None:
@@ -210,11 +242,28 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """A plan's stock, to be allocated in one transaction with the plan.
+class Queued:
+    """Units promised on a channel that no location was given yet."""
 
-    ``claims`` are in order, each (location, SKU) once; none means that only
-    the reply is stored. ``reply`` is what `GetPlan` and a repeat return.
+    channel_id: str
+    sku: Sku
+    line_id: str
+    quantity: int
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise ValueError(f"quantity must be positive, got {self.quantity}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A plan's stock, to be promised in one transaction with the plan.
+
+    ``claims`` are in order, each (location, SKU, line) once; without claims and
+    ``queued`` only the reply is stored. ``reply`` is what a repeat returns, ``body``
+    what the plan was made from, kept for those who make it anew. ``hold_seconds``
+    None means that the order is placed at once: its units are allocated. Otherwise
+    they are held for so long, and released unless it is placed by then.
     """
 
     plan_id: str
@@ -222,11 +271,16 @@ class Reservation:
     claims: tuple[Claim, ...]
     reply: bytes
     request: Request = Request()
+    hold_seconds: int | None = None
+    queued: tuple[Queued, ...] = ()
+    body: bytes = b""
 
     def __post_init__(self) -> None:
-        keys = [(claim.location_id, claim.sku) for claim in self.claims]
+        keys = [(each.location_id, each.sku, each.line_id) for each in self.claims]
         if any(a >= b for a, b in itertools.pairwise(keys)):
-            raise ValueError("claims must be in (location_id, sku) order, each once")
+            raise ValueError("claims must be in (location, sku, line) order, each once")
+        if self.hold_seconds is not None and self.hold_seconds <= 0:
+            raise ValueError(f"hold_seconds must be positive, got {self.hold_seconds}")
 
 
 class StockGrid:
@@ -244,6 +298,11 @@ class StockGrid:
         self.version = version
         self.rows: dict[str, int] = {}
         self._units: IntArray = np.zeros((16, len(network.locations)), np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all cells, the room kept for new SKUs included."""
+        return self._units.nbytes
 
     def set(self, sku: str, column: int, units: int) -> None:
         """Set the available units of one SKU at one location."""

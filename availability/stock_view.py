@@ -19,6 +19,7 @@ from availability.model import (
     Network,
     Request,
     Reservation,
+    Sku,
     StockGrid,
     StockRecord,
 )
@@ -144,28 +145,29 @@ class MemoryStock:
     def take(self, claims: Sequence[Claim]) -> None:
         """Consume stock: all claims or, if one of them is not there, none.
 
-        Claims are as in a `Reservation`: each (location, SKU) once. They count
-        as one order at each of their locations.
+        Claims are as in a `Reservation`. They count as one order at each of their
+        locations.
 
         Raises
         ------
         StockConflict
             Less is available than claimed.
         """
-        left = []
+        left: dict[tuple[Sku, int], int] = {}
         for claim in claims:
             column = self._network.index.get(claim.location_id)
             row = self._grid.rows.get(claim.sku)
             if column is None or row is None:
                 raise StockConflict(f"no {claim.sku!r} at {claim.location_id!r}")
-            units = int(self._grid.read([row])[0, column]) - claim.quantity
-            if units < 0:
+            at = (claim.sku, column)  # several lines may want one SKU of one place
+            before = left.get(at, int(self._grid.read([row])[0, column]))
+            left[at] = before - claim.quantity
+            if left[at] < 0:
                 raise StockConflict(
                     f"{claim.quantity} of {claim.sku!r} claimed at "
-                    f"{claim.location_id!r}, {units + claim.quantity} available"
+                    f"{claim.location_id!r}, {before} available"
                 )
-            left.append((claim.sku, column, units))
-        for sku, column, units in left:
+        for (sku, column), units in left.items():
             self._grid.set(sku, column, units)
         if claims:
             self._grid.version += 1

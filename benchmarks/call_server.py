@@ -14,8 +14,9 @@ import sys
 import grpc
 
 from availability.ledger.open import open_ledger
-from router.rpc.interceptors import guarded
+from router.rpc.interceptors import Gate, guarded
 from router.rpc.server import ServerOptions, build_server, tune_interpreter
+from router.rpc.tokens import Scope
 from router.v1 import plan_pb2, routing_service_pb2
 
 BASELINE = "/benchmarks.Baseline/FixedReply"
@@ -39,7 +40,9 @@ async def _fixed_reply(
 
 
 def _baseline() -> grpc.GenericRpcHandler:
-    handler = guarded(routing_service_pb2.RouteOrderRequest, _fixed_reply)
+    handler = guarded(
+        Gate(), routing_service_pb2.RouteOrderRequest, _fixed_reply, Scope.ROUTE
+    )
     return grpc.method_handlers_generic_handler(
         "benchmarks.Baseline", {"FixedReply": handler}
     )

@@ -15,6 +15,7 @@ from availability.errors import Violation
 from availability.model import IntArray, Sku, StockGrid
 from availability.stock_view import CapacitiesLeft
 from router.candidates import Candidates
+from router.changes import OwnStock
 from router.errors import InvalidOrder
 from router.figures import Bom, figures, measurable, walk_order
 from router.model import Order, RoutingPolicy
@@ -53,8 +54,11 @@ def build(
     candidates: Candidates,
     grid: StockGrid,
     capacities: CapacitiesLeft,
+    own: OwnStock | None = None,
 ) -> Built:
     """Make the problem of one order; the order has been validated.
+
+    ``own`` is what an order that is planned anew holds already; all of it is frozen.
 
     Raises
     ------
@@ -67,6 +71,8 @@ def build(
     # The version first: stock that changes in between may only look older.
     version = grid.version
     stock = grid.read([grid.rows[sku] for sku in rows])
+    if own is not None:
+        _add_own(stock, own, rows, candidates)
     pool = candidates.pool
     available = stock if pool.whole else stock.take(pool.places, axis=1)
     if policy.routing_floor_units:
@@ -78,7 +84,7 @@ def build(
     allowed = _allowed(order, pool.index) if order.rejected else None
     capacity = None
     if capacities:
-        capacity = _capacity_units(capacities, candidates, demand, bom, frozen)
+        capacity = _capacity_units(capacities, candidates, demand, bom, frozen, own)
     min_split = policy.min_split_value_micros
     try:
         problem = SourcingProblem(
@@ -104,6 +110,17 @@ def build(
     walk = walk_order(policy, candidates, available, demand, bom)
     skus = tuple(rows)
     return Built(order, policy, candidates, problem, skus, stock, version, walk)
+
+
+def _add_own(
+    stock: IntArray, own: OwnStock, rows: Mapping[Sku, int], candidates: Candidates
+) -> None:
+    """Show the order's own units in the stock it has read, and not what is gone."""
+    places = candidates.pool.network.index
+    for location_id, sku in own.gone:
+        stock[rows[sku], places[location_id]] = 0
+    for (location_id, sku), units in own.held.items():
+        stock[rows[sku], places[location_id]] += units
 
 
 class _Lines(NamedTuple):
@@ -175,11 +192,16 @@ def _keep_picked(
 
 
 def _allowed(order: Order, columns: Mapping[str, int]) -> BoolArray | None:
-    """Return (L, N) who may ship what; None: nobody eligible refused anything."""
+    """Return (L, N) who may ship what; None: nobody eligible refused anything.
+
+    What was picked before it was refused ships all the same: its location is pinned
+    to it (see `Candidates`).
+    """
     lines = {line.line_id: n for n, line in enumerate(order.lines)}
+    picked = {(each.line_id, each.location_id) for each in order.frozen}
     refused = [
         (lines[line_id], columns[location_id])
-        for line_id, location_id in order.rejected
+        for line_id, location_id in order.rejected - picked
         if location_id in columns
     ]
     if not refused:
@@ -196,15 +218,23 @@ def _capacity_units(
     demand: Sequence[int],
     bom: Bom,
     frozen: Sequence[Piece],
+    own: OwnStock | None,
 ) -> IntArray | None:
     """Return (N,) units that may leave; None: no limit that the order can reach."""
+    held: dict[str, int] = defaultdict(int)
+    if own is not None:
+        for (location_id, _), units in own.held.items():
+            # Its share of the capacity is counted already.
+            held[location_id] += units
     weights = [sum(units for _, units in parts) for parts in bom]
     most = sum(units * weight for units, weight in zip(demand, weights, strict=True))
     columns = candidates.pool.index
     tight = [
-        (columns[location_id], units)
+        (columns[location_id], units + held[location_id])
         for location_id, (_, units) in capacities.items()
-        if units is not None and units < most and location_id in columns
+        if units is not None
+        and units + held[location_id] < most
+        and location_id in columns
     ]
     if not tight:
         return None

@@ -221,6 +221,17 @@ def _used_up(capacities: CapacitiesLeft) -> list[str]:
 
 
 def _refusing(order: Order) -> list[str]:
-    """Return who refused every line; a refusal of some is left to the problem."""
+    """Return who refused every line, or the rest of what it has picked.
+
+    A refusal of some lines is left to the problem, but that cannot say how many
+    units of a line a location ships: who keeps some is to ship those and no others.
+    """
     refusals = Counter(name for _, name in order.rejected)
-    return [name for name, lines in refusals.items() if lines == len(order.lines)]
+    all_refused = [
+        name for name, lines in refusals.items() if lines == len(order.lines)
+    ]
+    return all_refused + [
+        each.location_id
+        for each in order.frozen
+        if (each.line_id, each.location_id) in order.rejected
+    ]

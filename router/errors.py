@@ -4,6 +4,7 @@ RouterError
 ├── InvalidOrder        the request breaks rules; every breach is listed
 ├── MalformedMessage    the bytes are not a message of the expected type
 ├── StockContention     others took the stock on every attempt
+├── NotReroutable       what the plan was made from was not stored with it
 ├── DeadlineTooShort    less time is left than the least a call needs
 └── SolverError         the solver refused a model: a fault of ours
 """
@@ -35,6 +36,14 @@ class StockContention(RouterError):
     def __init__(self, attempts: int) -> None:
         self.attempts = attempts
         super().__init__(f"other orders took the stock on each of {attempts} attempts")
+
+
+class NotReroutable(RouterError):
+    """What the plan was made from was not stored with it: it stays as it is."""
+
+    def __init__(self, plan_id: str) -> None:
+        self.plan_id = plan_id
+        super().__init__(f"plan {plan_id!r} was stored without what it was made from")
 
 
 class DeadlineTooShort(RouterError):

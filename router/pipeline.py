@@ -1,10 +1,10 @@
-"""The flow: from an order to a plan, and to its stock held.
+"""The flow: from an order to a plan, and to its stock promised.
 
 Written once, as a generator: what may block (a search that needs a solver, a
-reservation) is yielded as a value, and whoever drives the generator does it where
-it blocks nobody. `Router` has the driver that simply does it; the server has one
-with threads. `evaluate` and `route` are the same steps, so an explanation cannot
-drift from what was done.
+reservation) is yielded as a value of `router.work`, and whoever drives the generator
+does it where it blocks nobody. `Router` has the driver that simply does it; the
+server has one with threads. `evaluate` and `route` are the same steps, so an
+explanation cannot drift from what was done.
 """
 
 import time
@@ -14,27 +14,22 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, StockConflict
-from availability.model import IntArray, Request, Reservation
+from availability.model import Queued, Request, Reservation
 from availability.stock_view import RoutableStock
 from router.build import Built, build
 from router.candidates import CandidateFinder
-from router.counterfactuals import counterfactuals
+from router.changes import OwnStock
 from router.errors import StockContention
-from router.model import (
-    Counterfactuals,
-    Order,
-    RoutingPlan,
-    RoutingPolicy,
-    UnassignedReason,
-)
+from router.model import Counterfactuals, Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import Solution, SourcingProblem
-from router.optimize.solve import solve, solve_excluding, solve_fast
-from router.optimize.walk import solve_walk
-from router.plan import Judged, Made, accept, claims, make_plan
+from router.optimize.problem import Solution
+from router.optimize.solve import solve_fast
+from router.plan import Made, accept, make_plan
 from router.policies import DEFAULT, PRESETS
-from router.reasons import LEAST_SECONDS, lifted_reasons, plain_reasons
+from router.reasons import LEAST_SECONDS, plain_reasons
+from router.units import claims, queue_of
 from router.validate import validate
+from router.work import ExplainWork, ReserveWork, Solved, SolveWork, micros_since
 
 EXPLAIN_SHARE = 0.1
 """Of the time for solving, what explaining has even when none of it is left."""
@@ -47,76 +42,14 @@ class RouteOptions:
     """How one call is to be answered.
 
     ``limits.wall_seconds`` is for all attempts together, explanations included.
+    ``hold_seconds`` None places the order at once; otherwise its units are held for
+    a cart. With ``queue_unassigned`` what nobody ships is promised all the same.
     """
 
     limits: SolveLimits = SolveLimits()
     counterfactuals: bool = False
-
-
-class Solved(NamedTuple):
-    """A solution and the microseconds that the engine took for it."""
-
-    solution: Solution
-    micros: int
-
-
-class Explanation(NamedTuple):
-    """What takes solving to say of a plan."""
-
-    reasons: dict[int, UnassignedReason]
-    counterfactuals: Counterfactuals | None
-
-
-@dataclass(frozen=True, slots=True)
-class SolveWork:
-    """A search that may take long: send back what `run` returns or raises."""
-
-    problem: SourcingProblem
-    limits: SolveLimits
-    walk_order: IntArray | None = None
-
-    def run(self) -> Solved | Explanation:
-        """Do it, in any thread.
-
-        Raises
-        ------
-        SolverError
-            A solver refused a model: a fault of ours.
-        """
-        started = time.perf_counter_ns()
-        if self.walk_order is None:
-            solution = solve(self.problem, self.limits)
-        else:
-            solution = solve_walk(self.problem, self.walk_order)
-        return Solved(solution, _micros_since(started))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainWork(SolveWork):
-    """Searches for what would have been, had a limit or the stock been another."""
-
-    judged: Judged
-    reasons: dict[int, UnassignedReason]
-    counterfactuals: bool
-
-    def run(self) -> Explanation:
-        """Do it, in any thread; see `SolveWork.run`."""
-        end = time.monotonic() + self.limits.wall_seconds
-        reasons, found = self.reasons, None
-        if len(reasons) < len(self.judged.short):
-            reasons = lifted_reasons(self.judged, reasons, self.limits, solve)
-        if self.counterfactuals:
-            left = max(LEAST_SECONDS, end - time.monotonic())
-            limits = replace(self.limits, wall_seconds=left)
-            found = counterfactuals(self.judged, limits, solve_excluding)
-        return Explanation(reasons, found)
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveWork:
-    """A plan's stock to be held: send back what ``reserve`` returns or raises."""
-
-    reservation: Reservation
+    hold_seconds: int | None = None
+    queue_unassigned: bool = False
 
 
 Evaluating = Generator[SolveWork, Any, RoutingPlan]
@@ -130,6 +63,7 @@ class _Attempt(NamedTuple):
     end: float
     plan_id: str = ""
     conflicts: int = 0
+    own: OwnStock | None = None
 
     def limits_left(self, least_share: float = 0.0) -> SolveLimits:
         """Return the limits with the time that is left, at least a share of all."""
@@ -176,10 +110,12 @@ class Router:
         options: RouteOptions,
         request: Request,
         encode: Callable[[RoutingPlan], bytes],
+        body: bytes = b"",
     ) -> bytes:
-        """Plan an order, hold its stock and return the plan as ``encode`` makes it.
+        """Plan an order, promise its stock and return what ``encode`` makes of it.
 
-        A repeat of a request gets the first reply, and nothing is done.
+        A repeat of a request gets the first reply, and nothing is done. ``body`` is
+        stored with the plan, for those who plan the order anew.
 
         Raises
         ------
@@ -192,7 +128,9 @@ class Router:
         AvailabilityError
             Anything but a conflict that the stock has to say of a reservation.
         """
-        return self._drive(self.route_steps(order, policy, options, request, encode))
+        return self._drive(
+            self.route_steps(order, policy, options, request, encode, body)
+        )
 
     def evaluate_steps(
         self, order: Order, policy: RoutingPolicy, options: RouteOptions
@@ -208,6 +146,7 @@ class Router:
         options: RouteOptions,
         request: Request,
         encode: Callable[[RoutingPlan], bytes],
+        body: bytes = b"",
     ) -> Routing:
         """Return `route` as a generator of its blocking work."""
         if request.request_id:
@@ -219,8 +158,19 @@ class Router:
         for conflicts in range(self._max_attempts):
             attempt = _Attempt(options.limits, end, plan_id, conflicts)
             plan = yield from self._plan(order, policy, options, attempt)
+            queued: tuple[Queued, ...] = ()
+            if options.queue_unassigned and plan.unassigned:
+                short = {each.line_id: each.quantity for each in plan.unassigned}
+                queued = queue_of(order, short)
             reservation = Reservation(
-                plan_id, order.order_id, claims(order, plan), encode(plan), request
+                plan_id,
+                order.order_id,
+                claims(order, plan.assignments),
+                encode(plan),
+                request,
+                options.hold_seconds,
+                queued,
+                body,
             )
             try:
                 stored: bytes = yield ReserveWork(reservation)
@@ -228,6 +178,24 @@ class Router:
                 continue
             return stored
         raise StockContention(self._max_attempts)
+
+    def anew_steps(
+        self,
+        order: Order,
+        policy: RoutingPolicy,
+        options: RouteOptions,
+        plan_id: str,
+        own: OwnStock,
+        conflicts: int = 0,
+    ) -> Evaluating:
+        """Plan an order that holds something already, and hold nothing more.
+
+        What it holds is frozen in the order, and ``own`` says that these units are
+        not to be looked for in the stock. The order was judged when it first came.
+        """
+        end = time.monotonic() + options.limits.wall_seconds
+        attempt = _Attempt(options.limits, end, plan_id, conflicts, own)
+        return self._plan(order, policy, options, attempt)
 
     def _plan(
         self,
@@ -241,10 +209,11 @@ class Router:
         # One object for both, so that columns and locations cannot differ.
         grid = stock.grid()
         network = grid.network
-        validate(order, policy, network, grid)
+        if attempt.own is None:
+            validate(order, policy, network, grid)
         capacities = stock.capacity_left()
         candidates = self._finder.find(order, policy, network, capacities)
-        built = build(order, policy, candidates, grid, capacities)
+        built = build(order, policy, candidates, grid, capacities, attempt.own)
         solved = _solve_inline(built)
         if solved is None:
             limits = attempt.limits_left()
@@ -291,8 +260,4 @@ def _solve_inline(built: Built) -> Solved | None:
         return Solved(Solution((), "exact"), 0)
     started = time.perf_counter_ns()
     solution = solve_fast(built.problem)
-    return None if solution is None else Solved(solution, _micros_since(started))
-
-
-def _micros_since(started_ns: int) -> int:
-    return (time.perf_counter_ns() - started_ns) // 1_000
+    return None if solution is None else Solved(solution, micros_since(started))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from availability.model import Claim, LocationId, Sku
 from router.build import Built
 from router.errors import SolverError
 from router.model import (
@@ -180,26 +179,4 @@ def _unassigned(
             order.lines[line].line_id, order.lines[line].sku, units, reasons[line]
         )
         for line, units in sorted(short.items())
-    )
-
-
-def claims(order: Order, plan: RoutingPlan) -> tuple[Claim, ...]:
-    """Return the stock that a plan needs, as a `Reservation` wants it.
-
-    A kit claims its components; what several lines take of one SKU at one
-    location is one claim.
-    """
-    lines = {line.line_id: line for line in order.lines}
-    taken: dict[tuple[LocationId, Sku], int] = {}
-    for each in plan.assignments:
-        line = lines[each.line_id]
-        parts = [(part.sku, part.quantity) for part in line.components]
-        for sku, per_unit in parts or ((line.sku, 1),):
-            key = (each.location_id, sku)
-            taken[key] = taken.get(key, 0) + per_unit * each.quantity
-    return tuple(
-        [
-            Claim(location_id, sku, taken[location_id, sku])
-            for location_id, sku in sorted(taken)
-        ]
     )

@@ -17,8 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("availability", "router")
 GENERATED = ("availability.v1", "router.v1")
 
-NOUNS = ("availability.model", "availability.errors", "router.model", "router.errors")
-STOCK_NOUNS = NOUNS[:2]
+STOCK_NOUNS = (
+    "availability.model",
+    "availability.errors",
+    "availability.reservations",
+)
+NOUNS = (*STOCK_NOUNS, "router.model", "router.errors")
 
 
 class Rule(NamedTuple):
@@ -31,11 +35,13 @@ class Rule(NamedTuple):
 MAY_IMPORT = {
     "availability.model": Rule(()),
     "availability.errors": Rule(()),
+    "availability.reservations": Rule(("availability.model",)),
     "availability.stock_view": Rule(STOCK_NOUNS),
     "availability.imports": Rule((*STOCK_NOUNS, "availability.imports")),
     "availability.ledger": Rule((*STOCK_NOUNS, "availability.ledger")),
     "router.model": Rule(STOCK_NOUNS),
     "router.errors": Rule(STOCK_NOUNS),
+    "router.changes": Rule(NOUNS),
     "router.policies": Rule(NOUNS),
     "router.optimize": Rule((*NOUNS, "router.identity", "router.optimize")),
     # The domain: all of router that is not said otherwise. No wire, no database.
@@ -48,6 +54,7 @@ MAY_IMPORT = {
         (
             *NOUNS,
             *GENERATED,
+            "router.changes",
             "router.identity",
             "router.policies",
             "router.shape",
@@ -65,6 +72,7 @@ CONSOLE = ("router.cli",)
 DATABASE = ("availability.ledger.sqlite", "availability.ledger.postgres")
 
 OWNERS = {
+    "alembic": ("availability.ledger.migrate", "availability.ledger.migrations"),
     "asyncio": ("router.rpc", "router.cli", *GENERATED),
     "google": WIRE,
     "grpc": WIRE,
@@ -73,10 +81,15 @@ OWNERS = {
     "grpc_status": WIRE,
     "numpy": EVERYBODY,
     "ortools": ("router.optimize",),
+    "prometheus_client": ("router.rpc.metrics", "router.rpc.exporter"),
     "psycopg": DATABASE,
+    "psycopg_pool": DATABASE,
     "pysqlite3": DATABASE,
     "rich": CONSOLE,
     "sqlite3": DATABASE,
+    "sqlalchemy": ("availability.ledger",),
+    "structlog": ("router.cli.logs",),
+    "trustme": (),
     "typer": CONSOLE,
 }
 
@@ -96,6 +109,8 @@ NAMES_OF_THINGS = {
 }
 
 WORKS_AT_IMPORT = {
+    "availability.ledger.migrations.env": "alembic runs it",
+    "availability.ledger.postgres": "looks for its driver, which is an extra",
     "router.cli": "registers its commands",
     "router.cli.__main__": "is there to be run",
 }

@@ -10,6 +10,7 @@ from availability.model import (
     LocationId,
     Network,
     Reservation,
+    Sku,
     StockGrid,
 )
 
@@ -23,7 +24,10 @@ def utc_day(seconds: float) -> int:
 
 
 class Units(NamedTuple):
-    """What is left of one record: on_hand - allocated - safety_stock, signed."""
+    """What may still be promised of one record, signed.
+
+    ``left`` is on_hand - allocated - held - withdrawn - safety_stock.
+    """
 
     sku: str
     location_key: int
@@ -82,7 +86,7 @@ class Load:
 
 
 class Mirror:
-    """Locations, available units and today's load, as the last commit left them.
+    """Locations, available units, queues and loads, as the last commit left them.
 
     Changed by the thread that holds the writer's lock, read by any: a reader may
     see a commit a moment late. ``loads`` maps (UTC day, location) to what was
@@ -94,11 +98,13 @@ class Mirror:
         places: Places,
         units: Iterable[Units],
         loads: Mapping[tuple[int, LocationId], Load],
+        queued: Mapping[tuple[str, Sku], int],
         version: int,
     ) -> None:
         self.places = places
         self.version = version
         self.grid = StockGrid(places.network, version)
+        self.queued: Mapping[tuple[str, Sku], int] = dict(queued)
         self._loads = dict(loads)
         self._load_day = 0
         self._columns = self._columns_of(places)
@@ -134,7 +140,27 @@ class Mirror:
                 grid.take(claim.sku, index[claim.location_id], claim.quantity)
             if self.places.capped:
                 self._add_load(reservation, day)
+            if reservation.queued:
+                self.add_queued(queued_by(reservation))
         self.version = grid.version = version
+
+    def add_queued(self, added: Mapping[tuple[str, str], int]) -> None:
+        """Take over what was added to queues; readers have the old or the new map."""
+        queued = dict(self.queued)
+        for (channel_id, sku), units in added.items():
+            key = (channel_id, Sku(sku))
+            queued[key] = queued.get(key, 0) + units
+            if not queued[key]:
+                del queued[key]
+        self.queued = queued
+
+    def set_loads(self, loads: Mapping[tuple[int, LocationId], Load]) -> None:
+        """Take over all loads anew."""
+        self._loads = dict(loads)
+
+    def add_loads(self, loads: Mapping[tuple[int, LocationId], Load]) -> None:
+        """Take over some loads; readers have the old or the new map."""
+        self._loads = {**self._loads, **loads}
 
     def _add_load(self, reservation: Reservation, day: int) -> None:
         if day > self._load_day:
@@ -168,6 +194,15 @@ class Mirror:
                 _left(each.capacity_units, load.units),
             )
         return left
+
+
+def queued_by(reservation: Reservation) -> dict[tuple[str, str], int]:
+    """Return what a reservation adds to the queues, by (channel, SKU)."""
+    added: dict[tuple[str, str], int] = {}
+    for each in reservation.queued:
+        key = (each.channel_id, each.sku)
+        added[key] = added.get(key, 0) + each.quantity
+    return added
 
 
 def _left(capacity: int | None, load: int) -> int | None:

@@ -4,6 +4,7 @@ One contract of tests (tests/ledger/contract.py) holds each implementation to
 every sentence here.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -23,6 +24,16 @@ from availability.model import (
     StockGrid,
     StockRecord,
 )
+from availability.reservations import (
+    AuditReport,
+    Command,
+    PlanRef,
+    RecordedMovement,
+    ReservationRecord,
+    Swept,
+    Withdrawal,
+    Withdrawals,
+)
 
 MAX_VIOLATIONS = 100
 """Most violations an `InvalidChange` lists."""
@@ -32,6 +43,15 @@ MAX_PAGE = 10_000
 
 GROUP_LIMIT = 64
 """Most reservations in one commit."""
+
+MAX_WITHDRAWALS = 1_000
+"""Most withdrawals of one SKU at one location."""
+
+SWEEP_LIMIT = 100
+"""Most holds, and most withdrawals, that one sweep ends: others wait meanwhile."""
+
+MAX_DRIFTS = 1_000
+"""Most drifts an audit lists."""
 
 
 class StockCursor(NamedTuple):
@@ -54,11 +74,38 @@ class StockPage:
     version: int
 
 
+class ZoneRecord(NamedTuple):
+    """What one zone of a location holds of one SKU; zone "" is the rest of it."""
+
+    location_id: LocationId
+    sku: Sku
+    zone_id: str
+    on_hand: int
+
+
 class CapacityLeft(NamedTuple):
     """What a location may still take today (UTC); None: no limit."""
 
     orders: int | None
     units: int | None
+
+
+def record_to_json(record: ReservationRecord) -> bytes:
+    """Encode what became of a plan as a reply for callers in Python."""
+    return json.dumps(
+        {"plan_id": record.plan_id, "state": record.state, "revision": record.revision}
+    ).encode()
+
+
+def version_to_json(version: int) -> bytes:
+    """Encode the ledger's version as a reply for callers in Python."""
+    return json.dumps({"stock_version": version}).encode()
+
+
+def check_limit(limit: int) -> None:
+    """Raise ValueError if a page can not have so many records."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit}")
 
 
 class Ledger(Protocol):
@@ -75,6 +122,11 @@ class Ledger(Protocol):
     written. What became of a write that met it is learnt by repeating it with
     its request id; never is a part of it applied.
     """
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write the same database: see `refresh`."""
+        ...
 
     def put_locations(
         self,
@@ -102,36 +154,40 @@ class Ledger(Protocol):
     ) -> bytes:
         """Set or change what is on hand; see `ImportMode`.
 
-        A count may fall below what is allocated: the difference is recorded as
+        A count may fall below what is promised: the difference is recorded as
         the record's deficit, and nothing more can be reserved there until it is
-        made up. There is no limit on the number of changes.
+        made up. There is no limit on the number of changes. A change of a zone
+        counts that zone alone; a SNAPSHOT zeroes the other SKUs of the locations
+        named in all their zones, and the SKUs named in the zones not named.
 
         Raises
         ------
         InvalidChange
             Every violation up to `MAX_VIOLATIONS`, in the order of the changes,
             with its path in ImportStockRequest: UNKNOWN_LOCATION at
-            ``changes[n].location_id``; INVALID_SKU or DUPLICATE (the pair came
-            before) at ``changes[n].sku``; OUT_OF_RANGE, or in DELTA BELOW_ZERO,
-            at ``changes[n].on_hand_units``; OUT_OF_RANGE at
-            ``changes[n].safety_stock_units``.
+            ``changes[n].location_id``; UNKNOWN_ZONE at ``changes[n].zone_id``;
+            INVALID_SKU or DUPLICATE (location, SKU and zone came before) at
+            ``changes[n].sku``; OUT_OF_RANGE, or in DELTA BELOW_ZERO, at
+            ``changes[n].on_hand_units``; OUT_OF_RANGE, or CONFLICT with a change
+            of the same record, at ``changes[n].safety_stock_units``.
         RequestReused
             The request id came with another digest.
         """
         ...
 
     def reserve(self, reservation: Reservation) -> bytes:
-        """Allocate a plan's claims and store the plan, in one transaction.
+        """Promise a plan's claims and store the plan, in one transaction.
 
-        The plan is live, and keeps its order from being routed again, if it has
-        claims; without any, only the plan and its reply are stored. Each location
-        claimed counts one order and its units against its capacity of the UTC
-        day. ``plan_id`` must be new.
+        The plan keeps its order from being routed again if it claims or queues
+        anything, until all of it was cancelled, rejected or expired; else only
+        the plan and its reply are stored. Claims are allocated, or with
+        ``hold_seconds`` held. Each location claimed counts one order and its units
+        against its capacity of the UTC day. ``plan_id`` must be new.
 
         Raises
         ------
         OrderAlreadyRouted
-            The order has a live plan.
+            The order has a plan that holds, or has shipped, something.
         StockConflict
             Units or a day's capacity are gone, or the location is inactive.
         RequestReused
@@ -150,6 +206,132 @@ class Ledger(Protocol):
         """
         ...
 
+    def change(
+        self,
+        plan: PlanRef,
+        command: Command,
+        request: Request = Request(),
+        encode: Callable[[ReservationRecord], bytes] = record_to_json,
+    ) -> bytes:
+        """Do what a command says to a plan's reservation, in one transaction.
+
+        ``encode`` gets the record as it is afterwards. See
+        `availability.reservations` for each command.
+
+        Raises
+        ------
+        PlanNotFound
+            There is no such plan.
+        ReservationResolved
+            The reservation's state does not allow it: it came too late.
+        UnitsNotOpen
+            More units are named than are open.
+        PlanChanged
+            The command was made from an earlier revision.
+        StockConflict
+            A Swap claims units or capacity that are gone, or an inactive location.
+        RequestReused
+            The request id came with another digest.
+        """
+        ...
+
+    def reservation(self, plan: PlanRef) -> ReservationRecord:
+        """Return a plan and what became of what it holds.
+
+        Raises
+        ------
+        PlanNotFound
+            There is no such plan.
+        """
+        ...
+
+    def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
+        """End what is due: holds whose time is over, withdrawals that begin or end.
+
+        A hold with open ``work`` is extended by its ``hold_seconds`` instead, until
+        it is `MAX_HOLD_SECONDS` old. At most ``limit`` holds and as many
+        withdrawals, the oldest first; several servers may sweep at once.
+        """
+        ...
+
+    def put_withdrawals(
+        self,
+        changes: Sequence[Withdrawals],
+        request: Request = Request(),
+        encode: Callable[[int], bytes] = version_to_json,
+    ) -> bytes:
+        """Replace all withdrawals of each (location, SKU) named.
+
+        Those that are due count at once. ``encode`` gets the ledger's version.
+
+        Raises
+        ------
+        InvalidChange
+            UNKNOWN_LOCATION at ``changes[n].location_id``; UNKNOWN_SKU (there is
+            no stock record) or DUPLICATE at ``changes[n].sku``; TOO_MANY at
+            ``changes[n].withdrawals``; DUPLICATE at
+            ``changes[n].withdrawals[m].withdrawal_id``; INVALID_PERIOD at
+            ``changes[n].withdrawals[m].end_time``: it is not after the start.
+        RequestReused
+            The request id came with another digest.
+        """
+        ...
+
+    def withdrawals(
+        self, skus: Sequence[Sku] = (), location_ids: Sequence[LocationId] = ()
+    ) -> list[Withdrawal]:
+        """Return withdrawals that have not ended, by SKU, location and id.
+
+        At most `MAX_PAGE`; empty ``skus`` or ``location_ids`` mean all.
+        """
+        ...
+
+    def zones(
+        self, skus: Sequence[Sku], location_ids: Sequence[LocationId] = ()
+    ) -> list[ZoneRecord]:
+        """Return the counts zone by zone, at locations that have zones.
+
+        By SKU, location and zone; at most `MAX_PAGE`.
+        """
+        ...
+
+    def movements(
+        self,
+        sku: Sku | None = None,
+        location_id: LocationId | None = None,
+        plan_id: str | None = None,
+        after: int = 0,
+        limit: int = 1_000,
+    ) -> list[RecordedMovement]:
+        """Return movements in the order of their keys, from the one after ``after``.
+
+        Raises
+        ------
+        ValueError
+            ``limit`` is not in 1..`MAX_PAGE`.
+        """
+        ...
+
+    def queued(self) -> Mapping[tuple[str, Sku], int]:
+        """Return the units queued, by (channel_id, SKU): from memory, none are 0."""
+        ...
+
+    def audit(self, repair: bool = False) -> AuditReport:
+        """Recompute every balance from the movements; name, and repair, any drift.
+
+        One consistent state is judged. A repair sets balances to what the movements
+        add up to, and releases what finished plans still hold, with a movement.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Bring memory in step with what other processes committed.
+
+        Where no other process can, this does nothing. Whoever runs a server calls
+        it often; what is stale costs a conflict, never an oversell.
+        """
+        ...
+
     def replay(self, request: Request) -> bytes | None:
         """Return the reply this request was given, None if it never came.
 
@@ -161,7 +343,7 @@ class Ledger(Protocol):
         ...
 
     def plan(self, plan_id: str) -> bytes:
-        """Return a plan's reply.
+        """Return the plan as it is: its reply, or that of its last Swap.
 
         Raises
         ------

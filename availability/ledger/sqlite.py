@@ -8,15 +8,16 @@ fault, which can corrupt a database (https://sqlite.org/wal.html#walresetbug).
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pysqlite3 import dbapi2 as driver
 
 from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.file_lock import FileLock
-from availability.ledger.sqlite_file import create, prepare
+from availability.ledger.sqlite_file import check_file, create, prepare
+from availability.ledger.sqlite_session import Cursor
 
 BUSY_SECONDS = 5.0
 """Longest wait for another program's lock on the file, or for a free reader."""
@@ -29,34 +30,6 @@ READERS = 4
 
 ConstraintError: type[Exception] = driver.IntegrityError
 """A constraint refused a row; the statement changed nothing."""
-
-
-class Cursor(Protocol):
-    """What the ledger uses of a DB-API cursor."""
-
-    @property
-    def rowcount(self) -> int:
-        """Rows the last statement changed."""
-        ...
-
-    @property
-    def lastrowid(self) -> int:
-        """Key of the last row inserted."""
-        ...
-
-    def execute(self, sql: str, parameters: Any = (), /) -> "Cursor":
-        """Run one statement."""
-        ...
-
-    def executemany(self, sql: str, parameters: Sequence[Any], /) -> "Cursor":
-        """Run one statement for each of many rows."""
-        ...
-
-    def fetchone(self) -> Any:
-        """Return the next row, or None."""
-        ...
-
-    def __iter__(self) -> Iterator[Any]: ...
 
 
 def check_engine(version: tuple[int, ...] = driver.sqlite_version_info) -> None:
@@ -97,6 +70,32 @@ def _cursor(connection: Any) -> Iterator[Cursor]:
         yield cursor
         # A statement left open would pin the write-ahead log.
         cursor.close()
+
+
+@contextlib.contextmanager
+def read_only(path: Path) -> Iterator[Cursor]:
+    """Read one consistent state of a ledger's file, whoever is writing it meanwhile.
+
+    Raises
+    ------
+    StoreTooOld
+        The engine has a known fault, or the file is another application's or of
+        another version.
+    StoreUnavailable
+        There is no such file, or it can not be read.
+    """
+    check_engine()
+    if not path.is_file():
+        raise StoreUnavailable(f"{path} is not a file")
+    with _translated(f"{path} could not be read"):
+        target = f"{path.resolve().as_uri()}?mode=ro"
+        connection = driver.connect(
+            target, uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        with contextlib.closing(connection):
+            check_file(connection, str(path))
+            connection.execute("BEGIN")
+            yield connection.cursor()
 
 
 class Database:
@@ -253,6 +252,22 @@ class Database:
                 reader.close()
                 reader = None
             self._readers.put(reader)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Cursor]:
+        """Read what one commit left, all statements one consistent state.
+
+        Raises
+        ------
+        StoreUnavailable
+            As `reading`.
+        """
+        with self.reading() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                yield cursor
+            finally:
+                cursor.execute("ROLLBACK")
 
     def _open_reader(self) -> Any:
         reader = self._connect()

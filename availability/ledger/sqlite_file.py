@@ -1,17 +1,21 @@
 """A ledger's file: made, recognised, refused."""
 
+import functools
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.dialects import sqlite as dialects
+from sqlalchemy.schema import CreateIndex, CreateTable
+
 from availability.errors import StoreTooOld, StoreUnavailable
+from availability.ledger.tables import metadata
 
 APPLICATION_ID = 0x72707274
 """Stands in the header of every file of ours: "rprt"."""
 
-SCHEMA_VERSION = 1
-"""The version of schema.sql."""
+SCHEMA_VERSION = 2
+"""The version of the tables."""
 
 CACHE_KIB = 65_536
 """Pages the writer keeps in memory."""
@@ -55,6 +59,18 @@ def prepare(connection: Any, name: str) -> None:
         _create_schema(connection)
 
 
+def check_file(connection: Any, name: str) -> None:
+    """Refuse a file that is not a ledger of this version.
+
+    Raises
+    ------
+    StoreTooOld
+        It is another application's or of another version.
+    """
+    if _is_fresh(connection, name):
+        raise StoreTooOld(f"{name} is empty: no ledger was made there yet")
+
+
 def _is_fresh(connection: Any, name: str) -> bool:
     try:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -96,10 +112,22 @@ def _configure(connection: Any) -> None:
 
 
 def _create_schema(connection: Any) -> None:
-    schema = resources.files("availability.ledger").joinpath("schema.sql").read_text()
     # One transaction: a crash in the middle leaves an empty file, not half a schema.
     connection.executescript(
-        f"BEGIN IMMEDIATE; {schema}"
+        f"BEGIN IMMEDIATE; {_schema()};"
+        "INSERT INTO ledger (one, version, network_version) VALUES (1, 0, 0);"
         f"PRAGMA application_id = {APPLICATION_ID};"
         f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )
+
+
+@functools.cache
+def _schema() -> str:
+    """Return the statements that make the tables."""
+    made: list[str] = []
+    for table in metadata.sorted_tables:
+        indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        made.append(str(CreateTable(table).compile(dialect=dialects.dialect())))
+        for each in indexes:
+            made.append(str(CreateIndex(each).compile(dialect=dialects.dialect())))
+    return ";".join(made)

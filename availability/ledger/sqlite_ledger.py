@@ -1,52 +1,57 @@
 """The ledger over SQLite: embedded, durable, for one process.
 
-======================  ==========================================================
-table                   one row for
-======================  ==========================================================
-``ledger``              the file: its version, and the network's
-``location``            a location; keys count up in the order they were first put
-``stock``               what one location holds of one SKU, and what is allocated
-``plan``                a plan and its reply; ``live`` if it has claims
-``claim``               what a plan holds of one SKU at one location
-``location_load``       what a location with a capacity was given on one UTC day
-``request``             a request id, its digest, and its reply or its plan
-======================  ==========================================================
-
-``schema.sql`` has the columns and what they may hold.
+``tables.py`` has the tables and what they may hold.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from availability.errors import (
-    AvailabilityError,
-    InvalidChange,
-    PlanNotFound,
-    RequestReused,
-    StoreUnavailable,
-)
+from availability.errors import AvailabilityError, StoreUnavailable
+from availability.ledger.audit import audit, repair_drifts
+from availability.ledger.changes import Changed, change
 from availability.ledger.combiner import Combiner
-from availability.ledger.mirror import Mirror, utc_day
+from availability.ledger.journal import read_movements
+from availability.ledger.judge import judge
+from availability.ledger.locations import check_locations
+from availability.ledger.mirror import Mirror, Places, Units, utc_day
 from availability.ledger.protocol import (
     GROUP_LIMIT,
-    MAX_PAGE,
+    SWEEP_LIMIT,
     CapacityLeft,
     StockCursor,
     StockPage,
+    ZoneRecord,
+    check_limit,
+    record_to_json,
+    version_to_json,
 )
-from availability.ledger.sqlite import Cursor, Database
-from availability.ledger.sqlite_import import import_stock, judge
-from availability.ledger.sqlite_locations import check_locations, put_locations
-from availability.ledger.sqlite_reads import (
-    find_plan,
-    find_request,
+from availability.ledger.records import (
+    find,
     first_reply,
+    milliseconds,
+    plan_reply,
+    store_reply,
+)
+from availability.ledger.sqlite import Database
+from availability.ledger.sqlite_import import import_stock
+from availability.ledger.sqlite_locations import put_locations
+from availability.ledger.sqlite_reads import (
     load_mirror,
+    read_loads,
     read_page,
     read_version,
 )
-from availability.ledger.sqlite_reserve import reserve_group, store_reply
+from availability.ledger.sqlite_reserve import reserve_group
+from availability.ledger.sqlite_session import Cursor, SqliteSession
+from availability.ledger.sweeps import sweep
+from availability.ledger.withdrawals import (
+    check_withdrawals,
+    list_withdrawals,
+    put_withdrawals,
+)
+from availability.ledger.zones import list_zones, rezone
 from availability.model import (
     Clock,
     ImportMode,
@@ -61,6 +66,27 @@ from availability.model import (
     StockChange,
     StockGrid,
 )
+from availability.reservations import (
+    AuditReport,
+    Command,
+    PlanRef,
+    RecordedMovement,
+    ReservationRecord,
+    Swept,
+    Withdrawal,
+    Withdrawals,
+)
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A transaction being written, and what memory does once it is committed."""
+
+    db: Cursor
+    session: SqliteSession
+    mirror: Mirror
+    now: float
+    follow: Callable[[], None] = lambda: None
 
 
 class SqliteLedger:
@@ -77,6 +103,9 @@ class SqliteLedger:
     StoreUnavailable
         The file can not be opened, or another process has it open.
     """
+
+    shared = False
+    """The file is locked for this process."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:
         self._clock = clock
@@ -106,29 +135,33 @@ class SqliteLedger:
     ) -> bytes:
         """Create or replace locations; see `Ledger.put_locations`."""
         check_locations(locations)
-        with self._database.exclusive(), self._in_step() as before:
-            known = before.places.locations
+        with self._writing() as tx:
+            session, mirror, now = tx.session, tx.mirror, tx.now
+            reply = first_reply(session, request)
+            if reply is not None:
+                return reply
+            known = mirror.places.locations
             changed = [x for x in locations if known.get(x.location_id) != x]
-            version = before.version + bool(changed)
-            places = before.places.with_put(changed, version)
-            with self._database.transaction() as db:
-                reply = first_reply(find_request(db, request), request)
-                if reply is not None:
-                    return reply
-                replaced = sum(each.location_id in known for each in locations)
-                reply = encode(PutResult(len(locations) - replaced, replaced))
-                store_reply(db, request, self._clock(), None, reply)
-                if changed:
-                    put_locations(db, changed, places)
-                    db.execute(
-                        "UPDATE ledger SET version = ?1, network_version = ?1",
-                        (version,),
-                    )
-            if changed and places.same_columns(before.places):
-                before.move(places)
-            elif changed:
-                self._mirror = self._load()
+            version = mirror.version + bool(changed)
+            places = mirror.places.with_put(changed, version)
+            replaced = sum(each.location_id in known for each in locations)
+            reply = encode(PutResult(len(locations) - replaced, replaced))
+            store_reply(session, request, now, reply)
+            if changed:
+                left = rezone(session, locations, mirror.places, now)
+                put_locations(tx.db, changed, places)
+                tx.db.execute(_SET_NETWORK, (version,))
+                tx.follow = lambda: self._moved(places, left)
         return reply
+
+    def _moved(self, places: Places, left: Sequence[Units]) -> None:
+        """Take over locations that were put, and what their zones hold now."""
+        before = self._mirror
+        if places.same_columns(before.places):
+            before.move(places)
+            before.set(left, places.network.version)
+        else:
+            self._mirror = self._load()
 
     def import_stock(
         self,
@@ -138,19 +171,25 @@ class SqliteLedger:
         encode: Callable[[ImportResult], bytes] = ImportResult.to_json,
     ) -> bytes:
         """Set or change what is on hand; see `Ledger.import_stock`."""
-        judged = judge(mode, changes, self._mirror.places)
-        with self._database.exclusive(), self._in_step() as mirror:
-            with self._database.transaction() as db:
-                reply = first_reply(find_request(db, request), request)
-                if reply is not None:
-                    return reply
-                done = import_stock(db, judged)
-                version = mirror.version + bool(done.units)
-                result = ImportResult(done.changed_count, done.zeroed_count, version)
-                reply = encode(result)
-                store_reply(db, request, self._clock(), None, reply)
-                _set_version(db, version)
-            mirror.set(done.units, version)
+        # First: what was right when it was answered may not be any more.
+        reply = self.replay(request)
+        if reply is not None:
+            return reply
+        judged = judge(mode, changes, self._current().places)
+        with self._writing() as tx:
+            session, mirror, now = tx.session, tx.mirror, tx.now
+            reply = first_reply(session, request)
+            if reply is not None:
+                return reply
+            if judged.zones_of != mirror.places.network.version:
+                judged = judge(mode, changes, mirror.places)
+            done = import_stock(tx.db, judged, milliseconds(now), request.request_id)
+            version = mirror.version + bool(done.units)
+            result = ImportResult(done.changed_count, done.zeroed_count, version)
+            reply = encode(result)
+            store_reply(session, request, now, reply)
+            _set_version(tx.db, version)
+            tx.follow = lambda: mirror.set(done.units, version)
         return reply
 
     def reserve(self, reservation: Reservation) -> bytes:
@@ -171,8 +210,7 @@ class SqliteLedger:
         for start in range(0, len(reservations), GROUP_LIMIT):
             group = reservations[start : start + GROUP_LIMIT]
             try:
-                with self._database.exclusive():
-                    outcomes += self._commit(group)
+                outcomes += self._commit(group)
             except StoreUnavailable as error:
                 outcomes += [_failure(error) for _ in group]
         return outcomes
@@ -180,32 +218,109 @@ class SqliteLedger:
     def _commit(
         self, reservations: Sequence[Reservation]
     ) -> list[bytes | AvailabilityError]:
-        """Reserve in one transaction; the caller holds the writer's lock."""
-        with self._in_step() as mirror:
-            now = self._clock()
-            with self._database.transaction() as db:
-                group = reserve_group(db, mirror, reservations, now)
-                version = mirror.version + group.allocates
-                if group.allocates:
-                    _set_version(db, version)
-            mirror.take(group.stored, utc_day(now), version)
+        """Reserve in one transaction; the caller may hold the writer's lock."""
+        with self._writing() as tx:
+            mirror, now = tx.mirror, tx.now
+            group = reserve_group(tx.db, mirror, reservations, now)
+            version = mirror.version + group.promises
+            if group.promises:
+                _set_version(tx.db, version)
+            day = utc_day(now)
+            tx.follow = lambda: mirror.take(group.stored, day, version)
         return group.outcomes
 
-    @contextlib.contextmanager
-    def _in_step(self) -> Iterator[Mirror]:
-        """Give the mirror, equal to the database; doubt it when the block fails.
+    def change(
+        self,
+        plan: PlanRef,
+        command: Command,
+        request: Request = Request(),
+        encode: Callable[[ReservationRecord], bytes] = record_to_json,
+    ) -> bytes:
+        """Do what a command says to a reservation; see `Ledger.change`."""
+        with self._writing() as tx:
+            session, now = tx.session, tx.now
+            reply = first_reply(session, request)
+            if reply is not None:
+                return reply
+            changed = change(session, plan, command, now)
+            reply = encode(changed.record)
+            store_reply(session, request, now, reply)
+            self._follow(tx, [changed], changed.left)
+        return reply
 
-        A commit that failed may have happened all the same, and an interruption
-        may fall between a commit and its mirroring.
+    def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
+        """End what is due; see `Ledger.sweep`."""
+        with self._writing() as tx:
+            done = sweep(tx.session, tx.now, limit)
+            left = [units for each in done.changes for units in each.left]
+            self._follow(tx, done.changes, [*left, *done.left])
+        return done.swept
+
+    def put_withdrawals(
+        self,
+        changes: Sequence[Withdrawals],
+        request: Request = Request(),
+        encode: Callable[[int], bytes] = version_to_json,
+    ) -> bytes:
+        """Replace withdrawals; see `Ledger.put_withdrawals`."""
+        reply = self.replay(request)
+        if reply is not None:
+            return reply
+        check_withdrawals(changes, self._current().places)
+        with self._writing() as tx:
+            session, mirror, now = tx.session, tx.mirror, tx.now
+            reply = first_reply(session, request)
+            if reply is not None:
+                return reply
+            left = put_withdrawals(session, changes, mirror.places, now)
+            reply = encode(mirror.version + bool(left))
+            store_reply(session, request, now, reply)
+            self._follow(tx, (), left)
+        return reply
+
+    def _follow(
+        self, tx: "_Writing", changes: Sequence[Changed], left: Sequence[Units]
+    ) -> None:
+        """Raise the version by what changed, and let memory follow the commit."""
+        mirror = tx.mirror
+        queued = [each.queued for each in changes if each.queued]
+        version = mirror.version + bool(left or queued)
+        if version == mirror.version:
+            return
+        _set_version(tx.db, version)
+        loads = None
+        if any(each.loads for each in changes):
+            loads = read_loads(tx.db, mirror.places, utc_day(tx.now))
+
+        def follow() -> None:
+            for added in queued:
+                mirror.add_queued(added)
+            if loads is not None:
+                mirror.set_loads(loads)
+            mirror.set(left, version)
+
+        tx.follow = follow
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator["_Writing"]:
+        """Give a transaction, memory equal to the database, and the time.
+
+        What the block says is to follow is done when the commit is, before anyone
+        else writes. When the block fails otherwise than by saying no, memory is
+        doubted: a commit that failed may have happened all the same, and an
+        interruption may fall between a commit and what follows it.
         """
-        self._resolve_doubt()
-        try:
-            yield self._mirror
-        except (InvalidChange, RequestReused):
-            raise
-        except BaseException:
-            self._doubtful = True
-            raise
+        with self._database.exclusive():
+            self._resolve_doubt()
+            try:
+                with self._database.transaction() as db:
+                    tx = _Writing(db, SqliteSession(db), self._mirror, self._clock())
+                    yield tx
+                tx.follow()
+            except BaseException as error:
+                no = isinstance(error, AvailabilityError)
+                self._doubtful = not no or isinstance(error, StoreUnavailable)
+                raise
 
     def _resolve_doubt(self) -> None:
         """Read memory anew if the database went another way than it."""
@@ -223,16 +338,68 @@ class SqliteLedger:
         if not request.request_id:
             return None
         with self._database.reading() as db:
-            found = find_request(db, request)
-        return first_reply(found, request)
+            return first_reply(SqliteSession(db), request)
 
     def plan(self, plan_id: str) -> bytes:
-        """Return a plan's reply; see `Ledger.plan`."""
+        """Return a plan as it is; see `Ledger.plan`."""
         with self._database.reading() as db:
-            reply = find_plan(db, plan_id)
-        if reply is None:
-            raise PlanNotFound(plan_id)
-        return reply
+            return plan_reply(SqliteSession(db), plan_id)
+
+    def reservation(self, plan: PlanRef) -> ReservationRecord:
+        """Return a plan and what became of it; see `Ledger.reservation`."""
+        with self._database.snapshot() as db:
+            return find(SqliteSession(db), plan).record
+
+    def withdrawals(
+        self, skus: Sequence[Sku] = (), location_ids: Sequence[LocationId] = ()
+    ) -> list[Withdrawal]:
+        """Return withdrawals; see `Ledger.withdrawals`."""
+        with self._database.reading() as db:
+            return list_withdrawals(SqliteSession(db), skus, location_ids)
+
+    def zones(
+        self, skus: Sequence[Sku], location_ids: Sequence[LocationId] = ()
+    ) -> list[ZoneRecord]:
+        """Return counts zone by zone; see `Ledger.zones`."""
+        places = self._current().places
+        with self._database.reading() as db:
+            return list_zones(SqliteSession(db), places, skus, location_ids)
+
+    def movements(
+        self,
+        sku: Sku | None = None,
+        location_id: LocationId | None = None,
+        plan_id: str | None = None,
+        after: int = 0,
+        limit: int = 1_000,
+    ) -> list[RecordedMovement]:
+        """Return movements; see `Ledger.movements`."""
+        check_limit(limit)
+        with self._database.reading() as db:
+            session = SqliteSession(db)
+            return read_movements(session, sku, location_id, plan_id, after, limit)
+
+    def queued(self) -> Mapping[tuple[str, Sku], int]:
+        """Return the units queued; see `Ledger.queued`."""
+        return self._current().queued
+
+    def audit(self, repair: bool = False) -> AuditReport:
+        """Recompute every balance; see `Ledger.audit`."""
+        if not repair:
+            with self._database.snapshot() as db:
+                return audit(SqliteSession(db))
+        with self._writing() as tx:
+            report = repair_drifts(tx.session, tx.now)
+            if report.drifts:
+                _set_version(tx.db, tx.mirror.version + 1)
+                tx.follow = self._reload
+        return report
+
+    def _reload(self) -> None:
+        self._mirror = self._load()
+
+    def refresh(self) -> None:
+        """Do nothing: no other process writes this file."""
 
     def network(self) -> Network:
         """Return all locations; see `Ledger.network`."""
@@ -267,8 +434,7 @@ class SqliteLedger:
         limit: int = 1_000,
     ) -> StockPage:
         """Return a page of records; see `Ledger.stock`."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit}")
+        check_limit(limit)
         places = self._current().places
         with self._database.reading() as db:
             return read_page(db, places, skus, location_ids, after, limit)
@@ -276,6 +442,9 @@ class SqliteLedger:
     def close(self) -> None:
         """Close the database; see `Ledger.close`."""
         self._database.close()
+
+
+_SET_NETWORK = "UPDATE ledger SET version = ?1, network_version = ?1"
 
 
 def _set_version(db: Cursor, version: int) -> None:
@@ -287,6 +456,10 @@ def _check_text(reservation: Reservation) -> None:
     request_id = reservation.request.request_id
     for text in (reservation.plan_id, reservation.order_id, request_id):
         text.encode()
+    for claim in reservation.claims:
+        claim.line_id.encode()
+    for queued in reservation.queued:
+        (queued.channel_id + queued.sku + queued.line_id).encode()
 
 
 def _failure(error: BaseException) -> StoreUnavailable:

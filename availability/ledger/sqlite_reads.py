@@ -1,24 +1,21 @@
-"""What is read from SQLite: replies, plans, pages of stock, and all of memory."""
+"""What is read from SQLite: pages of stock, and all of memory."""
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from availability.errors import RequestReused
 from availability.ledger.mirror import Load, Mirror, Places, Units
 from availability.ledger.protocol import StockCursor, StockPage
-from availability.ledger.sqlite import Cursor
 from availability.ledger.sqlite_locations import load_places
-from availability.model import LocationId, Request, Sku, StockRecord
+from availability.ledger.sqlite_session import Cursor
+from availability.model import LocationId, Sku, StockRecord
 
-_REQUEST = """
-SELECT request.digest, coalesce(request.reply, plan.reply)
-FROM request LEFT JOIN plan USING (plan_key) WHERE request_id = ?
+_UNITS = """
+SELECT sku, location_key, on_hand - allocated - held - withdrawn - safety_stock
+FROM stock
 """
 
-_PLAN = "SELECT reply FROM plan WHERE plan_id = ?"
-
-_UNITS = "SELECT sku, location_key, on_hand - allocated - safety_stock FROM stock"
+_QUEUED = "SELECT channel_id, sku, queued FROM queue WHERE queued > 0"
 
 _LOADS = "SELECT day, location_key, orders, units FROM location_load WHERE day >= ?"
 
@@ -26,9 +23,10 @@ _LOADS = "SELECT day, location_key, orders, units FROM location_load WHERE day >
 # interpreter's lock to another thread, and wait to get it back.
 _PAGE = """
 SELECT (SELECT version FROM ledger),
-  json_group_array(json_array(location_id, sku, on_hand, allocated, safety_stock))
+  json_group_array(json_array(
+    location_id, sku, on_hand, allocated, safety_stock, held, withdrawn))
 FROM (
-  SELECT location_id, sku, on_hand, allocated, safety_stock
+  SELECT location_id, sku, on_hand, allocated, safety_stock, held, withdrawn
   FROM stock CROSS JOIN location USING (location_key)
   WHERE {skus} sku >= :sku AND (sku > :sku OR (rank, location_key) > (:rank, :key))
     AND (:locations IS NULL
@@ -41,38 +39,6 @@ _PAGE_OF_ALL = _PAGE.format(skus="")
 _PAGE_OF_SKUS = _PAGE.format(skus="sku IN (SELECT value FROM json_each(:skus)) AND")
 
 _BEFORE_ALL = StockCursor(Sku(""), LocationId(""))
-
-
-def find_request(db: Cursor, request: Request) -> tuple[bytes, bytes] | None:
-    """Return the digest and the reply stored for a request's id."""
-    if not request.request_id:
-        return None
-    row: tuple[bytes, bytes] | None = db.execute(
-        _REQUEST, (request.request_id,)
-    ).fetchone()
-    return row
-
-
-def first_reply(found: tuple[bytes, bytes] | None, request: Request) -> bytes | None:
-    """Return the reply of what `find_request` found.
-
-    Raises
-    ------
-    RequestReused
-        It was given to another digest.
-    """
-    if found is None:
-        return None
-    digest, reply = found
-    if digest != request.digest:
-        raise RequestReused(request.request_id)
-    return reply
-
-
-def find_plan(db: Cursor, plan_id: str) -> bytes | None:
-    """Return a plan's reply."""
-    row = db.execute(_PLAN, (plan_id,)).fetchone()
-    return None if row is None else bytes(row[0])
 
 
 def read_version(db: Cursor) -> int:
@@ -129,12 +95,20 @@ def load_mirror(db: Cursor, today: int) -> Mirror:
         "SELECT version, network_version FROM ledger"
     ).fetchone()
     places = load_places(db, network_version)
+    queued = {(channel, Sku(sku)): units for channel, sku, units in db.execute(_QUEUED)}
+    loads = read_loads(db, places, today)
+    return Mirror(places, _units(db), loads, queued, version)
+
+
+def read_loads(
+    db: Cursor, places: Places, today: int
+) -> dict[tuple[int, LocationId], Load]:
+    """Read what the locations were given from yesterday on."""
     ids = {key: location_id for location_id, key in places.keys.items()}
-    loads = {
+    return {
         (day, ids[key]): Load(orders, units)
-        for day, key, orders, units in db.execute(_LOADS, (today - 1,))
+        for day, key, orders, units in db.execute(_LOADS, (today - 1,)).fetchall()
     }
-    return Mirror(places, _units(db), loads, version)
 
 
 def _units(db: Cursor) -> Iterator[Units]:

@@ -1,4 +1,7 @@
-"""Reservations in SQLite: each whole or not at all, many to a commit."""
+"""Reservations in SQLite: each whole or not at all, many to a commit.
+
+The hot path: its statements are written by hand, and as few as can be.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,19 +12,27 @@ from availability.errors import (
     StockConflict,
     StoreUnavailable,
 )
-from availability.ledger.mirror import Mirror, utc_day
-from availability.ledger.sqlite import ConstraintError, Cursor
-from availability.ledger.sqlite_reads import find_request, first_reply
-from availability.model import Request, Reservation
+from availability.ledger.mirror import Mirror, queued_by, utc_day
+from availability.ledger.records import first_reply, milliseconds
+from availability.ledger.sqlite import ConstraintError
+from availability.ledger.sqlite_session import Cursor, SqliteSession
+from availability.model import Reservation
+from availability.reservations import ReservationState
 
-_LIVE_PLAN = "SELECT plan_id FROM plan WHERE order_id = ? AND live = 1"
-
-# Check and change are one statement: nobody can come between.
-_ALLOCATE = """
-UPDATE stock SET allocated = allocated + :quantity
-WHERE sku = :sku AND location_key = :key
-  AND on_hand - allocated - safety_stock >= :quantity
+_BINDING_PLAN = """
+SELECT plan_id FROM plan
+WHERE order_id = ? AND state IN ('held', 'placed', 'shipped')
 """
+
+# Check and change are one statement: nobody can come between. What may still be
+# promised is within what is on hand, so the deficit stays 0.
+_PROMISE = """
+UPDATE stock SET {balance} = {balance} + :quantity
+WHERE sku = :sku AND location_key = :key
+  AND on_hand - allocated - held - withdrawn - safety_stock >= :quantity
+"""
+_ALLOCATE = _PROMISE.format(balance="allocated")
+_HOLD = _PROMISE.format(balance="held")
 
 _ADD_LOAD = """
 INSERT INTO location_load (day, location_key, orders, units)
@@ -32,19 +43,34 @@ WHERE orders + 1 <= :most_orders AND units + excluded.units <= :most_units
 """
 
 _INSERT_PLAN = """
-INSERT INTO plan (plan_id, order_id, live, reply, created_ms) VALUES (?, ?, ?, ?, ?)
+INSERT INTO plan (plan_id, order_id, state, revision, body, reply, created_ms,
+  hold_seconds, expires_ms, work)
+VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, '')
 """
 
-_INSERT_CLAIM = """
-INSERT INTO claim (plan_key, sku, location_key, quantity) VALUES (?, ?, ?, ?)
+_INSERT_PLAN_LOAD = """
+INSERT INTO plan_load (plan_key, location_key, day, units) VALUES (?, ?, ?, ?)
+"""
+
+_INSERT_MOVEMENT = """
+INSERT INTO movement (at_ms, cause, reference, plan_key, line_id, location_key,
+  channel_id, sku, zone_id, on_hand, zone_units, allocated, held, withdrawn,
+  safety_stock, queued)
+VALUES (?, ?, '', ?, ?, ?, ?, ?, '', 0, 0, ?, ?, 0, 0, ?)
+"""
+
+_ADD_QUEUE = """
+INSERT INTO queue (channel_id, sku, queued) VALUES (?, ?, ?)
+ON CONFLICT (channel_id, sku) DO UPDATE SET queued = queued + excluded.queued
 """
 
 _INSERT_REQUEST = """
-INSERT INTO request (request_id, digest, plan_key, reply, created_ms)
-VALUES (?, ?, ?, ?, ?)
+INSERT INTO request (request_id, digest, plan_key, created_ms) VALUES (?, ?, ?, ?)
 """
 
 _NO_LIMIT = 2**62
+
+State = ReservationState
 
 
 @dataclass(slots=True)
@@ -55,9 +81,9 @@ class Group:
     stored: list[Reservation] = field(default_factory=list)
 
     @property
-    def allocates(self) -> bool:
+    def promises(self) -> bool:
         """Whether any of it changes stock."""
-        return any(reservation.claims for reservation in self.stored)
+        return any(each.claims or each.queued for each in self.stored)
 
 
 def reserve_group(
@@ -65,10 +91,10 @@ def reserve_group(
 ) -> Group:
     """Reserve one after another within the caller's transaction."""
     group = Group()
+    session = SqliteSession(db)
     for reservation in reservations:
         try:
-            request = reservation.request
-            reply = first_reply(find_request(db, request), request)
+            reply = first_reply(session, reservation.request)
             if reply is None:
                 _reserve(db, mirror, reservation, now)
                 group.stored.append(reservation)
@@ -79,29 +105,19 @@ def reserve_group(
     return group
 
 
-def store_reply(
-    db: Cursor, request: Request, now: float, plan_key: int | None, reply: bytes | None
-) -> None:
-    """Remember a request's reply: a plan's, or its own."""
-    if request.request_id:
-        row = (request.request_id, request.digest, plan_key, reply, _ms(now))
-        db.execute(_INSERT_REQUEST, row)
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1_000)
-
-
 def _reserve(db: Cursor, mirror: Mirror, reservation: Reservation, now: float) -> None:
-    live = db.execute(_LIVE_PLAN, (reservation.order_id,)).fetchone()
-    if live is not None:
-        raise OrderAlreadyRouted(reservation.order_id, live[0])
+    binding = db.execute(_BINDING_PLAN, (reservation.order_id,)).fetchone()
+    if binding is not None:
+        raise OrderAlreadyRouted(reservation.order_id, binding[0])
     db.execute("SAVEPOINT reservation")
     try:
-        _allocate(db, mirror, reservation)
+        _promise(db, mirror, reservation)
+        plan_key = _insert_plan(db, reservation, now)
         if mirror.places.capped:
-            _add_load(db, mirror, reservation, utc_day(now))
-        _store_plan(db, mirror, reservation, now)
+            _add_load(db, mirror, reservation, plan_key, utc_day(now))
+        _insert_movements(db, mirror, reservation, plan_key, milliseconds(now))
+        for (channel_id, sku), units in queued_by(reservation).items():
+            db.execute(_ADD_QUEUE, (channel_id, sku, units))
     except (StockConflict, ConstraintError) as error:
         db.execute("ROLLBACK TO reservation")
         db.execute("RELEASE reservation")
@@ -113,8 +129,9 @@ def _reserve(db: Cursor, mirror: Mirror, reservation: Reservation, now: float) -
     db.execute("RELEASE reservation")
 
 
-def _allocate(db: Cursor, mirror: Mirror, reservation: Reservation) -> None:
+def _promise(db: Cursor, mirror: Mirror, reservation: Reservation) -> None:
     places, rows = mirror.places, mirror.grid.rows
+    statement = _ALLOCATE if reservation.hold_seconds is None else _HOLD
     for claim in reservation.claims:
         location = places.locations.get(claim.location_id)
         if location is None or not location.active or claim.sku not in rows:
@@ -124,48 +141,74 @@ def _allocate(db: Cursor, mirror: Mirror, reservation: Reservation) -> None:
             "sku": claim.sku,
             "key": places.keys[claim.location_id],
         }
-        if db.execute(_ALLOCATE, values).rowcount != 1:
+        if db.execute(statement, values).rowcount != 1:
             raise StockConflict(
                 f"{claim.quantity} of {claim.sku!r} are gone at {claim.location_id!r}"
             )
 
 
-def _add_load(db: Cursor, mirror: Mirror, reservation: Reservation, day: int) -> None:
+def _insert_plan(db: Cursor, reservation: Reservation, now: float) -> int:
+    held, created_ms = reservation.hold_seconds, milliseconds(now)
+    state = State.NONE
+    if reservation.claims or reservation.queued:
+        state = State.PLACED if held is None else State.HELD
+    expires_ms = None
+    if state is State.HELD and held is not None:
+        expires_ms = created_ms + 1_000 * held
+    plan_key = db.execute(
+        _INSERT_PLAN,
+        (
+            reservation.plan_id,
+            reservation.order_id,
+            state.value,
+            reservation.body,
+            reservation.reply,
+            created_ms,
+            None if expires_ms is None else held,
+            expires_ms,
+        ),
+    ).lastrowid
+    request = reservation.request
+    if request.request_id:
+        row = (request.request_id, request.digest, plan_key, created_ms)
+        db.execute(_INSERT_REQUEST, row)
+    return plan_key
+
+
+def _add_load(
+    db: Cursor, mirror: Mirror, reservation: Reservation, plan_key: int, day: int
+) -> None:
     places = mirror.places
     for location_id, units in mirror.load_of(reservation).items():
         location = places.locations[location_id]
         orders, most = location.capacity_orders, location.capacity_units
+        key = places.keys[location_id]
         values = {
             "day": day,
-            "key": places.keys[location_id],
+            "key": key,
             "units": units,
             "most_orders": _NO_LIMIT if orders is None else orders,
             "most_units": _NO_LIMIT if most is None else most,
         }
         if db.execute(_ADD_LOAD, values).rowcount != 1:
             raise StockConflict(f"{location_id!r} has no capacity left for {units}")
+        db.execute(_INSERT_PLAN_LOAD, (plan_key, key, day, units))
 
 
-def _store_plan(
-    db: Cursor, mirror: Mirror, reservation: Reservation, now: float
+def _insert_movements(
+    db: Cursor, mirror: Mirror, reservation: Reservation, plan_key: int, at_ms: int
 ) -> None:
-    live = 1 if reservation.claims else 0
-    plan_key = db.execute(
-        _INSERT_PLAN,
-        (
-            reservation.plan_id,
-            reservation.order_id,
-            live,
-            reservation.reply,
-            _ms(now),
-        ),
-    ).lastrowid
     keys = mirror.places.keys
-    db.executemany(
-        _INSERT_CLAIM,
-        [
-            (plan_key, claim.sku, keys[claim.location_id], claim.quantity)
-            for claim in reservation.claims
-        ],
-    )
-    store_reply(db, reservation.request, now, plan_key, None)
+    held = reservation.hold_seconds is not None
+    cause = "held" if held else "allocated"
+    moved: list[tuple[object, ...]] = []
+    for claim in reservation.claims:
+        at, sku, line = keys[claim.location_id], claim.sku, claim.line_id
+        units = claim.quantity
+        balances = (0, units, 0) if held else (units, 0, 0)
+        moved.append((at_ms, cause, plan_key, line, at, "", sku, *balances))
+    for each in reservation.queued:
+        place = (None, each.channel_id, each.sku)
+        balances = (0, 0, each.quantity)
+        moved.append((at_ms, "queued", plan_key, each.line_id, *place, *balances))
+    db.executemany(_INSERT_MOVEMENT, moved)

@@ -73,6 +73,7 @@ class Location(_message.Message):
     SHIPMENT_COST_MICROS_FIELD_NUMBER: _builtins.int
     UNIT_COST_MICROS_FIELD_NUMBER: _builtins.int
     WORKLOAD_MINUTES_FIELD_NUMBER: _builtins.int
+    ZONES_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
     """Required. 1 to 128 printable characters, no spaces at either end."""
     rank: _builtins.int
@@ -126,6 +127,12 @@ class Location(_message.Message):
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Channels it feeds: its tick boxes. Empty means all. At most 256."""
 
+    @_builtins.property
+    def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___Zone]:
+        """Parts of the location that are counted by themselves. At most 64, each
+        `zone_id` once. What is counted in no zone always sells.
+        """
+
     def __init__(
         self,
         *,
@@ -145,10 +152,11 @@ class Location(_message.Message):
         shipment_cost_micros: _builtins.int = ...,
         unit_cost_micros: _builtins.int = ...,
         workload_minutes: _builtins.int = ...,
+        zones: _abc.Iterable[Global___Zone] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_capacity_orders", b"_capacity_orders", "_capacity_units", b"_capacity_units", "_latitude", b"_latitude", "_longitude", b"_longitude", "active", b"active", "capacity_orders", b"capacity_orders", "capacity_units", b"capacity_units", "latitude", b"latitude", "longitude", b"longitude"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_capacity_orders", b"_capacity_orders", "_capacity_units", b"_capacity_units", "_latitude", b"_latitude", "_longitude", b"_longitude", "active", b"active", "capacity_orders", b"capacity_orders", "capacity_units", b"capacity_units", "channel_ids", b"channel_ids", "country_code", b"country_code", "groups", b"groups", "kind", b"kind", "latitude", b"latitude", "location_id", b"location_id", "longitude", b"longitude", "origin_id", b"origin_id", "rank", b"rank", "shipment_cost_micros", b"shipment_cost_micros", "shipping_methods", b"shipping_methods", "unit_cost_micros", b"unit_cost_micros", "workload_minutes", b"workload_minutes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_capacity_orders", b"_capacity_orders", "_capacity_units", b"_capacity_units", "_latitude", b"_latitude", "_longitude", b"_longitude", "active", b"active", "capacity_orders", b"capacity_orders", "capacity_units", b"capacity_units", "channel_ids", b"channel_ids", "country_code", b"country_code", "groups", b"groups", "kind", b"kind", "latitude", b"latitude", "location_id", b"location_id", "longitude", b"longitude", "origin_id", b"origin_id", "rank", b"rank", "shipment_cost_micros", b"shipment_cost_micros", "shipping_methods", b"shipping_methods", "unit_cost_micros", b"unit_cost_micros", "workload_minutes", b"workload_minutes", "zones", b"zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
@@ -172,3 +180,31 @@ class Location(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__longitude) -> _WhichOneofReturnType__longitude | None: ...
 
 Global___Location: _TypeAlias = Location  # noqa: Y015
+
+@_typing.final
+class Zone(_message.Message):
+    """A part of a location: a shelf, the returns desk, what is on display."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ZONE_ID_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    zone_id: _builtins.str
+    """Required. 1 to 128 printable characters, no spaces at either end."""
+    available: _builtins.bool
+    """Unset means true. What is in a zone that is not available is not on hand."""
+    def __init__(
+        self,
+        *,
+        zone_id: _builtins.str = ...,
+        available: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "available", b"available"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "available", b"available", "zone_id", b"zone_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
+    _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
+
+Global___Zone: _TypeAlias = Zone  # noqa: Y015

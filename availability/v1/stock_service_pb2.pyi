@@ -7,6 +7,7 @@ from availability.v1 import location_pb2 as _location_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -47,6 +48,84 @@ IMPORT_MODE_SNAPSHOT: ImportMode.ValueType  # 2
 IMPORT_MODE_DELTA: ImportMode.ValueType  # 3
 """`on_hand_units` is added to what was on hand; it may be negative."""
 Global___ImportMode: _TypeAlias = ImportMode  # noqa: Y015
+
+class _MovementCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MovementCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MovementCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MOVEMENT_CAUSE_UNSPECIFIED: _MovementCause.ValueType  # 0
+    MOVEMENT_CAUSE_IMPORTED: _MovementCause.ValueType  # 1
+    """An import counted, or changed, what is on hand or kept back."""
+    MOVEMENT_CAUSE_ZONED: _MovementCause.ValueType  # 2
+    """A zone became available, or ceased to be."""
+    MOVEMENT_CAUSE_HELD: _MovementCause.ValueType  # 3
+    """Held for a cart."""
+    MOVEMENT_CAUSE_ALLOCATED: _MovementCause.ValueType  # 4
+    """Promised to a placed order."""
+    MOVEMENT_CAUSE_QUEUED: _MovementCause.ValueType  # 5
+    """Promised on a channel, with no location yet."""
+    MOVEMENT_CAUSE_PLACED: _MovementCause.ValueType  # 6
+    """What was held is allocated now."""
+    MOVEMENT_CAUSE_SHIPPED: _MovementCause.ValueType  # 7
+    """Units left."""
+    MOVEMENT_CAUSE_FOUND: _MovementCause.ValueType  # 8
+    """More was shipped than was counted: the difference was there."""
+    MOVEMENT_CAUSE_CANCELLED: _MovementCause.ValueType  # 9
+    """Not wanted any more."""
+    MOVEMENT_CAUSE_REJECTED: _MovementCause.ValueType  # 10
+    """The location refused."""
+    MOVEMENT_CAUSE_REROUTED: _MovementCause.ValueType  # 11
+    """Given up for another location, in favour of a better plan."""
+    MOVEMENT_CAUSE_EXPIRED: _MovementCause.ValueType  # 12
+    """The cart's time was over."""
+    MOVEMENT_CAUSE_CORRECTED: _MovementCause.ValueType  # 13
+    """A location that rejected has less than was counted."""
+    MOVEMENT_CAUSE_WITHDRAWN: _MovementCause.ValueType  # 14
+    """Taken out of sale for a reason, usually with an end."""
+    MOVEMENT_CAUSE_RETURNED: _MovementCause.ValueType  # 15
+    """Back in sale: the withdrawal ended."""
+    MOVEMENT_CAUSE_REPAIRED: _MovementCause.ValueType  # 16
+    """An audit released what a finished plan still held."""
+
+class MovementCause(_MovementCause, metaclass=_MovementCauseEnumTypeWrapper):
+    """Why a balance moved."""
+
+MOVEMENT_CAUSE_UNSPECIFIED: MovementCause.ValueType  # 0
+MOVEMENT_CAUSE_IMPORTED: MovementCause.ValueType  # 1
+"""An import counted, or changed, what is on hand or kept back."""
+MOVEMENT_CAUSE_ZONED: MovementCause.ValueType  # 2
+"""A zone became available, or ceased to be."""
+MOVEMENT_CAUSE_HELD: MovementCause.ValueType  # 3
+"""Held for a cart."""
+MOVEMENT_CAUSE_ALLOCATED: MovementCause.ValueType  # 4
+"""Promised to a placed order."""
+MOVEMENT_CAUSE_QUEUED: MovementCause.ValueType  # 5
+"""Promised on a channel, with no location yet."""
+MOVEMENT_CAUSE_PLACED: MovementCause.ValueType  # 6
+"""What was held is allocated now."""
+MOVEMENT_CAUSE_SHIPPED: MovementCause.ValueType  # 7
+"""Units left."""
+MOVEMENT_CAUSE_FOUND: MovementCause.ValueType  # 8
+"""More was shipped than was counted: the difference was there."""
+MOVEMENT_CAUSE_CANCELLED: MovementCause.ValueType  # 9
+"""Not wanted any more."""
+MOVEMENT_CAUSE_REJECTED: MovementCause.ValueType  # 10
+"""The location refused."""
+MOVEMENT_CAUSE_REROUTED: MovementCause.ValueType  # 11
+"""Given up for another location, in favour of a better plan."""
+MOVEMENT_CAUSE_EXPIRED: MovementCause.ValueType  # 12
+"""The cart's time was over."""
+MOVEMENT_CAUSE_CORRECTED: MovementCause.ValueType  # 13
+"""A location that rejected has less than was counted."""
+MOVEMENT_CAUSE_WITHDRAWN: MovementCause.ValueType  # 14
+"""Taken out of sale for a reason, usually with an end."""
+MOVEMENT_CAUSE_RETURNED: MovementCause.ValueType  # 15
+"""Back in sale: the withdrawal ended."""
+MOVEMENT_CAUSE_REPAIRED: MovementCause.ValueType  # 16
+"""An audit released what a finished plan still held."""
+Global___MovementCause: _TypeAlias = MovementCause  # noqa: Y015
 
 @_typing.final
 class PutLocationsRequest(_message.Message):
@@ -159,6 +238,7 @@ class StockChange(_message.Message):
     SKU_FIELD_NUMBER: _builtins.int
     ON_HAND_UNITS_FIELD_NUMBER: _builtins.int
     SAFETY_STOCK_UNITS_FIELD_NUMBER: _builtins.int
+    ZONE_ID_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
     """Required; a location that was put before."""
     sku: _builtins.str
@@ -169,6 +249,10 @@ class StockChange(_message.Message):
     """Units kept back from sale here. Unset leaves it as it was (0 for a new
     record). 0 to 10^12.
     """
+    zone_id: _builtins.str
+    """The zone that was counted: one of the location's. Unset means the part of the
+    location that is in no zone. A SNAPSHOT zeroes the zones not named, too.
+    """
     def __init__(
         self,
         *,
@@ -176,10 +260,11 @@ class StockChange(_message.Message):
         sku: _builtins.str = ...,
         on_hand_units: _builtins.int = ...,
         safety_stock_units: _builtins.int | None = ...,
+        zone_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_safety_stock_units", b"_safety_stock_units", "safety_stock_units", b"safety_stock_units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_safety_stock_units", b"_safety_stock_units", "location_id", b"location_id", "on_hand_units", b"on_hand_units", "safety_stock_units", b"safety_stock_units", "sku", b"sku"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_safety_stock_units", b"_safety_stock_units", "location_id", b"location_id", "on_hand_units", b"on_hand_units", "safety_stock_units", b"safety_stock_units", "sku", b"sku", "zone_id", b"zone_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__safety_stock_units: _TypeAlias = _typing.Literal["safety_stock_units"]  # noqa: Y015
     _WhichOneofArgType__safety_stock_units: _TypeAlias = _typing.Literal["_safety_stock_units", b"_safety_stock_units"]  # noqa: Y015
@@ -200,7 +285,7 @@ class ImportStockRequest(_message.Message):
     """Required."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockChange]:
-        """1 to 50,000; each (location, SKU) at most once."""
+        """1 to 50,000; each (location, SKU, zone) at most once."""
 
     def __init__(
         self,
@@ -292,18 +377,31 @@ class StockRecord(_message.Message):
     ALLOCATED_UNITS_FIELD_NUMBER: _builtins.int
     SAFETY_STOCK_UNITS_FIELD_NUMBER: _builtins.int
     AVAILABLE_UNITS_FIELD_NUMBER: _builtins.int
+    HELD_UNITS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_UNITS_FIELD_NUMBER: _builtins.int
+    ZONES_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
     sku: _builtins.str
     on_hand_units: _builtins.int
-    """Physical count."""
+    """Physical count, in the zones that are available."""
     allocated_units: _builtins.int
     """Promised to placed orders, not yet shipped."""
     safety_stock_units: _builtins.int
     """Kept back from sale."""
     available_units: _builtins.int
-    """max(0, on_hand - allocated - safety_stock); 0 where the location is
-    inactive.
+    """max(0, on_hand - withdrawn - allocated - held - safety_stock); 0 where the
+    location is inactive.
     """
+    held_units: _builtins.int
+    """Held for carts: not yet placed, and let go when their time is over."""
+    withdrawn_units: _builtins.int
+    """Out of sale for a dated reason; see PutWithdrawals."""
+    @_builtins.property
+    def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ZoneUnits]:
+        """The counts zone by zone, by zone id; only at locations that have zones. They
+        are read just after the record: a change in between may show in one of them.
+        """
+
     def __init__(
         self,
         *,
@@ -313,14 +411,43 @@ class StockRecord(_message.Message):
         allocated_units: _builtins.int = ...,
         safety_stock_units: _builtins.int = ...,
         available_units: _builtins.int = ...,
+        held_units: _builtins.int = ...,
+        withdrawn_units: _builtins.int = ...,
+        zones: _abc.Iterable[Global___ZoneUnits] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated_units", b"allocated_units", "available_units", b"available_units", "location_id", b"location_id", "on_hand_units", b"on_hand_units", "safety_stock_units", b"safety_stock_units", "sku", b"sku"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated_units", b"allocated_units", "available_units", b"available_units", "held_units", b"held_units", "location_id", b"location_id", "on_hand_units", b"on_hand_units", "safety_stock_units", b"safety_stock_units", "sku", b"sku", "withdrawn_units", b"withdrawn_units", "zones", b"zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StockRecord: _TypeAlias = StockRecord  # noqa: Y015
+
+@_typing.final
+class ZoneUnits(_message.Message):
+    """What one zone holds of one SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ZONE_ID_FIELD_NUMBER: _builtins.int
+    ON_HAND_UNITS_FIELD_NUMBER: _builtins.int
+    zone_id: _builtins.str
+    """Empty for what is in no zone."""
+    on_hand_units: _builtins.int
+    """Physical count, whether or not the zone is available."""
+    def __init__(
+        self,
+        *,
+        zone_id: _builtins.str = ...,
+        on_hand_units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_hand_units", b"on_hand_units", "zone_id", b"zone_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ZoneUnits: _TypeAlias = ZoneUnits  # noqa: Y015
 
 @_typing.final
 class ListStockResponse(_message.Message):
@@ -349,3 +476,317 @@ class ListStockResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListStockResponse: _TypeAlias = ListStockResponse  # noqa: Y015
+
+@_typing.final
+class Withdrawal(_message.Message):
+    """Units of a SKU that are out of sale at a location."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHDRAWAL_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    withdrawal_id: _builtins.str
+    """Required, unique at its location and SKU. 1 to 128 printable characters, no
+    spaces at either end.
+    """
+    quantity: _builtins.int
+    """Units. 1 to 10^12. They may be more than there are."""
+    reason: _builtins.str
+    """For people. At most 128 characters."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on they are out of sale. Unset means at once."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When they are back in sale, by themselves; after the start. Unset means never."""
+
+    def __init__(
+        self,
+        *,
+        withdrawal_id: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "quantity", b"quantity", "reason", b"reason", "start_time", b"start_time", "withdrawal_id", b"withdrawal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdrawal: _TypeAlias = Withdrawal  # noqa: Y015
+
+@_typing.final
+class WithdrawalSet(_message.Message):
+    """All withdrawals of one SKU at one location."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    WITHDRAWALS_FIELD_NUMBER: _builtins.int
+    location_id: _builtins.str
+    """Required; a location that was put before."""
+    sku: _builtins.str
+    """Required; a SKU that was imported there."""
+    @_builtins.property
+    def withdrawals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withdrawal]:
+        """In the place of those there were. At most 1,000, each id once."""
+
+    def __init__(
+        self,
+        *,
+        location_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        withdrawals: _abc.Iterable[Global___Withdrawal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location_id", b"location_id", "sku", b"sku", "withdrawals", b"withdrawals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawalSet: _TypeAlias = WithdrawalSet  # noqa: Y015
+
+@_typing.final
+class PutWithdrawalsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """As in PutLocationsRequest."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WithdrawalSet]:
+        """1 to 10,000; each (location, SKU) at most once."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        changes: _abc.Iterable[Global___WithdrawalSet] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutWithdrawalsRequest: _TypeAlias = PutWithdrawalsRequest  # noqa: Y015
+
+@_typing.final
+class PutWithdrawalsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOCK_VERSION_FIELD_NUMBER: _builtins.int
+    stock_version: _builtins.int
+    """The ledger's version after the change."""
+    def __init__(
+        self,
+        *,
+        stock_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stock_version", b"stock_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutWithdrawalsResponse: _TypeAlias = PutWithdrawalsResponse  # noqa: Y015
+
+@_typing.final
+class ListWithdrawalsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKUS_FIELD_NUMBER: _builtins.int
+    LOCATION_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these SKUs; empty means all. At most 1,000."""
+
+    @_builtins.property
+    def location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these locations; empty means all. At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        skus: _abc.Iterable[_builtins.str] | None = ...,
+        location_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location_ids", b"location_ids", "skus", b"skus"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWithdrawalsRequest: _TypeAlias = ListWithdrawalsRequest  # noqa: Y015
+
+@_typing.final
+class ListWithdrawalsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    incomplete: _builtins.bool
+    """There are more than a reply has room for, at most 10,000: ask for fewer SKUs
+    or locations at a time.
+    """
+    @_builtins.property
+    def sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WithdrawalSet]: ...
+    def __init__(
+        self,
+        *,
+        sets: _abc.Iterable[Global___WithdrawalSet] | None = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incomplete", b"incomplete", "sets", b"sets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWithdrawalsResponse: _TypeAlias = ListWithdrawalsResponse  # noqa: Y015
+
+@_typing.final
+class ListMovementsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    LOCATION_ID_FIELD_NUMBER: _builtins.int
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """Only this SKU; empty means all."""
+    location_id: _builtins.str
+    """Only this location; empty means all, and what is queued at none."""
+    plan_id: _builtins.str
+    """Only what this plan caused; empty means all."""
+    page_size: _builtins.int
+    """As in ListLocationsRequest."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        location_id: _builtins.str = ...,
+        plan_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location_id", b"location_id", "page_size", b"page_size", "page_token", b"page_token", "plan_id", b"plan_id", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMovementsRequest: _TypeAlias = ListMovementsRequest  # noqa: Y015
+
+@_typing.final
+class ListMovementsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def movements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Movement]: ...
+    def __init__(
+        self,
+        *,
+        movements: _abc.Iterable[Global___Movement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["movements", b"movements", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMovementsResponse: _TypeAlias = ListMovementsResponse  # noqa: Y015
+
+@_typing.final
+class Movement(_message.Message):
+    """One change of the balances. Units are signed: what was added."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVEMENT_KEY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    LOCATION_ID_FIELD_NUMBER: _builtins.int
+    ZONE_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    ON_HAND_UNITS_FIELD_NUMBER: _builtins.int
+    ZONE_UNITS_FIELD_NUMBER: _builtins.int
+    ALLOCATED_UNITS_FIELD_NUMBER: _builtins.int
+    HELD_UNITS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_UNITS_FIELD_NUMBER: _builtins.int
+    SAFETY_STOCK_UNITS_FIELD_NUMBER: _builtins.int
+    QUEUED_UNITS_FIELD_NUMBER: _builtins.int
+    movement_key: _builtins.int
+    """Grows from movement to movement."""
+    cause: Global___MovementCause.ValueType
+    sku: _builtins.str
+    location_id: _builtins.str
+    """Empty where only `queued_units` moves."""
+    zone_id: _builtins.str
+    """The zone whose count moved; empty: none."""
+    channel_id: _builtins.str
+    """The channel of what is queued."""
+    plan_id: _builtins.str
+    """The plan that caused it, and its line; empty where no plan had a part."""
+    line_id: _builtins.str
+    reference: _builtins.str
+    """What else caused it: an import's request, a withdrawal."""
+    on_hand_units: _builtins.int
+    """Of what counts as on hand."""
+    zone_units: _builtins.int
+    """Of the count of `zone_id`, which may be one that does not count."""
+    allocated_units: _builtins.int
+    held_units: _builtins.int
+    withdrawn_units: _builtins.int
+    safety_stock_units: _builtins.int
+    queued_units: _builtins.int
+    """Of what is promised on `channel_id` with no location yet."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        movement_key: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        cause: Global___MovementCause.ValueType = ...,
+        sku: _builtins.str = ...,
+        location_id: _builtins.str = ...,
+        zone_id: _builtins.str = ...,
+        channel_id: _builtins.str = ...,
+        plan_id: _builtins.str = ...,
+        line_id: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        on_hand_units: _builtins.int = ...,
+        zone_units: _builtins.int = ...,
+        allocated_units: _builtins.int = ...,
+        held_units: _builtins.int = ...,
+        withdrawn_units: _builtins.int = ...,
+        safety_stock_units: _builtins.int = ...,
+        queued_units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated_units", b"allocated_units", "cause", b"cause", "channel_id", b"channel_id", "held_units", b"held_units", "line_id", b"line_id", "location_id", b"location_id", "movement_key", b"movement_key", "on_hand_units", b"on_hand_units", "plan_id", b"plan_id", "queued_units", b"queued_units", "reference", b"reference", "safety_stock_units", b"safety_stock_units", "sku", b"sku", "time", b"time", "withdrawn_units", b"withdrawn_units", "zone_id", b"zone_id", "zone_units", b"zone_units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Movement: _TypeAlias = Movement  # noqa: Y015

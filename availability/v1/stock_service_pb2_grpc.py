@@ -61,6 +61,21 @@ class StockServiceStub:
                 request_serializer=availability_dot_v1_dot_stock__service__pb2.ListStockRequest.SerializeToString,
                 response_deserializer=availability_dot_v1_dot_stock__service__pb2.ListStockResponse.FromString,
                 _registered_method=True)
+        self.PutWithdrawals = channel.unary_unary(
+                '/availability.v1.StockService/PutWithdrawals',
+                request_serializer=availability_dot_v1_dot_stock__service__pb2.PutWithdrawalsRequest.SerializeToString,
+                response_deserializer=availability_dot_v1_dot_stock__service__pb2.PutWithdrawalsResponse.FromString,
+                _registered_method=True)
+        self.ListWithdrawals = channel.unary_unary(
+                '/availability.v1.StockService/ListWithdrawals',
+                request_serializer=availability_dot_v1_dot_stock__service__pb2.ListWithdrawalsRequest.SerializeToString,
+                response_deserializer=availability_dot_v1_dot_stock__service__pb2.ListWithdrawalsResponse.FromString,
+                _registered_method=True)
+        self.ListMovements = channel.unary_unary(
+                '/availability.v1.StockService/ListMovements',
+                request_serializer=availability_dot_v1_dot_stock__service__pb2.ListMovementsRequest.SerializeToString,
+                response_deserializer=availability_dot_v1_dot_stock__service__pb2.ListMovementsResponse.FromString,
+                _registered_method=True)
 
 
 class StockServiceServicer:
@@ -94,9 +109,9 @@ class StockServiceServicer:
         """Sets or changes what is on hand, at most 50,000 records a call.
 
         Errors:
-        * INVALID_ARGUMENT  a violation, an unknown location, or a delta that
-        would leave less than nothing on hand; nothing was
-        changed.
+        * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
+        that would leave less than nothing on hand; nothing
+        was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +119,35 @@ class StockServiceServicer:
 
     def ListStock(self, request, context):
         """Lists stock records, by SKU, then location in rank order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutWithdrawals(self, request, context):
+        """Takes units out of sale for a time or for good: on display, damaged, on loan.
+        Each (location, SKU) named has all its withdrawals replaced by those given;
+        none given ends them all. A withdrawal begins and ends by itself.
+
+        Errors:
+        * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
+        never imported there; nothing was changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWithdrawals(self, request, context):
+        """Lists withdrawals that have not ended, by SKU, location and id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMovements(self, request, context):
+        """Lists every change of a balance, oldest first: who had what, since when and
+        why. At any instant a balance is the sum of its movements. They are never
+        changed, so a page's token stays good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +175,21 @@ def add_StockServiceServicer_to_server(servicer, server):
                     servicer.ListStock,
                     request_deserializer=availability_dot_v1_dot_stock__service__pb2.ListStockRequest.FromString,
                     response_serializer=availability_dot_v1_dot_stock__service__pb2.ListStockResponse.SerializeToString,
+            ),
+            'PutWithdrawals': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutWithdrawals,
+                    request_deserializer=availability_dot_v1_dot_stock__service__pb2.PutWithdrawalsRequest.FromString,
+                    response_serializer=availability_dot_v1_dot_stock__service__pb2.PutWithdrawalsResponse.SerializeToString,
+            ),
+            'ListWithdrawals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWithdrawals,
+                    request_deserializer=availability_dot_v1_dot_stock__service__pb2.ListWithdrawalsRequest.FromString,
+                    response_serializer=availability_dot_v1_dot_stock__service__pb2.ListWithdrawalsResponse.SerializeToString,
+            ),
+            'ListMovements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMovements,
+                    request_deserializer=availability_dot_v1_dot_stock__service__pb2.ListMovementsRequest.FromString,
+                    response_serializer=availability_dot_v1_dot_stock__service__pb2.ListMovementsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -248,6 +307,87 @@ class StockService:
             '/availability.v1.StockService/ListStock',
             availability_dot_v1_dot_stock__service__pb2.ListStockRequest.SerializeToString,
             availability_dot_v1_dot_stock__service__pb2.ListStockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutWithdrawals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/availability.v1.StockService/PutWithdrawals',
+            availability_dot_v1_dot_stock__service__pb2.PutWithdrawalsRequest.SerializeToString,
+            availability_dot_v1_dot_stock__service__pb2.PutWithdrawalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWithdrawals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/availability.v1.StockService/ListWithdrawals',
+            availability_dot_v1_dot_stock__service__pb2.ListWithdrawalsRequest.SerializeToString,
+            availability_dot_v1_dot_stock__service__pb2.ListWithdrawalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMovements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/availability.v1.StockService/ListMovements',
+            availability_dot_v1_dot_stock__service__pb2.ListMovementsRequest.SerializeToString,
+            availability_dot_v1_dot_stock__service__pb2.ListMovementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,12 +52,28 @@ class StockServiceStub:
     """Sets or changes what is on hand, at most 50,000 records a call.
 
     Errors:
-      * INVALID_ARGUMENT  a violation, an unknown location, or a delta that
-                          would leave less than nothing on hand; nothing was
-                          changed.
+      * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
+                          that would leave less than nothing on hand; nothing
+                          was changed.
     """
     ListStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockRequest, _stock_service_pb2.ListStockResponse]
     """Lists stock records, by SKU, then location in rank order."""
+    PutWithdrawals: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.PutWithdrawalsRequest, _stock_service_pb2.PutWithdrawalsResponse]
+    """Takes units out of sale for a time or for good: on display, damaged, on loan.
+    Each (location, SKU) named has all its withdrawals replaced by those given;
+    none given ends them all. A withdrawal begins and ends by itself.
+
+    Errors:
+      * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
+                          never imported there; nothing was changed.
+    """
+    ListWithdrawals: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListWithdrawalsRequest, _stock_service_pb2.ListWithdrawalsResponse]
+    """Lists withdrawals that have not ended, by SKU, location and id."""
+    ListMovements: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListMovementsRequest, _stock_service_pb2.ListMovementsResponse]
+    """Lists every change of a balance, oldest first: who had what, since when and
+    why. At any instant a balance is the sum of its movements. They are never
+    changed, so a page's token stays good.
+    """
 
 @_typing.type_check_only
 class StockServiceAsyncStub(StockServiceStub):
@@ -83,12 +99,28 @@ class StockServiceAsyncStub(StockServiceStub):
     """Sets or changes what is on hand, at most 50,000 records a call.
 
     Errors:
-      * INVALID_ARGUMENT  a violation, an unknown location, or a delta that
-                          would leave less than nothing on hand; nothing was
-                          changed.
+      * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
+                          that would leave less than nothing on hand; nothing
+                          was changed.
     """
     ListStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockRequest, _stock_service_pb2.ListStockResponse]  # type: ignore[assignment]
     """Lists stock records, by SKU, then location in rank order."""
+    PutWithdrawals: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.PutWithdrawalsRequest, _stock_service_pb2.PutWithdrawalsResponse]  # type: ignore[assignment]
+    """Takes units out of sale for a time or for good: on display, damaged, on loan.
+    Each (location, SKU) named has all its withdrawals replaced by those given;
+    none given ends them all. A withdrawal begins and ends by itself.
+
+    Errors:
+      * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
+                          never imported there; nothing was changed.
+    """
+    ListWithdrawals: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListWithdrawalsRequest, _stock_service_pb2.ListWithdrawalsResponse]  # type: ignore[assignment]
+    """Lists withdrawals that have not ended, by SKU, location and id."""
+    ListMovements: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListMovementsRequest, _stock_service_pb2.ListMovementsResponse]  # type: ignore[assignment]
+    """Lists every change of a balance, oldest first: who had what, since when and
+    why. At any instant a balance is the sum of its movements. They are never
+    changed, so a page's token stays good.
+    """
 
 class StockServiceServicer(metaclass=_abc_1.ABCMeta):
     """The truth about stock: which locations there are and what each holds.
@@ -129,9 +161,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets or changes what is on hand, at most 50,000 records a call.
 
         Errors:
-          * INVALID_ARGUMENT  a violation, an unknown location, or a delta that
-                              would leave less than nothing on hand; nothing was
-                              changed.
+          * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
+                              that would leave less than nothing on hand; nothing
+                              was changed.
         """
 
     @_abc_1.abstractmethod
@@ -141,5 +173,39 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ListStockResponse, _abc.Awaitable[_stock_service_pb2.ListStockResponse]]:
         """Lists stock records, by SKU, then location in rank order."""
+
+    @_abc_1.abstractmethod
+    def PutWithdrawals(
+        self,
+        request: _stock_service_pb2.PutWithdrawalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stock_service_pb2.PutWithdrawalsResponse, _abc.Awaitable[_stock_service_pb2.PutWithdrawalsResponse]]:
+        """Takes units out of sale for a time or for good: on display, damaged, on loan.
+        Each (location, SKU) named has all its withdrawals replaced by those given;
+        none given ends them all. A withdrawal begins and ends by itself.
+
+        Errors:
+          * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
+                              never imported there; nothing was changed.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWithdrawals(
+        self,
+        request: _stock_service_pb2.ListWithdrawalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stock_service_pb2.ListWithdrawalsResponse, _abc.Awaitable[_stock_service_pb2.ListWithdrawalsResponse]]:
+        """Lists withdrawals that have not ended, by SKU, location and id."""
+
+    @_abc_1.abstractmethod
+    def ListMovements(
+        self,
+        request: _stock_service_pb2.ListMovementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stock_service_pb2.ListMovementsResponse, _abc.Awaitable[_stock_service_pb2.ListMovementsResponse]]:
+        """Lists every change of a balance, oldest first: who had what, since when and
+        why. At any instant a balance is the sum of its movements. They are never
+        changed, so a page's token stays good.
+        """
 
 def add_StockServiceServicer_to_server(servicer: StockServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,14 +1,21 @@
 """The command line: `repartir`."""
 
 import io
+import os
 import sys
 
 import typer
 
+# gRPC writes to stderr by itself, among others a line for each handshake that
+# fails: who cannot get in could fill a disk. It looks here when it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from router.cli.audit import audit
 from router.cli.demo import demo
 from router.cli.import_ import import_
 from router.cli.route import route
 from router.cli.serve import serve
+from router.cli.token_ import token
 
 app = typer.Typer(
     name="repartir",
@@ -21,6 +28,8 @@ app.command()(route)
 app.command()(serve)
 app.command("import")(import_)
 app.command()(demo)
+app.command()(token)
+app.command()(audit)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from availability.v1 import stock_service_pb2_grpc
+from router.cli.access import Access, open_channel
 from router.v1 import routing_service_pb2_grpc
 
 MAX_MESSAGE_BYTES = 4 * 2**20
@@ -43,8 +44,11 @@ class CallFailed(Exception):
 class Client:
     """The two services of one server."""
 
-    def __init__(self, address: str, channel: grpc.Channel) -> None:
+    def __init__(
+        self, address: str, channel: grpc.Channel, access: Access = Access()
+    ) -> None:
         self.address = address
+        self._metadata = access.metadata()
         self.routing = routing_service_pb2_grpc.RoutingServiceStub(channel)
         self.stock = stock_service_pb2_grpc.StockServiceStub(channel)
 
@@ -62,7 +66,7 @@ class Client:
         pause_seconds = FIRST_PAUSE_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return method(request, timeout=CALL_SECONDS)
+                return method(request, timeout=CALL_SECONDS, metadata=self._metadata)
             except grpc.RpcError as error:
                 if error.code() not in _REPEATABLE or attempt == ATTEMPTS:
                     raise CallFailed(*_causes(self.address, error)) from None
@@ -72,23 +76,33 @@ class Client:
 
 
 @contextmanager
-def connect(address: str) -> Iterator[Client]:
+def connect(address: str, access: Access = Access()) -> Iterator[Client]:
     """Open a connection and close it at the end.
 
     Raises
     ------
+    BadAccess
+        What was given does not make a connection.
     CallFailed
-        Nothing answers there.
+        Nothing answers there, or not in a way that both sides trust.
     """
     options = (("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),)
-    with grpc.insecure_channel(address, options=options) as channel:
+    with open_channel(address, access, options) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
         except grpc.FutureTimeoutError:
-            raise CallFailed(
-                f"no server answers at {address}: is `repartir serve` running there?"
-            ) from None
-        yield Client(address, channel)
+            raise CallFailed(_no_answer(address, access)) from None
+        yield Client(address, channel, access)
+
+
+def _no_answer(address: str, access: Access) -> str:
+    hint = "is `repartir serve` running there"
+    if access.ca is None:
+        return f"no server answers at {address}: {hint}?"
+    return (
+        f"no server answers by TLS at {address}: {hint}, with a certificate for this"
+        " name that --ca has signed, and does it ask for --certificate?"
+    )
 
 
 def _causes(address: str, error: grpc.RpcError) -> list[str]:

@@ -11,6 +11,15 @@ import typer
 from availability.errors import BadFile
 from availability.imports.csv_stock import StockFiles, read_files
 from availability.model import ImportMode, Location, StockChange
+from router.cli.access import (
+    CA_HELP,
+    CERTIFICATE_HELP,
+    INSECURE_HELP,
+    KEY_HELP,
+    TOKEN_HELP,
+    Access,
+    BadAccess,
+)
 from router.cli.chunks import check_snapshot, location_chunks, stock_chunks
 from router.cli.client import CallFailed
 from router.cli.progress import progress
@@ -54,6 +63,20 @@ def import_(
             help="goes on with an import that was interrupted: the id it said"
         ),
     ] = None,
+    ca: Annotated[str | None, typer.Option(help=CA_HELP, envvar="REPARTIR_CA")] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help=CERTIFICATE_HELP, envvar="REPARTIR_CERTIFICATE"),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help=KEY_HELP, envvar="REPARTIR_KEY")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help=TOKEN_HELP, envvar="REPARTIR_TOKEN")
+    ] = None,
+    insecure_token: Annotated[
+        bool, typer.Option("--insecure-token", help=INSECURE_HELP)
+    ] = False,
 ) -> None:
     """Import locations, stock, or both, from CSV files.
 
@@ -79,11 +102,20 @@ def import_(
         except BadFile as error:
             raise fail(*error.lines) from None
         run_id = request_id or str(uuid.uuid4())
+        access = Access(
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            token=token,
+            insecure_token=insecure_token,
+        )
         try:
-            with open_target(server or DEFAULT_ADDRESS, database) as target:
+            with open_target(server or DEFAULT_ADDRESS, database, access) as target:
                 # Locations that only the stock file names are the server's to know.
                 listed = () if locations is None else files.locations
                 _send(target, run_id, listed, mode, files)
+        except BadAccess as error:
+            raise fail(str(error)) from None
         except CallFailed as error:
             raise fail(*error.lines, status=SOME_FAILED) from None
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 
 from availability.errors import BadFile
 from availability.imports.csv_stock import StockFiles, read_files
-from availability.model import StockRecord
+from availability.model import Claim, LocationId, Sku, StockRecord
 from availability.stock_view import MemoryStock
 from router.cli.durations import duration_seconds
 from router.cli.orders_file import OrderRow, read_orders
@@ -23,8 +24,8 @@ from router.errors import InvalidOrder, SolverError
 from router.model import RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
-from router.plan import claims
 from router.policies import DEFAULT, PRESETS
+from router.units import claims
 
 STDIN = "-"
 MAX_SHOWN = 5
@@ -132,11 +133,19 @@ class _Run:
         except SolverError as error:
             # The next order is another problem, and may well be solved.
             return f"a fault of ours, please report it: {error}"
-        if self._consume and (taken := claims(order, plan)):
-            self._stock.take(taken)
+        if self._consume and (taken := claims(order, plan.assignments)):
+            self._stock.take(_by_place(taken))
             self._line_of[order.order_id] = row.line
         print(plan_json(plan), file=target, flush=self._flush)
         return ""
+
+
+def _by_place(claims: Iterable[Claim]) -> list[Claim]:
+    """Return claims of each SKU at each location together, whatever their lines."""
+    units: dict[tuple[LocationId, Sku], int] = defaultdict(int)
+    for claim in claims:
+        units[claim.location_id, claim.sku] += claim.quantity
+    return [Claim(*place, quantity=count) for place, count in units.items()]
 
 
 def _reasons(error: InvalidOrder) -> str:

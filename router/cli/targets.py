@@ -20,6 +20,7 @@ from availability.model import (
     StockChange,
 )
 from availability.v1 import stock_service_pb2
+from router.cli.access import Access
 from router.cli.client import CallFailed, Client, connect
 from router.rpc.codec.enums import MODE_TO_WIRE
 from router.rpc.codec.request import decode_request
@@ -110,16 +111,20 @@ class DatabaseTarget:
 
 
 @contextmanager
-def open_target(server: str, database: str | None) -> Iterator[Target]:
+def open_target(
+    server: str, database: str | None, access: Access = Access()
+) -> Iterator[Target]:
     """Open a database if one is named, else connect to the server.
 
     Raises
     ------
+    BadAccess
+        What was given does not make a connection.
     CallFailed
         Nothing answers, or the database cannot be opened.
     """
     if database is None:
-        with connect(server) as client:
+        with connect(server, access) as client:
             yield ServerTarget(client)
         return
     try:

@@ -5,6 +5,7 @@ tried with a plain socket first, whose error can be told in one line.
 """
 
 import errno
+import ipaddress
 import socket
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def check_address(address: str) -> None:
         # but one that another process has is never right.
         if why.errno == errno.EADDRINUSE or len(failed) == len(found):
             raise CannotListen(address, _text(why))
+
+
+def is_local(address: str) -> bool:
+    """Return whether only this machine can connect to an address."""
+    if address.startswith(_UNIX):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)
 
 
 def bound_address(address: str, port: int) -> str:

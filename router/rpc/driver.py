@@ -16,7 +16,9 @@ from typing import TypeVar
 from availability.errors import AvailabilityError
 from availability.ledger.protocol import GROUP_LIMIT, Ledger
 from availability.model import Reservation
-from router.pipeline import ReserveWork, SolveWork
+from router.rpc.errors import Overloaded
+from router.rpc.metrics import Metrics
+from router.work import ChangeWork, ReadWork, ReserveWork, SolveWork, Work
 
 SOLVER_THREADS = 2
 """OR-Tools leaves the interpreter to others while it solves, so threads do."""
@@ -24,18 +26,31 @@ SOLVER_THREADS = 2
 LEAST_SOLVE_SECONDS = 0.001
 """What a search is given that waited for a thread until its time was over."""
 
+MAX_WAITING = 4 * GROUP_LIMIT
+"""Most writes that wait for the one thread that writes. Four commits are a wait
+that a caller still has time for; with more the store is too slow for what comes,
+and to say so at once is better than to answer nobody in time."""
+
 T = TypeVar("T")
 
 
 class Driver:
     """The threads of one server; `close` ends them."""
 
-    def __init__(self, ledger: Ledger, *, solver_threads: int = SOLVER_THREADS) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: Metrics | None = None,
+        *,
+        solver_threads: int = SOLVER_THREADS,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._ledger = ledger
         self._solvers = ThreadPoolExecutor(solver_threads, "solver")
         self._bulk = ThreadPoolExecutor(1, "bulk")
-        self._writer = Writer(ledger)
+        self._writer = Writer(ledger, metrics or Metrics(), max_waiting)
 
-    async def run(self, steps: Generator[SolveWork | ReserveWork, object, T]) -> T:
+    async def run(self, steps: Generator[Work, object, T]) -> T:
         """Drive a route to its end and return what it returns.
 
         When the caller goes away its route ends where it waits: a solver that
@@ -57,9 +72,13 @@ class Driver:
         finally:
             steps.close()
 
-    async def _do(self, work: SolveWork | ReserveWork) -> object:
+    async def _do(self, work: Work) -> object:
         if isinstance(work, ReserveWork):
             return await self._writer.reserve(work.reservation)
+        if isinstance(work, ChangeWork):
+            return await self._writer.write(lambda: work.run(self._ledger))
+        if isinstance(work, ReadWork):
+            return await self.bulk(lambda: work.run(self._ledger))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._solvers, _solve, work, time.monotonic())
 
@@ -100,18 +119,34 @@ class Writer:
     reservation that finds the thread idle is written at once.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self, ledger: Ledger, metrics: Metrics, max_waiting: int = MAX_WAITING
+    ) -> None:
         self._ledger = ledger
+        self._metrics = metrics
+        self._max_waiting = max_waiting
         self._thread = ThreadPoolExecutor(1, "writer")
         self._waiting: deque[tuple[Reservation, asyncio.Future[bytes]]] = deque()
+        self._changes = 0
         self._committing = False
+        metrics.watch(
+            "repartir_writer_waiting",
+            "Writes that wait for the thread that writes, or are being written.",
+            self._queued,
+        )
 
     def reserve(self, reservation: Reservation) -> "asyncio.Future[bytes]":
         """Queue a reservation for the next commit.
 
         Cancelled before its commit begins, it reserves nothing; after that it
         is reserved, and found again by its request id.
+
+        Raises
+        ------
+        Overloaded
+            Too many wait.
         """
+        self._admit()
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append((reservation, future))
         if not self._committing:
@@ -120,7 +155,27 @@ class Writer:
 
     async def write(self, change: Callable[[], T]) -> T:
         """Make another change, between two commits; as `reserve` when cancelled."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, change)
+        self._admit()
+        loop = asyncio.get_running_loop()
+        self._changes += 1
+        written = loop.run_in_executor(self._thread, change)
+        written.add_done_callback(self._changed)
+        return await written
+
+    def _changed(self, _: "asyncio.Future[T]") -> None:
+        self._changes -= 1
+
+    def _queued(self) -> int:
+        return len(self._waiting) + self._changes
+
+    def _admit(self) -> None:
+        """Refuse a write that is one too many; raises Overloaded."""
+        if self._queued() < self._max_waiting:
+            return
+        # Whose callers have gone: there are many when a commit takes long.
+        self._waiting = deque(each for each in self._waiting if not each[1].done())
+        if self._queued() >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} writes wait for the store")
 
     async def close(self) -> None:
         """End the thread, once all that was queued is written."""
@@ -139,9 +194,18 @@ class Writer:
         if group:
             reservations = [reservation for reservation, _ in group]
             commit = asyncio.get_running_loop().run_in_executor(
-                self._thread, self._ledger.reserve_many, reservations
+                self._thread, self._commit, reservations
             )
             commit.add_done_callback(lambda done: self._settle(group, done))
+
+    def _commit(
+        self, reservations: Sequence[Reservation]
+    ) -> list[bytes | AvailabilityError]:
+        began = time.perf_counter()
+        try:
+            return self._ledger.reserve_many(reservations)
+        finally:
+            self._metrics.committed(len(reservations), time.perf_counter() - began)
 
     def _settle(
         self,

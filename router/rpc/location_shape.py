@@ -17,6 +17,7 @@ MAX_RANK = 1_000_000
 MAX_GROUPS = 64
 MAX_SHIPPING_METHODS = 64
 MAX_CHANNELS = 256
+MAX_ZONES = 64
 MAX_MICROS = 10**12
 MAX_WORKLOAD_MINUTES = 10_000_000
 MAX_INT32 = 2**31 - 1
@@ -44,6 +45,7 @@ def location_breaches(wire: location_pb2.Location, path: str) -> Iterator[Violat
         wire.shipping_methods, f"{path}.shipping_methods", MAX_SHIPPING_METHODS
     )
     yield from _ids(wire.channel_ids, f"{path}.channel_ids", MAX_CHANNELS)
+    yield from _zones(wire.zones, f"{path}.zones")
     for name, most, value in (
         ("rank", MAX_RANK, wire.rank),
         ("capacity_orders", MAX_INT32, wire.capacity_orders),
@@ -71,14 +73,26 @@ def _coordinates(wire: location_pb2.Location, path: str) -> Iterator[Violation]:
             yield Violation(f"{path}.{name}", "OUT_OF_RANGE", message)
 
 
-def _ids(values: Sequence[str], path: str, most: int) -> Iterable[Violation]:
+def _ids(
+    values: Sequence[str], path: str, most: int, field: str = ""
+) -> Iterable[Violation]:
     if len(values) > most:
         message = f"must be at most {most}, got {len(values)}"
         yield Violation(path, "TOO_MANY", message)
         return
     for index, value in enumerate(values):
         if not is_id(value):
-            yield bad_id(f"{path}[{index}]", value)
+            yield bad_id(f"{path}[{index}]{field}", value)
+
+
+def _zones(zones: Sequence[location_pb2.Zone], path: str) -> Iterator[Violation]:
+    ids = [zone.zone_id for zone in zones]
+    yield from _ids(ids, path, MAX_ZONES, ".zone_id")
+    if len(ids) <= MAX_ZONES:
+        for index, zone_id in enumerate(ids):
+            if zone_id in ids[:index]:
+                message = f"{zone_id!r} comes twice"
+                yield Violation(f"{path}[{index}].zone_id", "DUPLICATE", message)
 
 
 def is_id(value: str) -> bool:

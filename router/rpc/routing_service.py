@@ -1,6 +1,7 @@
 """`router.v1.RoutingService`: decode, route, encode."""
 
 import asyncio
+import functools
 import time
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ import grpc
 from availability.errors import PlanNotFound, Violation
 from availability.ledger.protocol import Ledger
 from availability.model import Request
-from router.errors import DeadlineTooShort, InvalidOrder
-from router.model import Order, RoutingPolicy
+from availability.reservations import PlanRef
+from router.errors import DeadlineTooShort, InvalidOrder, StockContention
+from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
@@ -22,9 +24,14 @@ from router.rpc.codec.request import (
     decode_request,
     decode_solve_timeout,
 )
+from router.rpc.codec.reservation import decode_hold, encode_record_with_plan
 from router.rpc.driver import Driver
-from router.rpc.interceptors import MIN_DEADLINE_SECONDS, guarded
-from router.rpc.status import ReplyFull, status_of
+from router.rpc.errors import ReplyFull
+from router.rpc.interceptors import MIN_DEADLINE_SECONDS, Gate, guarded
+from router.rpc.metrics import Metrics
+from router.rpc.reservation_calls import SOLVE_SHARE, ReservationCalls
+from router.rpc.status import status_of
+from router.rpc.tokens import Scope
 from router.shape import (
     MAX_ID_CHARACTERS,
     MAX_VIOLATIONS,
@@ -33,8 +40,6 @@ from router.shape import (
 )
 from router.v1 import routing_service_pb2
 
-SOLVE_SHARE = 0.6
-"""Of the time left, what solving may use; the rest is for the commit."""
 MAX_REQUESTS = 1_000
 """Most orders in one call."""
 MAX_MARGIN_SECONDS = 0.25
@@ -55,25 +60,37 @@ class _Call(NamedTuple):
     policy: RoutingPolicy
     request: Request
     solve_seconds: float
+    hold_seconds: int | None
+    body: bytes
 
 
 class RoutingService:
     """Serve ``router.v1.RoutingService``."""
 
-    def __init__(self, router: Router, ledger: Ledger, driver: Driver) -> None:
+    def __init__(
+        self,
+        router: Router,
+        ledger: Ledger,
+        driver: Driver,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._router = router
         self._ledger = ledger
         self._driver = driver
+        self._metrics = metrics or Metrics()
+        self._reservations = ReservationCalls(router, ledger, driver, self._metrics)
 
-    def generic_handler(self) -> grpc.GenericRpcHandler:
+    def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """Return what a gRPC server registers."""
+        guard = functools.partial(guarded, gate, scope=Scope.ROUTE)
         wire = routing_service_pb2
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "RouteOrder": guarded(wire.RouteOrderRequest, self.RouteOrder),
-                "RouteOrders": guarded(wire.RouteOrdersRequest, self.RouteOrders),
-                "GetPlan": guarded(wire.GetPlanRequest, self.GetPlan),
+                "RouteOrder": guard(wire.RouteOrderRequest, self.RouteOrder),
+                "RouteOrders": guard(wire.RouteOrdersRequest, self.RouteOrders),
+                "GetPlan": guard(wire.GetPlanRequest, self.GetPlan),
+                **self._reservations.handlers(guard),
             },
         )
 
@@ -81,20 +98,38 @@ class RoutingService:
         self, wire: routing_service_pb2.RouteOrderRequest, deadline: float
     ) -> bytes:
         """Plan one order and, unless it is only to be evaluated, reserve."""
-        order, policy, request, solve_seconds = _decode(wire)
+        order, policy, request, solve_seconds, hold_seconds, body = _decode(wire)
         left = deadline - time.monotonic()
         if left < MIN_DEADLINE_SECONDS:
             raise DeadlineTooShort(f"{max(0.0, left) * 1_000:.1f} ms are left")
         options = RouteOptions(
             SolveLimits(wall_seconds=min(solve_seconds, SOLVE_SHARE * left)),
             wire.counterfactuals,
+            hold_seconds,
+            wire.queue_unassigned,
         )
         if wire.validate_only:
-            steps = self._router.evaluate_steps(order, policy, options)
-            return encode_reply(await self._driver.run(steps))
-        return await self._driver.run(
-            self._router.route_steps(order, policy, options, request, encode_reply)
-        )
+            plan = await self._driver.run(
+                self._router.evaluate_steps(order, policy, options)
+            )
+            self._metrics.planned(plan)
+            return encode_reply(plan)
+        made: list[RoutingPlan] = []
+
+        def encode(plan: RoutingPlan) -> bytes:
+            made.append(plan)
+            return encode_reply(plan)
+
+        steps = self._router.route_steps(order, policy, options, request, encode, body)
+        try:
+            reply = await self._driver.run(steps)
+        except StockContention as error:
+            self._metrics.contended(error.attempts)
+            raise
+        # None was made for a repeat: it was given the first reply.
+        if made:
+            self._metrics.planned(made[-1])
+        return reply
 
     async def RouteOrders(
         self, wire: routing_service_pb2.RouteOrdersRequest, deadline: float
@@ -132,11 +167,12 @@ class RoutingService:
     async def GetPlan(
         self, wire: routing_service_pb2.GetPlanRequest, _deadline: float
     ) -> bytes:
-        """Return a stored plan as it was answered."""
+        """Return a plan as it was made last, and what became of what it holds."""
         if not 0 < len(wire.plan_id) <= MAX_ID_CHARACTERS:
             raise PlanNotFound(wire.plan_id)
-        # Its bytes are a RouteOrderResponse's, and so a GetPlanResponse's.
-        return self._ledger.plan(wire.plan_id)
+        plan = PlanRef(plan_id=wire.plan_id)
+        record = await self._driver.bulk(lambda: self._ledger.reservation(plan))
+        return encode_record_with_plan(record)
 
 
 def _result_of(error: Exception) -> bytes:
@@ -158,15 +194,20 @@ def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _Call:
     policy = _DEFAULT_POLICY
     if wire.HasField("policy"):
         policy = decode_policy(wire.policy, "policy", violations)
-    request = Request()
-    if wire.request_id and not wire.validate_only:
-        request = decode_request("RouteOrder", wire, wire.request_id, violations)
+    request, body = Request(), b""
+    if not wire.validate_only:
+        # What the plan is made from, stored with it in the client's own words.
+        body = wire.SerializeToString(deterministic=True)
+        request = decode_request("RouteOrder", wire, wire.request_id, violations, body)
     solve_seconds = DEFAULT_SOLVE_SECONDS
     if wire.HasField("solve_timeout"):
         solve_seconds = decode_solve_timeout(wire.solve_timeout, violations)
+    hold_seconds = None
+    if wire.hold_seconds:
+        hold_seconds = decode_hold(wire.hold_seconds, 1, violations)
     if violations:
         said = {each.path for each in violations}
         rest = order_breaches(order) + policy_breaches(policy)
         violations += [each for each in rest if each.path not in said]
         raise InvalidOrder(violations[:MAX_VIOLATIONS])
-    return _Call(order, policy, request, solve_seconds)
+    return _Call(order, policy, request, solve_seconds, hold_seconds, body)

@@ -6,7 +6,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -17,28 +17,18 @@ from availability.ledger.protocol import Ledger
 from availability.v1 import stock_service_pb2
 from router.pipeline import Router
 from router.rpc.address import CannotListen, bound_address, check_address
-from router.rpc.driver import SOLVER_THREADS, Driver
-from router.rpc.health import HealthServicer
+from router.rpc.driver import MAX_WAITING, SOLVER_THREADS, Driver
+from router.rpc.exporter import Exporter, check_metrics_address
+from router.rpc.health import PROBE_SECONDS, HealthServicer, LedgerProbe
+from router.rpc.housekeeping import REFRESH_SECONDS, Housekeeper
+from router.rpc.interceptors import MAX_CONCURRENT, Gate
+from router.rpc.limits import HANDSHAKE_SECONDS, MAX_OPEN_CALLS, channel_options
+from router.rpc.metrics import Metrics
 from router.rpc.routing_service import RoutingService
 from router.rpc.stock_service import StockService
+from router.rpc.tls import Tls, server_credentials
+from router.rpc.tokens import Tokens
 from router.v1 import routing_service_pb2
-
-MAX_RECEIVE_BYTES = 4 * 2**20
-"""Largest request."""
-METADATA_BYTES = 8 * 2**10
-"""Metadata above this is refused more and more often, above twice this always."""
-MAX_STREAMS = 256
-"""Most calls in flight on one connection; the rest wait at the client."""
-HANDSHAKE_MS = 5_000
-"""Time until a connection that says nothing is closed."""
-KEEPALIVE_MS = 60_000
-"""Silence after which the server asks whether the client is still there."""
-KEEPALIVE_TIMEOUT_MS = 20_000
-MIN_PING_MS = 30_000
-"""Clients may ask the same no oftener."""
-CONNECTION_AGE_MS = 30 * 60_000
-"""Age at which clients are asked to connect again, and so spread over servers."""
-CONNECTION_AGE_GRACE_MS = 60_000
 
 SERVICES = tuple(
     file.DESCRIPTOR.services_by_name[name].full_name
@@ -46,23 +36,6 @@ SERVICES = tuple(
         (routing_service_pb2, "RoutingService"),
         (stock_service_pb2, "StockService"),
     )
-)
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
-    ("grpc.max_metadata_size", METADATA_BYTES),
-    ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
-    ("grpc.max_concurrent_streams", MAX_STREAMS),
-    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
-    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_MS),
-    ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
-    ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS),
-    # Two servers on one port would each get some of the connections, and each
-    # has its own stock in memory.
-    ("grpc.so_reuseport", 0),
 )
 
 SWITCH_SECONDS = 0.0005
@@ -81,15 +54,28 @@ _log = logging.getLogger(__name__)
 class ServerOptions:
     """How to serve.
 
-    ``address`` is ``host:port``, port 0 for any that is free, or ``unix:path``.
-    Calls beyond ``max_concurrent_rpcs`` are refused at once. At the end the server
-    says NOT_SERVING for ``pre_stop_seconds``, so that balancers look elsewhere,
-    then takes no new call and gives those in flight ``grace_seconds``.
+    ``address`` is ``host:port``, port 0 for any that is free, or ``unix:path``;
+    without ``tls`` what goes over it can be read and changed on the way. With
+    ``tokens`` a call needs one, and reflection is off. ``metrics_address`` is where
+    Prometheus may ask, ``host:port``.
+
+    With ``reuse_port`` other servers may listen on the same port: the kernel gives
+    each some of the connections. Calls beyond ``max_concurrent_rpcs`` are refused at
+    once, and so are writes beyond ``max_waiting`` that wait for the store. At the end
+    the server says NOT_SERVING for ``pre_stop_seconds``, so that balancers look
+    elsewhere, then takes no new call and gives those in flight ``grace_seconds``.
     """
 
     address: str = "127.0.0.1:50051"
-    max_concurrent_rpcs: int = 512
+    reuse_port: bool = False
+    tls: Tls | None = None
+    tokens: Tokens | None = None
+    metrics_address: str | None = None
+    max_concurrent_rpcs: int = MAX_CONCURRENT
+    max_waiting: int = MAX_WAITING
     solver_threads: int = SOLVER_THREADS
+    handshake_seconds: float = HANDSHAKE_SECONDS
+    probe_seconds: float = PROBE_SECONDS
     pre_stop_seconds: float = 1.0
     grace_seconds: float = 30.0
 
@@ -102,20 +88,33 @@ class RpcServer:
         server: grpc.aio.Server,
         driver: Driver,
         health: HealthServicer,
+        probe: LedgerProbe,
+        housekeeper: Housekeeper,
+        metrics: Metrics,
+        exporter: Exporter | None,
         options: ServerOptions,
         address: str,
     ) -> None:
         self.address = address
         """What to connect to: the port is the one that was bound."""
+        self.metrics = metrics
+        """What it counts."""
+        self.metrics_address = exporter.address if exporter else None
+        """Where to ask for metrics."""
         self._server = server
         self._driver = driver
         self._health = health
+        self._probe = probe
+        self._housekeeper = housekeeper
+        self._exporter = exporter
         self._options = options
         self._hurried = asyncio.Event()
         self._stopping: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Take calls."""
+        self._probe.start()
+        self._housekeeper.start()
         await self._server.start()
 
     async def drain(self) -> None:
@@ -127,7 +126,12 @@ class RpcServer:
             async with asyncio.timeout(self._options.pre_stop_seconds):
                 await self._hurried.wait()
         await self._server.stop(self._options.grace_seconds)
+        await self._probe.stop()
+        await self._housekeeper.stop()
         await self._driver.close()
+        if self._exporter is not None:
+            # Last, so that what the drain did can still be seen.
+            await asyncio.to_thread(self._exporter.close)
 
     def hurry(self) -> None:
         """Let a drain end at once: calls in flight fail, a commit does not."""
@@ -148,32 +152,72 @@ def build_server(
     Raises
     ------
     CannotListen
-        The address is taken or is none.
+        An address is taken or is none.
     """
-    check_address(options.address)
-    driver = Driver(ledger, solver_threads=options.solver_threads)
-    router = Router(ledger)
+    if not options.reuse_port:
+        check_address(options.address)
+    if options.metrics_address is not None:
+        check_metrics_address(options.metrics_address)
+    metrics = Metrics()
+    metrics.watch(
+        "repartir_stock_version", "Version of the stock in memory.", ledger.version
+    )
+    driver = Driver(
+        ledger,
+        metrics,
+        solver_threads=options.solver_threads,
+        max_waiting=options.max_waiting,
+    )
+    gate = Gate(metrics, options.tokens, options.max_concurrent_rpcs)
     health = HealthServicer(SERVICES)
     server = grpc.aio.server(
         handlers=(
-            RoutingService(router, ledger, driver).generic_handler(),
-            StockService(ledger, driver).generic_handler(),
-            *handlers,
+            RoutingService(Router(ledger), ledger, driver, metrics).generic_handler(
+                gate
+            ),
+            StockService(ledger, driver).generic_handler(gate),
             *handlers,
         ),
-        options=_OPTIONS,
-        maximum_concurrent_rpcs=options.max_concurrent_rpcs,
+        options=channel_options(options.handshake_seconds, options.reuse_port),
+        maximum_concurrent_rpcs=options.max_concurrent_rpcs + MAX_OPEN_CALLS,
     )
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection(
-        (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
+    if options.tokens is None:
+        # It tells everybody what can be called, so not where that is asked of
+        # nobody; the .proto files say the same.
+        reflection.enable_server_reflection(
+            (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
+        )
+    address = _bind(server, options)
+    exporter = None
+    if options.metrics_address is not None:
+        exporter = Exporter(metrics.registry, options.metrics_address)
+    probe = LedgerProbe(ledger, health, options.probe_seconds)
+    refresh = REFRESH_SECONDS if ledger.shared else None
+    housekeeper = Housekeeper(ledger, driver, refresh_seconds=refresh)
+    return RpcServer(
+        server,
+        driver,
+        health,
+        probe,
+        housekeeper,
+        metrics,
+        exporter,
+        options,
+        address,
     )
+
+
+def _bind(server: grpc.aio.Server, options: ServerOptions) -> str:
     try:
-        port = server.add_insecure_port(options.address)
+        if options.tls is None:
+            port = server.add_insecure_port(options.address)
+        else:
+            credentials = server_credentials(options.tls)
+            port = server.add_secure_port(options.address, credentials)
     except RuntimeError as error:
         raise CannotListen(options.address, "gRPC could not bind it") from error
-    address = bound_address(options.address, port)
-    return RpcServer(server, driver, health, options, address)
+    return bound_address(options.address, port)
 
 
 def tune_interpreter() -> None:
@@ -188,8 +232,9 @@ async def serve(
     ledger: Ledger,
     options: ServerOptions,
     on_ready: Callable[[RpcServer], None] = lambda _: None,
+    until: Awaitable[None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and close the ledger.
+    """Serve until SIGTERM, SIGINT or the end of ``until``; drain, close the ledger.
 
     A second signal ends it at once. ``on_ready`` is called when calls are taken.
 
@@ -209,16 +254,36 @@ async def serve(
                 server.hurry()
             asked.set()
 
+        async def watch(end: Awaitable[None]) -> None:
+            await end
+            asked.set()
+
+        watching = None if until is None else asyncio.ensure_future(watch(until))
         for number in _SIGNALS:
             loop.add_signal_handler(number, on_signal)
         try:
             await server.start()
             on_ready(server)
+            _log.info("serving", extra=_described(server, options))
             await asked.wait()
         finally:
-            _log.info("draining %s", server.address)
+            _log.info("draining", extra={"address": server.address})
             await server.drain()
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+            if watching is not None:
+                watching.cancel()
+            _log.info("stopped", extra={"address": server.address})
     finally:
         ledger.close()
+
+
+def _described(server: RpcServer, options: ServerOptions) -> dict[str, object]:
+    tls = options.tls
+    return {
+        "address": server.address,
+        "metrics": server.metrics_address,
+        "tls": "none" if tls is None else "mutual" if tls.client_ca else "server",
+        "tokens": options.tokens is not None,
+        "max_concurrent": options.max_concurrent_rpcs,
+    }

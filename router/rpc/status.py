@@ -1,4 +1,4 @@
-"""What a caller is told of each error: one table, and google.rpc details from it.
+"""What a caller is told of an error: google.rpc details, from the one table.
 
 A status travels in the trailers, where a peer may drop what is over 8 KiB. So a
 list of violations is sent as far as it fits, and says how many were left out.
@@ -7,9 +7,8 @@ list of violations is sent as far as it fits, and says how many were left out.
 import base64
 import logging
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import MutableSequence, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import grpc
@@ -20,22 +19,12 @@ from grpc_status import rpc_status
 from availability.errors import (
     BadFile,
     InvalidChange,
-    OrderAlreadyRouted,
-    PlanNotFound,
-    RequestReused,
-    StockConflict,
-    StoreTooOld,
     StoreUnavailable,
+    UnitsNotOpen,
     Violation,
 )
-from router.errors import (
-    DeadlineTooShort,
-    InvalidOrder,
-    MalformedMessage,
-    RouterError,
-    SolverError,
-    StockContention,
-)
+from router.errors import InvalidOrder
+from router.rpc.outcomes import INTERNAL, Outcome, outcome_of
 from router.v1 import error_reason_pb2
 
 DOMAIN = "repartir"
@@ -58,102 +47,23 @@ _LENGTHS_BYTES = 16
 _log = logging.getLogger(__name__)
 
 
-class ReplyFull(RouterError):
-    """The reply to a batch has no room left; nothing was reserved for the order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one error is told.
-
-    ``metadata`` names the attributes of the error that its ErrorInfo carries;
-    ``retry_seconds`` is when a repeat makes sense, None if it never does.
-    """
-
-    code: grpc.StatusCode
-    reason: error_reason_pb2.ErrorReason.ValueType
-    metadata: tuple[str, ...] = ()
-    retry_seconds: float | None = None
-
-
-_INTERNAL = Outcome(grpc.StatusCode.INTERNAL, error_reason_pb2.ERROR_REASON_INTERNAL)
-_INVALID = Outcome(
-    grpc.StatusCode.INVALID_ARGUMENT, error_reason_pb2.ERROR_REASON_INVALID_REQUEST
-)
-
-OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
-    {
-        InvalidOrder: _INVALID,
-        InvalidChange: _INVALID,
-        BadFile: _INVALID,
-        MalformedMessage: Outcome(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            error_reason_pb2.ERROR_REASON_MALFORMED_MESSAGE,
-        ),
-        StockContention: Outcome(
-            grpc.StatusCode.ABORTED,
-            error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
-            metadata=("attempts",),
-            # By then the group commits that took the stock are over.
-            retry_seconds=0.05,
-        ),
-        StockConflict: Outcome(
-            grpc.StatusCode.ABORTED,
-            error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
-            retry_seconds=0.05,
-        ),
-        DeadlineTooShort: Outcome(
-            grpc.StatusCode.DEADLINE_EXCEEDED,
-            error_reason_pb2.ERROR_REASON_DEADLINE_TOO_SHORT,
-        ),
-        ReplyFull: Outcome(
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
-            error_reason_pb2.ERROR_REASON_REPLY_FULL,
-        ),
-        RequestReused: Outcome(
-            grpc.StatusCode.ALREADY_EXISTS,
-            error_reason_pb2.ERROR_REASON_REQUEST_ID_REUSED,
-            metadata=("request_id",),
-        ),
-        OrderAlreadyRouted: Outcome(
-            grpc.StatusCode.ALREADY_EXISTS,
-            error_reason_pb2.ERROR_REASON_ORDER_ALREADY_ROUTED,
-            metadata=("order_id", "plan_id"),
-        ),
-        PlanNotFound: Outcome(
-            grpc.StatusCode.NOT_FOUND,
-            error_reason_pb2.ERROR_REASON_PLAN_NOT_FOUND,
-            metadata=("plan_id",),
-        ),
-        StoreUnavailable: Outcome(
-            grpc.StatusCode.UNAVAILABLE,
-            error_reason_pb2.ERROR_REASON_STORE_UNAVAILABLE,
-            retry_seconds=1.0,
-        ),
-        # An operator's business, met when the store is opened; a caller can do
-        # nothing about either.
-        StoreTooOld: _INTERNAL,
-        SolverError: _INTERNAL,
-    }
-)
-"""Every error of ours has exactly one outcome; a test checks that none is missing."""
-
-
 def status_of(error: Exception) -> status_pb2.Status:
     """Return the status that tells a caller of an error.
 
     What is no error of ours, or is our own fault, is told by an id alone: the
     log has the rest under the same id.
     """
-    outcome = _outcome_of(error)
-    if outcome is _INTERNAL:
+    outcome = outcome_of(error)
+    if outcome is INTERNAL:
         return _internal(error)
-    violations = _violations_of(error)
-    if violations:
-        return _with_violations(outcome, violations)
     info = _info(outcome.reason)
     for name in outcome.metadata:
         info.metadata[name] = _short(str(getattr(error, name)))
+    if isinstance(error, UnitsNotOpen):
+        return _with_breaches(outcome, info, error)
+    violations = _violations_of(error)
+    if violations:
+        return _with_violations(outcome, info, violations)
     details: list[message.Message] = [info]
     if outcome.retry_seconds is not None:
         retry = error_details_pb2.RetryInfo()
@@ -179,13 +89,6 @@ def wire_bytes(status: status_pb2.Status) -> int:
     return _KEYS_BYTES + len(quote(status.message)) + details
 
 
-def _outcome_of(error: Exception) -> Outcome:
-    for each in type(error).__mro__:
-        if each in OUTCOMES:
-            return OUTCOMES[each]
-    return _INTERNAL
-
-
 def _violations_of(error: Exception) -> tuple[Violation, ...]:
     if isinstance(error, InvalidOrder | InvalidChange | BadFile):
         return error.violations
@@ -194,41 +97,84 @@ def _violations_of(error: Exception) -> tuple[Violation, ...]:
 
 def _internal(error: Exception) -> status_pb2.Status:
     error_id = uuid.uuid4().hex
-    _log.error("internal error %s", error_id, exc_info=error)
-    info = _info(_INTERNAL.reason)
+    _log.error(
+        "internal error %s", error_id, exc_info=error, extra={"error_id": error_id}
+    )
+    info = _info(INTERNAL.reason)
     info.metadata["error_id"] = error_id
     text = f"internal error; the server's log has it under {error_id}"
-    return _status(_INTERNAL.code, text, info)
+    return _status(INTERNAL.code, text, info)
 
 
 def _with_violations(
-    outcome: Outcome, violations: tuple[Violation, ...]
+    outcome: Outcome,
+    info: error_details_pb2.ErrorInfo,
+    violations: tuple[Violation, ...],
 ) -> status_pb2.Status:
     first = violations[0]
-    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-    text = _short(f"{first.path}: {first.message}") + more
-    info = _info(outcome.reason)
-    info.metadata["violations_left_out"] = str(len(violations))
-    bare = _status(outcome.code, text, info, error_details_pb2.BadRequest())
-    # Base64 makes four bytes of three.
-    room = (TRAILER_BYTES - wire_bytes(bare)) * 3 // 4 - _LENGTHS_BYTES
     bad = error_details_pb2.BadRequest()
-    for each in violations[:MAX_VIOLATIONS]:
-        listed = error_details_pb2.BadRequest.FieldViolation(
+    listed = [
+        bad.FieldViolation(
             field=_short(each.path),
             description=_short(each.message),
             reason=each.reason,
         )
-        room -= listed.ByteSize() + _ITEM_BYTES
+        for each in violations[:MAX_VIOLATIONS]
+    ]
+    text = f"{first.path}: {first.message}"
+    count = len(violations)
+    return _listing(outcome, info, text, bad, bad.field_violations, listed, count)
+
+
+def _with_breaches(
+    outcome: Outcome, info: error_details_pb2.ErrorInfo, error: UnitsNotOpen
+) -> status_pb2.Status:
+    failure = error_details_pb2.PreconditionFailure()
+    listed = [
+        failure.Violation(
+            type=info.reason,
+            subject=_short(_place(line_id, location_id)),
+            description=_short(f"{asked} of {sku!r} asked, {left} open"),
+        )
+        for location_id, sku, line_id, asked, left in error.breaches[:MAX_VIOLATIONS]
+    ]
+    text = f"{listed[0].subject}: {listed[0].description}"
+    count = len(error.breaches)
+    return _listing(outcome, info, text, failure, failure.violations, listed, count)
+
+
+def _place(line_id: str, location_id: str) -> str:
+    parts = [f"line {line_id!r}"] if line_id else []
+    return " at ".join([*parts, repr(location_id)] if location_id else parts)
+
+
+def _listing(
+    outcome: Outcome,
+    info: error_details_pb2.ErrorInfo,
+    text: str,
+    detail: message.Message,
+    into: MutableSequence[Any],
+    items: Sequence[message.Message],
+    count: int,
+) -> status_pb2.Status:
+    """Return a status with as many of ``count`` items as it has room for."""
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    text = _short(text) + more
+    info.metadata["violations_left_out"] = str(count)
+    bare = _status(outcome.code, text, info, detail)
+    # Base64 makes four bytes of three.
+    room = (TRAILER_BYTES - wire_bytes(bare)) * 3 // 4 - _LENGTHS_BYTES
+    for each in items:
+        room -= each.ByteSize() + _ITEM_BYTES
         if room < 0:
             break
-        bad.field_violations.append(listed)
-    left_out = len(violations) - len(bad.field_violations)
+        into.append(each)
+    left_out = count - len(into)
     if left_out:
         info.metadata["violations_left_out"] = str(left_out)
     else:
         del info.metadata["violations_left_out"]
-    return _status(outcome.code, text, info, bad)
+    return _status(outcome.code, text, info, detail)
 
 
 def _info(

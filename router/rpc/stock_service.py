@@ -2,14 +2,13 @@
 
 import functools
 import itertools
-from collections.abc import MutableSequence, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import grpc
-from google.protobuf.message import Message
 
 from availability.errors import InvalidChange, Violation
-from availability.ledger.protocol import Ledger, StockCursor, StockPage
+from availability.ledger.protocol import MAX_PAGE, Ledger, StockCursor, StockPage
 from availability.model import (
     ImportMode,
     Location,
@@ -36,18 +35,17 @@ from router.rpc.codec.stock import (
     encode_put,
 )
 from router.rpc.driver import Driver
-from router.rpc.interceptors import guarded
+from router.rpc.interceptors import Gate, guarded
+from router.rpc.lists import MAX_FILTER_IDS, count, cut, refuse, stale
 from router.rpc.location_shape import location_breaches
+from router.rpc.movement_calls import MovementCalls
 from router.rpc.status import MAX_VIOLATIONS
+from router.rpc.tokens import Scope
 
 MAX_LOCATIONS = 10_000
 """Most locations in one request."""
 MAX_CHANGES = 50_000
 """Most stock records in one request."""
-MAX_FILTER_IDS = 1_000
-"""Most SKUs, or locations, that a list may be asked for."""
-MAX_REPLY_BYTES = 3 * 2**20
-"""Largest page: clients refuse messages of more than 4 MiB."""
 DEFAULT_DEADLINE_SECONDS = 30.0
 """What a call may take whose client sets no deadline: an import is a mass."""
 
@@ -60,18 +58,27 @@ class StockService:
     def __init__(self, ledger: Ledger, driver: Driver) -> None:
         self._ledger = ledger
         self._driver = driver
+        self._movements = MovementCalls(ledger, driver)
 
-    def generic_handler(self) -> grpc.GenericRpcHandler:
+    def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """Return what a gRPC server registers."""
-        guard = functools.partial(guarded, default_seconds=DEFAULT_DEADLINE_SECONDS)
+        guard = functools.partial(
+            guarded, gate, default_seconds=DEFAULT_DEADLINE_SECONDS
+        )
+        writes, reads = Scope.STOCK, Scope.STOCK | Scope.ROUTE
         wire = stock_service_pb2
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "PutLocations": guard(wire.PutLocationsRequest, self.PutLocations),
-                "ListLocations": guard(wire.ListLocationsRequest, self.ListLocations),
-                "ImportStock": guard(wire.ImportStockRequest, self.ImportStock),
-                "ListStock": guard(wire.ListStockRequest, self.ListStock),
+                "PutLocations": guard(
+                    wire.PutLocationsRequest, self.PutLocations, writes
+                ),
+                "ListLocations": guard(
+                    wire.ListLocationsRequest, self.ListLocations, reads
+                ),
+                "ImportStock": guard(wire.ImportStockRequest, self.ImportStock, writes),
+                "ListStock": guard(wire.ListStockRequest, self.ListStock, reads),
+                **self._movements.handlers(guard),
             },
         )
 
@@ -96,8 +103,8 @@ class StockService:
         if place is not None and place[0] in network.index:
             start = network.index[place[0]] + 1
         elif place is not None:
-            violations.append(_stale("page_token", place[0]))
-        _refuse(violations)
+            violations.append(stale("page_token", place[0]))
+        refuse(violations)
         return await self._driver.bulk(lambda: _page_of(network, start, size))
 
     async def ImportStock(
@@ -116,20 +123,21 @@ class StockService:
         violations: list[Violation] = []
         size = decode_page_size(wire.page_size, violations)
         place = decode_page_token(wire.page_token, 2, violations)
-        _count(violations, "skus", len(wire.skus), 0, MAX_FILTER_IDS)
-        _count(violations, "location_ids", len(wire.location_ids), 0, MAX_FILTER_IDS)
+        count(violations, "skus", len(wire.skus), 0, MAX_FILTER_IDS)
+        count(violations, "location_ids", len(wire.location_ids), 0, MAX_FILTER_IDS)
         after = None
         if place is not None:
             after = StockCursor(Sku(place[0]), LocationId(place[1]))
             if place[1] not in self._ledger.network().index:
-                violations.append(_stale("page_token", place[1]))
-        _refuse(violations)
+                violations.append(stale("page_token", place[1]))
+        refuse(violations)
         skus = [Sku(each) for each in wire.skus]
         location_ids = [LocationId(each) for each in wire.location_ids]
 
         def read() -> bytes:
             page = self._ledger.stock(skus, location_ids, after, size)
-            return _encode_page(page, self._ledger.network())
+            network = self._ledger.network()
+            return _encode_page(page, network, _zones_of(page, network, self._ledger))
 
         return await self._driver.bulk(read)
 
@@ -139,14 +147,14 @@ def _read_put(
 ) -> tuple[Request, list[Location]]:
     violations: list[Violation] = []
     request = decode_request("PutLocations", wire, wire.request_id, violations)
-    _count(violations, "locations", len(wire.locations), 1, MAX_LOCATIONS)
+    count(violations, "locations", len(wire.locations), 1, MAX_LOCATIONS)
     if len(wire.locations) <= MAX_LOCATIONS:
         breaches = itertools.chain.from_iterable(
             location_breaches(each, f"locations[{index}]")
             for index, each in enumerate(wire.locations)
         )
         violations += itertools.islice(breaches, MAX_VIOLATIONS)
-    _refuse(violations)
+    refuse(violations)
     return request, [decode_location(each) for each in wire.locations]
 
 
@@ -161,7 +169,7 @@ def _read_import(
         violations.append(Violation("mode", "UNKNOWN", message))
     elif mode is None:
         violations.append(Violation("mode", "REQUIRED", "must be set"))
-    _count(violations, "changes", len(wire.changes), 1, MAX_CHANGES)
+    count(violations, "changes", len(wire.changes), 1, MAX_CHANGES)
     if violations or mode is None:
         raise InvalidChange(violations)
     return request, mode, decode_changes(wire.changes)
@@ -171,47 +179,62 @@ def _page_of(network: Network, start: int, size: int) -> bytes:
     end = min(start + size, len(network.locations))
     page = stock_service_pb2.ListLocationsResponse()
     page.locations.extend(map(encode_location, network.locations[start:end]))
-    if _cut(page, page.locations) or end < len(network.locations):
+    if cut(page, page.locations) or end < len(network.locations):
         page.next_page_token = encode_page_token([page.locations[-1].location_id])
     return page.SerializeToString(deterministic=True)
 
 
-def _encode_page(page: StockPage, network: Network) -> bytes:
+Zones = Mapping[tuple[str, str], Sequence[tuple[str, int]]]
+"""(zone_id, units) of each zone, by location and SKU."""
+
+
+def _zones_of(page: StockPage, network: Network, ledger: Ledger) -> Zones:
+    """Read the zones of a page's records; nothing where no location has any."""
+    zoned = {
+        each.location_id: len(each.zones) + 1
+        for each in network.locations
+        if each.zones
+    }
+    if not zoned:
+        return {}
+    found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    names = dict.fromkeys(each.location_id for each in page.records)
+    skus = list(dict.fromkeys(each.sku for each in page.records))
+    for chunk in _chunks([name for name in names if name in zoned], zoned):
+        # So many SKUs that the ledger has room for all their zones in an answer.
+        step = max(1, MAX_PAGE // sum(zoned[name] for name in chunk))
+        for start in range(0, len(skus), step):
+            for each in ledger.zones(skus[start : start + step], chunk):
+                found[each.location_id, each.sku].append((each.zone_id, each.on_hand))
+    return found
+
+
+def _chunks(
+    names: Iterable[LocationId], zoned: Mapping[LocationId, int]
+) -> Iterator[list[LocationId]]:
+    """Yield locations, so few that the zones of one SKU there fit into an answer."""
+    chunk: list[LocationId] = []
+    room = MAX_PAGE
+    for name in names:
+        if room < zoned[name]:
+            yield chunk
+            chunk, room = [], MAX_PAGE
+        chunk.append(name)
+        room -= zoned[name]
+    if chunk:
+        yield chunk
+
+
+def _encode_page(page: StockPage, network: Network, zones: Zones) -> bytes:
     wire = stock_service_pb2.ListStockResponse(stock_version=page.version)
     inactive = {each.location_id for each in network.locations if not each.active}
     for record in page.records:
-        add_record(wire, record, record.location_id not in inactive)
+        active = record.location_id not in inactive
+        key = (record.location_id, record.sku)
+        add_record(wire, record, active, zones.get(key, ()))
     after: Sequence[str] | None = page.after
-    if _cut(wire, wire.records):
+    if cut(wire, wire.records):
         after = (wire.records[-1].sku, wire.records[-1].location_id)
     if after is not None:
         wire.next_page_token = encode_page_token(after)
     return wire.SerializeToString(deterministic=True)
-
-
-def _cut(page: Message, records: MutableSequence[Any]) -> bool:
-    """Leave out the end of a page until clients take it; say if anything went."""
-    before = len(records)
-    # One record is far below the limit: a location at its largest is 200 KB.
-    while page.ByteSize() > MAX_REPLY_BYTES:
-        del records[max(1, len(records) * 3 // 4) :]
-    return len(records) < before
-
-
-def _count(
-    violations: list[Violation], path: str, count: int, least: int, most: int
-) -> None:
-    if not least <= count <= most:
-        reason = "TOO_MANY" if count else "REQUIRED"
-        message = f"must be {least} to {most}, got {count}"
-        violations.append(Violation(path, reason, message))
-
-
-def _stale(path: str, location_id: str) -> Violation:
-    message = f"ends at {location_id!r}, which is no location"
-    return Violation(path, "INVALID_TOKEN", message)
-
-
-def _refuse(violations: Sequence[Violation]) -> None:
-    if violations:
-        raise InvalidChange(violations[:MAX_VIOLATIONS])

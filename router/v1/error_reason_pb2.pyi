@@ -52,6 +52,54 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The reply to RouteOrders has no room left; nothing was allocated for this
     order. Send it in another call.
     """
+    ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 11
+    """No plan was made for this order; metadata holds its `order_id`."""
+    ERROR_REASON_ALREADY_PLACED: _ErrorReason.ValueType  # 12
+    """The cart is an order already: it can be neither placed nor extended. This and
+    the next six hold the `plan_id` and its `state` in metadata.
+    """
+    ERROR_REASON_ALREADY_SHIPPED: _ErrorReason.ValueType  # 13
+    """Nothing is open any more, and some of it was shipped."""
+    ERROR_REASON_ALREADY_CANCELLED: _ErrorReason.ValueType  # 14
+    """Nothing is open any more: it was cancelled."""
+    ERROR_REASON_ALREADY_REJECTED: _ErrorReason.ValueType  # 15
+    """Nothing is open any more: locations refused all of it."""
+    ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 16
+    """The cart's time was over and its units were let go: route the order again."""
+    ERROR_REASON_NOT_PLACED: _ErrorReason.ValueType  # 17
+    """It is a cart's hold still: place the order first."""
+    ERROR_REASON_NOTHING_HELD: _ErrorReason.ValueType  # 18
+    """The plan holds nothing and never did."""
+    ERROR_REASON_UNITS_NOT_OPEN: _ErrorReason.ValueType  # 19
+    """More units are named than are open; nothing was changed. PreconditionFailure
+    lists each line, as far as a status has room; metadata holds the `plan_id`, and
+    in `violations_left_out` how many it had none for.
+    {"code": 9, "details": [{"reason": "UNITS_NOT_OPEN"}, {"violations": [{"type":
+     "UNITS_NOT_OPEN", "subject": "line '1' at 'laval'", "description": "3 of 'hat'
+     asked, 2 open"}]}]}
+    """
+    ERROR_REASON_PLAN_CHANGED: _ErrorReason.ValueType  # 20
+    """Others changed the plan on every attempt; metadata holds its `plan_id`.
+    RetryInfo says when to come again.
+    """
+    ERROR_REASON_PLAN_NOT_REROUTABLE: _ErrorReason.ValueType  # 21
+    """What the plan was made from was not stored with it (by an older version), so
+    only all of it can be shipped or cancelled; metadata holds its `plan_id`.
+    """
+    ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 30
+    """The server wants a bearer token in the metadata `authorization`, and there is
+    none.
+    """
+    ERROR_REASON_TOKEN_UNKNOWN: _ErrorReason.ValueType  # 31
+    """The bearer token is none that the server knows."""
+    ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 32
+    """The token is known and may not do this; metadata holds in `scopes` what it
+    needs, one of these.
+    """
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 33
+    """The server has as much to do as it takes on; nothing was done. RetryInfo says
+    when to come again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """`reason` of the google.rpc.ErrorInfo on every error of ours; its domain is
@@ -89,5 +137,53 @@ under the same id.
 ERROR_REASON_REPLY_FULL: ErrorReason.ValueType  # 10
 """The reply to RouteOrders has no room left; nothing was allocated for this
 order. Send it in another call.
+"""
+ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 11
+"""No plan was made for this order; metadata holds its `order_id`."""
+ERROR_REASON_ALREADY_PLACED: ErrorReason.ValueType  # 12
+"""The cart is an order already: it can be neither placed nor extended. This and
+the next six hold the `plan_id` and its `state` in metadata.
+"""
+ERROR_REASON_ALREADY_SHIPPED: ErrorReason.ValueType  # 13
+"""Nothing is open any more, and some of it was shipped."""
+ERROR_REASON_ALREADY_CANCELLED: ErrorReason.ValueType  # 14
+"""Nothing is open any more: it was cancelled."""
+ERROR_REASON_ALREADY_REJECTED: ErrorReason.ValueType  # 15
+"""Nothing is open any more: locations refused all of it."""
+ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 16
+"""The cart's time was over and its units were let go: route the order again."""
+ERROR_REASON_NOT_PLACED: ErrorReason.ValueType  # 17
+"""It is a cart's hold still: place the order first."""
+ERROR_REASON_NOTHING_HELD: ErrorReason.ValueType  # 18
+"""The plan holds nothing and never did."""
+ERROR_REASON_UNITS_NOT_OPEN: ErrorReason.ValueType  # 19
+"""More units are named than are open; nothing was changed. PreconditionFailure
+lists each line, as far as a status has room; metadata holds the `plan_id`, and
+in `violations_left_out` how many it had none for.
+{"code": 9, "details": [{"reason": "UNITS_NOT_OPEN"}, {"violations": [{"type":
+ "UNITS_NOT_OPEN", "subject": "line '1' at 'laval'", "description": "3 of 'hat'
+ asked, 2 open"}]}]}
+"""
+ERROR_REASON_PLAN_CHANGED: ErrorReason.ValueType  # 20
+"""Others changed the plan on every attempt; metadata holds its `plan_id`.
+RetryInfo says when to come again.
+"""
+ERROR_REASON_PLAN_NOT_REROUTABLE: ErrorReason.ValueType  # 21
+"""What the plan was made from was not stored with it (by an older version), so
+only all of it can be shipped or cancelled; metadata holds its `plan_id`.
+"""
+ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 30
+"""The server wants a bearer token in the metadata `authorization`, and there is
+none.
+"""
+ERROR_REASON_TOKEN_UNKNOWN: ErrorReason.ValueType  # 31
+"""The bearer token is none that the server knows."""
+ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 32
+"""The token is known and may not do this; metadata holds in `scopes` what it
+needs, one of these.
+"""
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 33
+"""The server has as much to do as it takes on; nothing was done. RetryInfo says
+when to come again.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

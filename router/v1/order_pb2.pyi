@@ -291,7 +291,9 @@ Global___FrozenAssignment: _TypeAlias = FrozenAssignment  # noqa: Y015
 
 @_typing.final
 class RejectedPair(_message.Message):
-    """A line that a location will not ship."""
+    """A line that a location will not ship. What it has picked of it already
+    (`frozen`) it ships, and then nothing else of the order.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

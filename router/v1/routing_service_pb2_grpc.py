@@ -31,6 +31,14 @@ class RoutingServiceStub:
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
     BadRequest with every violation and its path, at most 100 and as many as fit
     into a status.
+
+    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
+    until every unit of it was shipped, cancelled, rejected or expired;
+    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
+    a repeat of the same request returns the first reply, byte for byte, whatever
+    happened since; the same id with another body is refused. Any call may also
+    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
+    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
     """
 
     def __init__(self, channel):
@@ -54,6 +62,31 @@ class RoutingServiceStub:
                 request_serializer=router_dot_v1_dot_routing__service__pb2.GetPlanRequest.SerializeToString,
                 response_deserializer=router_dot_v1_dot_routing__service__pb2.GetPlanResponse.FromString,
                 _registered_method=True)
+        self.PlaceOrder = channel.unary_unary(
+                '/router.v1.RoutingService/PlaceOrder',
+                request_serializer=router_dot_v1_dot_routing__service__pb2.PlaceOrderRequest.SerializeToString,
+                response_deserializer=router_dot_v1_dot_routing__service__pb2.PlaceOrderResponse.FromString,
+                _registered_method=True)
+        self.ExtendHold = channel.unary_unary(
+                '/router.v1.RoutingService/ExtendHold',
+                request_serializer=router_dot_v1_dot_routing__service__pb2.ExtendHoldRequest.SerializeToString,
+                response_deserializer=router_dot_v1_dot_routing__service__pb2.ExtendHoldResponse.FromString,
+                _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/router.v1.RoutingService/CancelOrder',
+                request_serializer=router_dot_v1_dot_routing__service__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=router_dot_v1_dot_routing__service__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
+        self.ShipAssignment = channel.unary_unary(
+                '/router.v1.RoutingService/ShipAssignment',
+                request_serializer=router_dot_v1_dot_routing__service__pb2.ShipAssignmentRequest.SerializeToString,
+                response_deserializer=router_dot_v1_dot_routing__service__pb2.ShipAssignmentResponse.FromString,
+                _registered_method=True)
+        self.RejectAssignment = channel.unary_unary(
+                '/router.v1.RoutingService/RejectAssignment',
+                request_serializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentRequest.SerializeToString,
+                response_deserializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentResponse.FromString,
+                _registered_method=True)
 
 
 class RoutingServiceServicer:
@@ -62,12 +95,20 @@ class RoutingServiceServicer:
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
     BadRequest with every violation and its path, at most 100 and as many as fit
     into a status.
+
+    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
+    until every unit of it was shipped, cancelled, rejected or expired;
+    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
+    a repeat of the same request returns the first reply, byte for byte, whatever
+    happened since; the same id with another body is refused. Any call may also
+    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
+    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
     """
 
     def RouteOrder(self, request, context):
-        """Plans one order and, unless `validate_only` is set, allocates its stock in
-        the same transaction. An order that cannot be filled is an answer with
-        status PARTIAL or NONE, not an error.
+        """Plans one order and, unless `validate_only` is set, promises its stock in the
+        same transaction: allocates it, or holds it with `hold_seconds`. An order that
+        cannot be filled is an answer with status PARTIAL or NONE, not an error.
 
         Errors:
         * INVALID_ARGUMENT   one or more field violations, an unknown SKU or
@@ -101,10 +142,114 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPlan(self, request, context):
-        """Returns a stored plan as it was answered.
+        """Returns a plan as it was made last, and what became of what it holds.
 
         Errors:
         * NOT_FOUND  PLAN_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceOrder(self, request, context):
+        """Makes a cart's hold an order: what is held becomes allocated. A hold whose
+        time is over can still be placed until its units are let go.
+
+        Errors:
+        * INVALID_ARGUMENT     one or more field violations; all are listed.
+        * NOT_FOUND            PLAN_NOT_FOUND.
+        * ALREADY_EXISTS       REQUEST_ID_REUSED.
+        * FAILED_PRECONDITION  it is no hold any more: ALREADY_PLACED,
+        HOLD_EXPIRED, ALREADY_CANCELLED, ALREADY_SHIPPED,
+        ALREADY_REJECTED; or never was: NOTHING_HELD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendHold(self, request, context):
+        """Holds a cart's units for `hold_seconds` from now, and beyond that for as long
+        as `work` is set: a payment, a check for fraud. At most 30 days from when the
+        hold was made.
+
+        Errors:
+        * INVALID_ARGUMENT     one or more field violations; all are listed.
+        * NOT_FOUND            PLAN_NOT_FOUND.
+        * ALREADY_EXISTS       REQUEST_ID_REUSED.
+        * FAILED_PRECONDITION  it is no hold: as PlaceOrder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """Gives up what an order's latest plan still holds: all that is open, or some
+        units of some lines. Of a line it gives up first what no location has
+        (queued or unassigned), then units of the least important shipment, then of
+        the one before. No location is credited with units: they were counted there
+        all the time, and are available again. What was shipped stays shipped.
+
+        Errors:
+        * INVALID_ARGUMENT     one or more field violations, a line that the order
+        never had among them; all are listed.
+        * NOT_FOUND            ORDER_NOT_FOUND: no plan was made for it.
+        * ALREADY_EXISTS       REQUEST_ID_REUSED.
+        * FAILED_PRECONDITION  UNITS_NOT_OPEN: more than the order still has of a
+        line; all such lines are listed and nothing was
+        changed. Or nothing is open any more:
+        ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+        ALREADY_REJECTED, NOTHING_HELD. PLAN_NOT_REROUTABLE:
+        only all of it can be cancelled.
+        * ABORTED              PLAN_CHANGED: others changed the plan on every
+        attempt; safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShipAssignment(self, request, context):
+        """Units left their locations: all that is open there, or some. They are taken
+        off what is on hand and off what is allocated; where fewer were counted than
+        left, the difference is recorded as found.
+
+        Errors:
+        * INVALID_ARGUMENT     one or more field violations; all are listed.
+        * NOT_FOUND            PLAN_NOT_FOUND.
+        * ALREADY_EXISTS       REQUEST_ID_REUSED.
+        * FAILED_PRECONDITION  UNITS_NOT_OPEN: as CancelOrder, per line and
+        location. NOT_PLACED: a cart does not ship.
+        ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+        ALREADY_REJECTED, NOTHING_HELD: nothing is open.
+        PLAN_NOT_REROUTABLE: only all of it can be shipped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectAssignment(self, request, context):
+        """A location refuses what it was given, and the order is planned anew without
+        it: all that is open or shipped elsewhere stays where it is, what was refused
+        goes to others. One transaction releases the units, corrects the location's
+        stock as the reason says, and takes the new ones: the order never loses
+        what it has. What nobody else can ship is unassigned, with its reason (and
+        queued if the order said `queue_unassigned`). The rejection is remembered: the
+        location is never asked again for these lines of the order.
+
+        A line that is `indivisible` or in a `ship_together` group is refused whole.
+
+        Errors:
+        * INVALID_ARGUMENT     one or more field violations; all are listed.
+        * NOT_FOUND            PLAN_NOT_FOUND.
+        * ALREADY_EXISTS       REQUEST_ID_REUSED.
+        * FAILED_PRECONDITION  UNITS_NOT_OPEN: the location has not so many of the
+        plan; all such lines are listed. ALREADY_SHIPPED,
+        ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
+        NOTHING_HELD: nothing is open. PLAN_NOT_REROUTABLE:
+        what it was made from was not stored with it.
+        * ABORTED              STOCK_CONTENTION: other orders took the stock on
+        every attempt; PLAN_CHANGED: the plan was changed on
+        every attempt. Safe to repeat; nothing was changed.
+        * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +273,31 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     request_deserializer=router_dot_v1_dot_routing__service__pb2.GetPlanRequest.FromString,
                     response_serializer=router_dot_v1_dot_routing__service__pb2.GetPlanResponse.SerializeToString,
             ),
+            'PlaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrder,
+                    request_deserializer=router_dot_v1_dot_routing__service__pb2.PlaceOrderRequest.FromString,
+                    response_serializer=router_dot_v1_dot_routing__service__pb2.PlaceOrderResponse.SerializeToString,
+            ),
+            'ExtendHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendHold,
+                    request_deserializer=router_dot_v1_dot_routing__service__pb2.ExtendHoldRequest.FromString,
+                    response_serializer=router_dot_v1_dot_routing__service__pb2.ExtendHoldResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=router_dot_v1_dot_routing__service__pb2.CancelOrderRequest.FromString,
+                    response_serializer=router_dot_v1_dot_routing__service__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'ShipAssignment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShipAssignment,
+                    request_deserializer=router_dot_v1_dot_routing__service__pb2.ShipAssignmentRequest.FromString,
+                    response_serializer=router_dot_v1_dot_routing__service__pb2.ShipAssignmentResponse.SerializeToString,
+            ),
+            'RejectAssignment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectAssignment,
+                    request_deserializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentRequest.FromString,
+                    response_serializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'router.v1.RoutingService', rpc_method_handlers)
@@ -142,6 +312,14 @@ class RoutingService:
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
     BadRequest with every violation and its path, at most 100 and as many as fit
     into a status.
+
+    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
+    until every unit of it was shipped, cancelled, rejected or expired;
+    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
+    a repeat of the same request returns the first reply, byte for byte, whatever
+    happened since; the same id with another body is refused. Any call may also
+    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
+    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
     """
 
     @staticmethod
@@ -215,6 +393,141 @@ class RoutingService:
             '/router.v1.RoutingService/GetPlan',
             router_dot_v1_dot_routing__service__pb2.GetPlanRequest.SerializeToString,
             router_dot_v1_dot_routing__service__pb2.GetPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/router.v1.RoutingService/PlaceOrder',
+            router_dot_v1_dot_routing__service__pb2.PlaceOrderRequest.SerializeToString,
+            router_dot_v1_dot_routing__service__pb2.PlaceOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/router.v1.RoutingService/ExtendHold',
+            router_dot_v1_dot_routing__service__pb2.ExtendHoldRequest.SerializeToString,
+            router_dot_v1_dot_routing__service__pb2.ExtendHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/router.v1.RoutingService/CancelOrder',
+            router_dot_v1_dot_routing__service__pb2.CancelOrderRequest.SerializeToString,
+            router_dot_v1_dot_routing__service__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShipAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/router.v1.RoutingService/ShipAssignment',
+            router_dot_v1_dot_routing__service__pb2.ShipAssignmentRequest.SerializeToString,
+            router_dot_v1_dot_routing__service__pb2.ShipAssignmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/router.v1.RoutingService/RejectAssignment',
+            router_dot_v1_dot_routing__service__pb2.RejectAssignmentRequest.SerializeToString,
+            router_dot_v1_dot_routing__service__pb2.RejectAssignmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

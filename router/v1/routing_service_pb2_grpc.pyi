@@ -32,6 +32,14 @@ class RoutingServiceStub:
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
     BadRequest with every violation and its path, at most 100 and as many as fit
     into a status.
+
+    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
+    until every unit of it was shipped, cancelled, rejected or expired;
+    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
+    a repeat of the same request returns the first reply, byte for byte, whatever
+    happened since; the same id with another body is refused. Any call may also
+    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
+    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
     """
 
     @_typing.overload
@@ -39,9 +47,9 @@ class RoutingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoutingServiceAsyncStub: ...
     RouteOrder: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.RouteOrderRequest, _routing_service_pb2.RouteOrderResponse]
-    """Plans one order and, unless `validate_only` is set, allocates its stock in
-    the same transaction. An order that cannot be filled is an answer with
-    status PARTIAL or NONE, not an error.
+    """Plans one order and, unless `validate_only` is set, promises its stock in the
+    same transaction: allocates it, or holds it with `hold_seconds`. An order that
+    cannot be filled is an answer with status PARTIAL or NONE, not an error.
 
     Errors:
       * INVALID_ARGUMENT   one or more field violations, an unknown SKU or
@@ -67,10 +75,94 @@ class RoutingServiceStub:
       * INVALID_ARGUMENT  no requests or too many.
     """
     GetPlan: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.GetPlanRequest, _routing_service_pb2.GetPlanResponse]
-    """Returns a stored plan as it was answered.
+    """Returns a plan as it was made last, and what became of what it holds.
 
     Errors:
       * NOT_FOUND  PLAN_NOT_FOUND.
+    """
+    PlaceOrder: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.PlaceOrderRequest, _routing_service_pb2.PlaceOrderResponse]
+    """Makes a cart's hold an order: what is held becomes allocated. A hold whose
+    time is over can still be placed until its units are let go.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  it is no hold any more: ALREADY_PLACED,
+                             HOLD_EXPIRED, ALREADY_CANCELLED, ALREADY_SHIPPED,
+                             ALREADY_REJECTED; or never was: NOTHING_HELD.
+    """
+    ExtendHold: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.ExtendHoldRequest, _routing_service_pb2.ExtendHoldResponse]
+    """Holds a cart's units for `hold_seconds` from now, and beyond that for as long
+    as `work` is set: a payment, a check for fraud. At most 30 days from when the
+    hold was made.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  it is no hold: as PlaceOrder.
+    """
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.CancelOrderRequest, _routing_service_pb2.CancelOrderResponse]
+    """Gives up what an order's latest plan still holds: all that is open, or some
+    units of some lines. Of a line it gives up first what no location has
+    (queued or unassigned), then units of the least important shipment, then of
+    the one before. No location is credited with units: they were counted there
+    all the time, and are available again. What was shipped stays shipped.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations, a line that the order
+                             never had among them; all are listed.
+      * NOT_FOUND            ORDER_NOT_FOUND: no plan was made for it.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  UNITS_NOT_OPEN: more than the order still has of a
+                             line; all such lines are listed and nothing was
+                             changed. Or nothing is open any more:
+                             ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+                             ALREADY_REJECTED, NOTHING_HELD. PLAN_NOT_REROUTABLE:
+                             only all of it can be cancelled.
+      * ABORTED              PLAN_CHANGED: others changed the plan on every
+                             attempt; safe to repeat.
+    """
+    ShipAssignment: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.ShipAssignmentRequest, _routing_service_pb2.ShipAssignmentResponse]
+    """Units left their locations: all that is open there, or some. They are taken
+    off what is on hand and off what is allocated; where fewer were counted than
+    left, the difference is recorded as found.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  UNITS_NOT_OPEN: as CancelOrder, per line and
+                             location. NOT_PLACED: a cart does not ship.
+                             ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+                             ALREADY_REJECTED, NOTHING_HELD: nothing is open.
+                             PLAN_NOT_REROUTABLE: only all of it can be shipped.
+    """
+    RejectAssignment: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.RejectAssignmentRequest, _routing_service_pb2.RejectAssignmentResponse]
+    """A location refuses what it was given, and the order is planned anew without
+    it: all that is open or shipped elsewhere stays where it is, what was refused
+    goes to others. One transaction releases the units, corrects the location's
+    stock as the reason says, and takes the new ones: the order never loses
+    what it has. What nobody else can ship is unassigned, with its reason (and
+    queued if the order said `queue_unassigned`). The rejection is remembered: the
+    location is never asked again for these lines of the order.
+
+    A line that is `indivisible` or in a `ship_together` group is refused whole.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  UNITS_NOT_OPEN: the location has not so many of the
+                             plan; all such lines are listed. ALREADY_SHIPPED,
+                             ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
+                             NOTHING_HELD: nothing is open. PLAN_NOT_REROUTABLE:
+                             what it was made from was not stored with it.
+      * ABORTED              STOCK_CONTENTION: other orders took the stock on
+                             every attempt; PLAN_CHANGED: the plan was changed on
+                             every attempt. Safe to repeat; nothing was changed.
+      * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
     """
 
 @_typing.type_check_only
@@ -80,13 +172,21 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
     BadRequest with every violation and its path, at most 100 and as many as fit
     into a status.
+
+    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
+    until every unit of it was shipped, cancelled, rejected or expired;
+    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
+    a repeat of the same request returns the first reply, byte for byte, whatever
+    happened since; the same id with another body is refused. Any call may also
+    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
+    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RouteOrder: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.RouteOrderRequest, _routing_service_pb2.RouteOrderResponse]  # type: ignore[assignment]
-    """Plans one order and, unless `validate_only` is set, allocates its stock in
-    the same transaction. An order that cannot be filled is an answer with
-    status PARTIAL or NONE, not an error.
+    """Plans one order and, unless `validate_only` is set, promises its stock in the
+    same transaction: allocates it, or holds it with `hold_seconds`. An order that
+    cannot be filled is an answer with status PARTIAL or NONE, not an error.
 
     Errors:
       * INVALID_ARGUMENT   one or more field violations, an unknown SKU or
@@ -112,10 +212,94 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
       * INVALID_ARGUMENT  no requests or too many.
     """
     GetPlan: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.GetPlanRequest, _routing_service_pb2.GetPlanResponse]  # type: ignore[assignment]
-    """Returns a stored plan as it was answered.
+    """Returns a plan as it was made last, and what became of what it holds.
 
     Errors:
       * NOT_FOUND  PLAN_NOT_FOUND.
+    """
+    PlaceOrder: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.PlaceOrderRequest, _routing_service_pb2.PlaceOrderResponse]  # type: ignore[assignment]
+    """Makes a cart's hold an order: what is held becomes allocated. A hold whose
+    time is over can still be placed until its units are let go.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  it is no hold any more: ALREADY_PLACED,
+                             HOLD_EXPIRED, ALREADY_CANCELLED, ALREADY_SHIPPED,
+                             ALREADY_REJECTED; or never was: NOTHING_HELD.
+    """
+    ExtendHold: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.ExtendHoldRequest, _routing_service_pb2.ExtendHoldResponse]  # type: ignore[assignment]
+    """Holds a cart's units for `hold_seconds` from now, and beyond that for as long
+    as `work` is set: a payment, a check for fraud. At most 30 days from when the
+    hold was made.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  it is no hold: as PlaceOrder.
+    """
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.CancelOrderRequest, _routing_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    """Gives up what an order's latest plan still holds: all that is open, or some
+    units of some lines. Of a line it gives up first what no location has
+    (queued or unassigned), then units of the least important shipment, then of
+    the one before. No location is credited with units: they were counted there
+    all the time, and are available again. What was shipped stays shipped.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations, a line that the order
+                             never had among them; all are listed.
+      * NOT_FOUND            ORDER_NOT_FOUND: no plan was made for it.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  UNITS_NOT_OPEN: more than the order still has of a
+                             line; all such lines are listed and nothing was
+                             changed. Or nothing is open any more:
+                             ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+                             ALREADY_REJECTED, NOTHING_HELD. PLAN_NOT_REROUTABLE:
+                             only all of it can be cancelled.
+      * ABORTED              PLAN_CHANGED: others changed the plan on every
+                             attempt; safe to repeat.
+    """
+    ShipAssignment: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.ShipAssignmentRequest, _routing_service_pb2.ShipAssignmentResponse]  # type: ignore[assignment]
+    """Units left their locations: all that is open there, or some. They are taken
+    off what is on hand and off what is allocated; where fewer were counted than
+    left, the difference is recorded as found.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  UNITS_NOT_OPEN: as CancelOrder, per line and
+                             location. NOT_PLACED: a cart does not ship.
+                             ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+                             ALREADY_REJECTED, NOTHING_HELD: nothing is open.
+                             PLAN_NOT_REROUTABLE: only all of it can be shipped.
+    """
+    RejectAssignment: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.RejectAssignmentRequest, _routing_service_pb2.RejectAssignmentResponse]  # type: ignore[assignment]
+    """A location refuses what it was given, and the order is planned anew without
+    it: all that is open or shipped elsewhere stays where it is, what was refused
+    goes to others. One transaction releases the units, corrects the location's
+    stock as the reason says, and takes the new ones: the order never loses
+    what it has. What nobody else can ship is unassigned, with its reason (and
+    queued if the order said `queue_unassigned`). The rejection is remembered: the
+    location is never asked again for these lines of the order.
+
+    A line that is `indivisible` or in a `ship_together` group is refused whole.
+
+    Errors:
+      * INVALID_ARGUMENT     one or more field violations; all are listed.
+      * NOT_FOUND            PLAN_NOT_FOUND.
+      * ALREADY_EXISTS       REQUEST_ID_REUSED.
+      * FAILED_PRECONDITION  UNITS_NOT_OPEN: the location has not so many of the
+                             plan; all such lines are listed. ALREADY_SHIPPED,
+                             ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
+                             NOTHING_HELD: nothing is open. PLAN_NOT_REROUTABLE:
+                             what it was made from was not stored with it.
+      * ABORTED              STOCK_CONTENTION: other orders took the stock on
+                             every attempt; PLAN_CHANGED: the plan was changed on
+                             every attempt. Safe to repeat; nothing was changed.
+      * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
     """
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,6 +308,14 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
     BadRequest with every violation and its path, at most 100 and as many as fit
     into a status.
+
+    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
+    until every unit of it was shipped, cancelled, rejected or expired;
+    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
+    a repeat of the same request returns the first reply, byte for byte, whatever
+    happened since; the same id with another body is refused. Any call may also
+    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
+    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
     """
 
     @_abc_1.abstractmethod
@@ -132,9 +324,9 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_service_pb2.RouteOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_service_pb2.RouteOrderResponse, _abc.Awaitable[_routing_service_pb2.RouteOrderResponse]]:
-        """Plans one order and, unless `validate_only` is set, allocates its stock in
-        the same transaction. An order that cannot be filled is an answer with
-        status PARTIAL or NONE, not an error.
+        """Plans one order and, unless `validate_only` is set, promises its stock in the
+        same transaction: allocates it, or holds it with `hold_seconds`. An order that
+        cannot be filled is an answer with status PARTIAL or NONE, not an error.
 
         Errors:
           * INVALID_ARGUMENT   one or more field violations, an unknown SKU or
@@ -172,10 +364,124 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_service_pb2.GetPlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_service_pb2.GetPlanResponse, _abc.Awaitable[_routing_service_pb2.GetPlanResponse]]:
-        """Returns a stored plan as it was answered.
+        """Returns a plan as it was made last, and what became of what it holds.
 
         Errors:
           * NOT_FOUND  PLAN_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def PlaceOrder(
+        self,
+        request: _routing_service_pb2.PlaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_service_pb2.PlaceOrderResponse, _abc.Awaitable[_routing_service_pb2.PlaceOrderResponse]]:
+        """Makes a cart's hold an order: what is held becomes allocated. A hold whose
+        time is over can still be placed until its units are let go.
+
+        Errors:
+          * INVALID_ARGUMENT     one or more field violations; all are listed.
+          * NOT_FOUND            PLAN_NOT_FOUND.
+          * ALREADY_EXISTS       REQUEST_ID_REUSED.
+          * FAILED_PRECONDITION  it is no hold any more: ALREADY_PLACED,
+                                 HOLD_EXPIRED, ALREADY_CANCELLED, ALREADY_SHIPPED,
+                                 ALREADY_REJECTED; or never was: NOTHING_HELD.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendHold(
+        self,
+        request: _routing_service_pb2.ExtendHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_service_pb2.ExtendHoldResponse, _abc.Awaitable[_routing_service_pb2.ExtendHoldResponse]]:
+        """Holds a cart's units for `hold_seconds` from now, and beyond that for as long
+        as `work` is set: a payment, a check for fraud. At most 30 days from when the
+        hold was made.
+
+        Errors:
+          * INVALID_ARGUMENT     one or more field violations; all are listed.
+          * NOT_FOUND            PLAN_NOT_FOUND.
+          * ALREADY_EXISTS       REQUEST_ID_REUSED.
+          * FAILED_PRECONDITION  it is no hold: as PlaceOrder.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelOrder(
+        self,
+        request: _routing_service_pb2.CancelOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_service_pb2.CancelOrderResponse, _abc.Awaitable[_routing_service_pb2.CancelOrderResponse]]:
+        """Gives up what an order's latest plan still holds: all that is open, or some
+        units of some lines. Of a line it gives up first what no location has
+        (queued or unassigned), then units of the least important shipment, then of
+        the one before. No location is credited with units: they were counted there
+        all the time, and are available again. What was shipped stays shipped.
+
+        Errors:
+          * INVALID_ARGUMENT     one or more field violations, a line that the order
+                                 never had among them; all are listed.
+          * NOT_FOUND            ORDER_NOT_FOUND: no plan was made for it.
+          * ALREADY_EXISTS       REQUEST_ID_REUSED.
+          * FAILED_PRECONDITION  UNITS_NOT_OPEN: more than the order still has of a
+                                 line; all such lines are listed and nothing was
+                                 changed. Or nothing is open any more:
+                                 ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+                                 ALREADY_REJECTED, NOTHING_HELD. PLAN_NOT_REROUTABLE:
+                                 only all of it can be cancelled.
+          * ABORTED              PLAN_CHANGED: others changed the plan on every
+                                 attempt; safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def ShipAssignment(
+        self,
+        request: _routing_service_pb2.ShipAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_service_pb2.ShipAssignmentResponse, _abc.Awaitable[_routing_service_pb2.ShipAssignmentResponse]]:
+        """Units left their locations: all that is open there, or some. They are taken
+        off what is on hand and off what is allocated; where fewer were counted than
+        left, the difference is recorded as found.
+
+        Errors:
+          * INVALID_ARGUMENT     one or more field violations; all are listed.
+          * NOT_FOUND            PLAN_NOT_FOUND.
+          * ALREADY_EXISTS       REQUEST_ID_REUSED.
+          * FAILED_PRECONDITION  UNITS_NOT_OPEN: as CancelOrder, per line and
+                                 location. NOT_PLACED: a cart does not ship.
+                                 ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+                                 ALREADY_REJECTED, NOTHING_HELD: nothing is open.
+                                 PLAN_NOT_REROUTABLE: only all of it can be shipped.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectAssignment(
+        self,
+        request: _routing_service_pb2.RejectAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_service_pb2.RejectAssignmentResponse, _abc.Awaitable[_routing_service_pb2.RejectAssignmentResponse]]:
+        """A location refuses what it was given, and the order is planned anew without
+        it: all that is open or shipped elsewhere stays where it is, what was refused
+        goes to others. One transaction releases the units, corrects the location's
+        stock as the reason says, and takes the new ones: the order never loses
+        what it has. What nobody else can ship is unassigned, with its reason (and
+        queued if the order said `queue_unassigned`). The rejection is remembered: the
+        location is never asked again for these lines of the order.
+
+        A line that is `indivisible` or in a `ship_together` group is refused whole.
+
+        Errors:
+          * INVALID_ARGUMENT     one or more field violations; all are listed.
+          * NOT_FOUND            PLAN_NOT_FOUND.
+          * ALREADY_EXISTS       REQUEST_ID_REUSED.
+          * FAILED_PRECONDITION  UNITS_NOT_OPEN: the location has not so many of the
+                                 plan; all such lines are listed. ALREADY_SHIPPED,
+                                 ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
+                                 NOTHING_HELD: nothing is open. PLAN_NOT_REROUTABLE:
+                                 what it was made from was not stored with it.
+          * ABORTED              STOCK_CONTENTION: other orders took the stock on
+                                 every attempt; PLAN_CHANGED: the plan was changed on
+                                 every attempt. Safe to repeat; nothing was changed.
+          * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
         """
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2,6 +2,7 @@ import logging
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,11 @@ def test_says_that_the_address_is_taken(tmp_path: Path) -> None:
         ),
         (("--database", "sqlite:///no/x"), "repartir: --database sqlite:///no/x: "),
         (("--listen", "nowhere"), "repartir: cannot listen on nowhere: must be host:"),
+        (
+            ("--listen", "127.0.0.1:0", "--metrics", "9464"),
+            "repartir: cannot listen on 9464: must be host:port or unix:path: choose "
+            "another with --metrics",
+        ),
         (("--pre-stop", "soon"), "repartir: --pre-stop must be 0s to 60s, like 500ms"),
     ],
 )
@@ -113,3 +119,37 @@ def test_a_call_to_a_server_that_has_gone_is_told_in_a_line(tmp_path: Path) -> N
             client.call(
                 client.stock.ListLocations, stock_service_pb2.ListLocationsRequest()
             )
+
+
+def test_metrics_are_served_and_end_with_the_server(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    with serving(tmp_path, "--metrics", where, "--max-concurrent", "7") as process:
+        address(process)
+        with urllib.request.urlopen(f"http://{where}/metrics", timeout=SECONDS) as page:
+            assert b"repartir_stock_version" in page.read()
+        taken = run(
+            *("serve", "--listen", "127.0.0.1:0", "--metrics", where),
+            *("--database", "sqlite:///other.db"),
+            folder=tmp_path,
+        )
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=SECONDS)
+
+    assert process.returncode == 0, stderr
+    assert '"max_concurrent": 7' in stderr
+    assert taken.returncode == 2
+    assert taken.stderr.splitlines() == [
+        f"repartir: cannot listen on {where}: address already in use: choose another "
+        "with --metrics"
+    ]
+
+
+def test_an_address_has_one_purpose(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+
+    result = run("serve", "--listen", where, "--metrics", where, folder=tmp_path)
+
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1

@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 from availability.ledger.sqlite_ledger import SqliteLedger
+from tests.ledger.postgres import (  # noqa: F401 - fixtures
+    fresh_url,
+    open_postgres,
+    postgres_database,
+    postgres_server,
+    postgres_url,
+)
 from tests.ledger.sqlite_file import Opener
 from tests.ledger.world import Clock
 

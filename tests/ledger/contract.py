@@ -1,16 +1,17 @@
 """The contract every ledger keeps, whichever database is under it.
 
 A database's test inherits `LedgerContract` and gives one fixture, `make_ledger`,
-which makes an empty ledger with the clock it is given, and closes it at the end.
+which makes an empty ledger with the clock it is given, and closes it at the end;
+and two methods, `tamper` and `capacity_on_disk`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
 import pytest
 
 from availability.errors import AvailabilityError, StockConflict, StoreUnavailable
-from availability.ledger.protocol import Ledger, StockCursor
+from availability.ledger.protocol import CapacityLeft, Ledger, StockCursor
 from availability.model import (
     ImportMode,
     LocationId,
@@ -18,19 +19,34 @@ from availability.model import (
     Sku,
     StockChange,
 )
+from availability.reservations import Ship
+from tests.ledger.contract_audit import AuditContract
 from tests.ledger.contract_capacity import MIDNIGHT, CapacityContract
+from tests.ledger.contract_expiry import ExpiryContract
+from tests.ledger.contract_freed import FreedCapacityContract
 from tests.ledger.contract_imports import ImportContract, ReplayContract
+from tests.ledger.contract_life import LifeContract
 from tests.ledger.contract_locations import LocationContract
+from tests.ledger.contract_movements import MovementContract
+from tests.ledger.contract_orders import OrderContract
+from tests.ledger.contract_queue import QueueContract
 from tests.ledger.contract_races import RaceContract
 from tests.ledger.contract_reserve import ReserveContract
+from tests.ledger.contract_swap import SwapContract
+from tests.ledger.contract_withdrawals import WithdrawalContract
+from tests.ledger.contract_zones import ZoneContract
 from tests.ledger.world import (
     Clock,
     change,
+    check_books,
     check_grid,
     location,
     records,
+    ref,
+    request,
     reservation,
     stocked,
+    withdrawals,
 )
 
 
@@ -85,7 +101,10 @@ class ReadContract:
         with pytest.raises(ValueError, match="limit"):
             ledger.stock(limit=limit)
 
-    def test_a_closed_ledger(self, ledger: Ledger) -> None:
+    def test_a_closed_ledger(
+        self, make_ledger: Callable[[Clock], Ledger], clock: Clock
+    ) -> None:
+        ledger = make_ledger(clock)
         stocked(ledger, {("a", "x"): 1})
 
         ledger.close()
@@ -95,7 +114,17 @@ class ReadContract:
             lambda: ledger.put_locations([location("b")]),
             lambda: ledger.import_stock(ImportMode.SET, [change("a", "x", 2)]),
             lambda: ledger.reserve(reservation("1", ("a", "x", 1))),
+            lambda: ledger.change(ref("1"), Ship()),
+            lambda: ledger.sweep(),
+            lambda: ledger.put_withdrawals([withdrawals("a", "x")]),
             lambda: ledger.plan("plan-1"),
+            lambda: ledger.reservation(ref("1")),
+            lambda: ledger.replay(request("r")),
+            lambda: ledger.withdrawals(),
+            lambda: ledger.zones([Sku("x")]),
+            lambda: ledger.movements(),
+            lambda: ledger.audit(),
+            lambda: ledger.audit(repair=True),
             lambda: ledger.stock(),
         ):
             with pytest.raises(StoreUnavailable):
@@ -219,10 +248,20 @@ class LedgerContract(
     ReserveContract,
     RaceContract,
     CapacityContract,
+    FreedCapacityContract,
     ReadContract,
     ModelContract,
+    LifeContract,
+    OrderContract,
+    ExpiryContract,
+    SwapContract,
+    QueueContract,
+    ZoneContract,
+    WithdrawalContract,
+    MovementContract,
+    AuditContract,
 ):
-    """All of it."""
+    """All of it; and after each test the books must balance."""
 
     @pytest.fixture
     def clock(self) -> Clock:
@@ -230,5 +269,37 @@ class LedgerContract(
         return Clock(MIDNIGHT - 1)
 
     @pytest.fixture
-    def ledger(self, make_ledger: Callable[[Clock], Ledger], clock: Clock) -> Ledger:
-        return make_ledger(clock)
+    def ledger(
+        self,
+        make_ledger: Callable[[Clock], Ledger],
+        clock: Clock,
+        request: pytest.FixtureRequest,
+    ) -> Iterator[Ledger]:
+        ledger = make_ledger(clock)
+        yield ledger
+        if "tampering" not in request.fixturenames:
+            check_books(ledger)
+            left = self.capacity_on_disk(ledger)
+            assert dict(ledger.capacity_left()) == dict(left)
+
+    @pytest.fixture
+    def tampering(self, ledger: Ledger) -> Callable[[str], None]:
+        """Runs SQL behind the ledger's back; the books need not balance after it."""
+        return lambda sql: self.tamper(ledger, sql)
+
+    def test_no_two_parts_of_the_contract_share_a_name(self) -> None:
+        """One of them would never run."""
+        names = [name for part in LedgerContract.__bases__ for name in vars(part)]
+        twice = {name for name in names if names.count(name) > 1}
+        assert {name for name in twice if not name.startswith("__")} == set()
+
+    def tamper(self, ledger: Ledger, sql: str) -> None:
+        """Run a statement on the database under a ledger, and commit it."""
+        raise NotImplementedError
+
+    def capacity_on_disk(self, ledger: Ledger) -> Mapping[LocationId, CapacityLeft]:
+        """Return what `capacity_left` would be if memory were read anew.
+
+        Where a store does not say, memory is compared with itself.
+        """
+        return ledger.capacity_left()

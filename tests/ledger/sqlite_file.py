@@ -18,13 +18,15 @@ def raw(ledger: SqliteLedger) -> Any:
 
 
 def check_file(path: Path) -> None:
-    """The file is sound, and what is allocated is what plans claim."""
+    """The file is sound, and what is promised is what the movements add up to."""
     with closing(driver.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
-        wrong = db.execute(
-            "SELECT sku, location_key, allocated, total(quantity) FROM stock"
-            " LEFT JOIN claim USING (sku, location_key)"
-            " GROUP BY sku, location_key HAVING allocated <> total(quantity)"
-        )
-        assert wrong.fetchall() == []
+        for balance in ("on_hand", "allocated", "held", "withdrawn", "safety_stock"):
+            wrong = db.execute(
+                f"SELECT sku, location_key FROM stock"
+                f" LEFT JOIN movement USING (sku, location_key)"
+                f" GROUP BY sku, location_key"
+                f" HAVING stock.{balance} <> total(movement.{balance})"
+            )
+            assert wrong.fetchall() == [], balance

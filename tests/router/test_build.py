@@ -216,11 +216,6 @@ def test_what_was_picked_had_room(left: dict[str, int]) -> None:
         ({}, policy(max_shipments=1), "5: 2 shipments"),
         ({}, policy(split_rung=SplitRung.NO_SPLIT), "6: 2 locations"),
         ({}, policy(split_rung=SplitRung.LINE_SPLIT), "line 'hat' is split"),
-        (
-            {"rejected": frozenset([("hat", "laval")])},
-            policy(),
-            "location 'laval' refused line 'hat'",
-        ),
     ],
 )
 def test_frozen_units_that_break_a_limit_are_refused(

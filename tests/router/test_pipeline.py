@@ -20,12 +20,14 @@ from availability.model import (
     Claim,
     Location,
     LocationId,
+    Queued,
     Request,
     Reservation,
     Sku,
     StockRecord,
 )
 from availability.stock_view import MemoryStock
+from router.changes import OwnStock
 from router.errors import InvalidOrder, SolverError, StockContention
 from router.model import (
     Counterfactuals,
@@ -39,15 +41,9 @@ from router.model import (
 )
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, Solution, SourcingProblem
-from router.pipeline import (
-    ExplainWork,
-    ReserveWork,
-    RouteOptions,
-    Router,
-    Solved,
-    SolveWork,
-)
+from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
+from router.work import ExplainWork, ReserveWork, Solved, SolveWork
 from tests.builders import (
     PARIS,
     SEED,
@@ -55,6 +51,7 @@ from tests.builders import (
     line,
     only,
     order,
+    picked,
     policy,
     stock,
     try_all,
@@ -65,6 +62,7 @@ WITH_COUNTERFACTUALS = dataclasses.replace(OPTIONS, counterfactuals=True)
 
 
 PIPELINE = "router.pipeline"
+WORK = "router.work"
 
 
 def no_engine(*_: object) -> Solution:
@@ -195,7 +193,7 @@ def test_every_breach_is_listed_and_nothing_reserved() -> None:
 
 
 def test_nobody_eligible_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PIPELINE}.solve_excluding", no_engine)
+    monkeypatch.setattr(f"{WORK}.solve_excluding", no_engine)
     rule = only(groups=frozenset(["none"]))
 
     plan = Router(Ledger()).evaluate(order("hat"), rule, WITH_COUNTERFACTUALS)
@@ -260,7 +258,7 @@ def test_what_no_proof_answers_is_handed_out(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_synchronous_driver_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
-    monkeypatch.setattr(f"{PIPELINE}.solve", try_all)
+    monkeypatch.setattr(f"{WORK}.solve", try_all)
 
     plan = Router(Ledger()).evaluate(order("hat:4"))
 
@@ -326,7 +324,8 @@ def test_explaining_has_what_time_is_left_and_at_least_a_tenth(
     def note(_: SourcingProblem, __: frozenset[int], limits: SolveLimits) -> None:
         seconds.append(limits.wall_seconds)
 
-    monkeypatch.setattr(f"{PIPELINE}.solve_excluding", note)
+    monkeypatch.setattr(f"{WORK}.solve_excluding", note)
+    monkeypatch.setattr(f"{WORK}.time", clock)
     steps = Router(Ledger()).evaluate_steps(
         order("hat"), PRESETS[DEFAULT], WITH_COUNTERFACTUALS
     )
@@ -393,13 +392,57 @@ def test_route_holds_the_stock_with_the_reply() -> None:
     (reservation,) = ledger.reservations
     assert reservation.order_id == "o1"
     assert reservation.claims == (
-        Claim(LocationId("montreal"), Sku("hat"), 3),
-        Claim(LocationId("montreal"), Sku("shoes"), 2),
+        Claim(LocationId("montreal"), Sku("hat"), line_id="hat", quantity=2),
+        Claim(LocationId("montreal"), Sku("hat"), line_id="set", quantity=1),
+        Claim(LocationId("montreal"), Sku("shoes"), line_id="set", quantity=2),
     )
     assert reservation.reply == reply == reservation.plan_id.encode()
     assert len(reservation.plan_id) == 32
     assert ledger.on_hand("hat") == [0, 10, 10]
     assert ledger.plan(reservation.plan_id) == reply
+
+
+def test_a_cart_is_held_and_what_it_was_made_from_is_kept() -> None:
+    ledger = Ledger()
+    options = dataclasses.replace(OPTIONS, hold_seconds=60)
+
+    Router(ledger).route(
+        order("hat"), PRESETS[DEFAULT], options, Request(), lambda _: b"", b"body"
+    )
+
+    (reservation,) = ledger.reservations
+    assert (reservation.hold_seconds, reservation.body) == (60, b"body")
+
+
+@pytest.mark.parametrize(
+    ("queue", "queued"),
+    [(False, ()), (True, (Queued("web", Sku("hat"), "hat", 2),))],
+)
+def test_what_nobody_ships_is_queued_only_when_asked(
+    queue: bool, queued: tuple[Queued, ...]
+) -> None:
+    ledger = Ledger()
+    options = dataclasses.replace(OPTIONS, queue_unassigned=queue)
+    wanted = order("hat:25", channel_id="web")
+
+    Router(ledger).route(wanted, PRESETS[DEFAULT], options, Request(), lambda _: b"")
+
+    (reservation,) = ledger.reservations
+    assert reservation.queued == queued
+    assert sum(claim.quantity for claim in reservation.claims) == 23
+
+
+def test_planned_anew_an_order_is_not_judged_again() -> None:
+    """It has more refusals than a caller may send, all of them its own."""
+    pairs = frozenset(("hat", f"gone-{n}") for n in range(10_001))
+    wanted = order("hat:4", frozen=(picked("hat", "laval", 3),), rejected=pairs)
+    own = OwnStock({(LocationId("laval"), Sku("hat")): 3})
+    steps = Router(Ledger()).anew_steps(wanted, PRESETS[DEFAULT], OPTIONS, "p", own, 2)
+
+    plan = Router(Ledger())._drive(steps)
+
+    assert places(plan) == [("hat", "laval", 4)]
+    assert (plan.plan_id, plan.conflict_count) == ("p", 2)
 
 
 def test_a_plan_that_ships_nothing_is_stored_with_no_claims() -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from availability.model import Claim, LocationId, Sku
 from availability.stock_view import MemoryStock
 from router.errors import SolverError
 from router.model import (
@@ -15,7 +14,7 @@ from router.model import (
     UnassignedReason,
 )
 from router.optimize.problem import Piece, Solution
-from router.plan import Made, accept, claims, make_plan
+from router.plan import Made, accept, make_plan
 from router.policies import DEFAULT, PRESETS
 from tests.builders import (
     PARIS,
@@ -157,36 +156,6 @@ def test_carries_what_it_was_made_from_and_how() -> None:
 def test_trusts_no_engine(pieces: list[tuple[int, int, int]]) -> None:
     with pytest.raises(SolverError, match="by hand: "):
         plan(order("hat:5"), *pieces)
-
-
-# --- Claims ---------------------------------------------------------------------
-
-
-def test_claims_are_stock_in_lock_order_each_once() -> None:
-    wanted = order("hat:2", line("hat:3", line_id="again"), "shirt")
-    made = plan(wanted, (0, 0, 2), (2, 1, 3), (2, 2, 1))
-
-    assert claims(wanted, made) == (
-        Claim(LocationId("laval"), Sku("hat"), 3),
-        Claim(LocationId("laval"), Sku("shirt"), 1),
-        Claim(LocationId("montreal"), Sku("hat"), 2),
-    )
-
-
-def test_kits_claim_their_parts_beside_the_lines_of_the_same_sku() -> None:
-    wanted = order("hat:2", kit("set:2", hat=1, shoes=3))
-    made = plan(wanted, (2, 0, 2), (2, 1, 2))
-
-    assert claims(wanted, made) == (
-        Claim(LocationId("laval"), Sku("hat"), 4),
-        Claim(LocationId("laval"), Sku("shoes"), 6),
-    )
-
-
-def test_a_plan_that_ships_nothing_claims_nothing() -> None:
-    wanted = order("hat")
-
-    assert claims(wanted, plan(wanted)) == ()
 
 
 # --- Sentences ------------------------------------------------------------------

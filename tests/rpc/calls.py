@@ -34,6 +34,16 @@ SEED: Stock = {
 """The seed's three outlets."""
 
 
+class StepClock:
+    """A clock that only moves when it is told to."""
+
+    def __init__(self, seconds: float = 1_800_000_000.0) -> None:
+        self.seconds = seconds
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @dataclass(frozen=True)
 class Client:
     """What a client needs."""

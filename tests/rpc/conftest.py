@@ -3,7 +3,8 @@
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +14,11 @@ import pytest
 
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
+from availability.model import Clock
 from availability.v1 import stock_service_pb2_grpc
 from router.rpc.server import RpcServer, ServerOptions, build_server
 from router.v1 import routing_service_pb2_grpc
-from tests.rpc.calls import SEED, Client, load
+from tests.rpc.calls import SEED, Client, StepClock, load
 
 T = TypeVar("T")
 
@@ -81,11 +83,21 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(loop: Loop, tmp_path: Path) -> Iterator[Start]:
-    """Return what starts a server; keywords are those of `ServerOptions`."""
+    """Return what starts a server; keywords are those of `ServerOptions`.
+
+    Save ``handlers``, served beside ours, ``dial``, which opens its channel, and
+    ``clock``, the ledger's.
+    """
     closing: list[Callable[[], object]] = []
 
-    def starting(**options: Any) -> Running:
-        ledger = open_ledger(f"sqlite:///{tmp_path}/ledger-{len(closing)}.db")
+    def starting(
+        *,
+        handlers: Sequence[grpc.GenericRpcHandler] = (),
+        dial: Callable[[str], grpc.Channel] = grpc.insecure_channel,
+        clock: Clock = time.time,
+        **options: Any,
+    ) -> Running:
+        ledger = open_ledger(f"sqlite:///{tmp_path}/ledger-{len(closing)}.db", clock)
         closing.append(ledger.close)
 
         async def begin() -> RpcServer:
@@ -99,13 +111,14 @@ def start(loop: Loop, tmp_path: Path) -> Iterator[Start]:
                         **options,
                     }
                 ),
+                handlers,
             )
             await server.start()
             return server
 
         server = loop.run(begin())
         closing.append(lambda: loop.run(server.drain()))
-        channel = grpc.insecure_channel(server.address)
+        channel = dial(server.address)
         closing.append(channel.close)
         return Running(
             channel,
@@ -129,4 +142,18 @@ def server(start: Start) -> Running:
 def seeded(server: Running) -> Running:
     """A server with the seed's three outlets."""
     load(server, SEED)
+    return server
+
+
+@pytest.fixture
+def ledger_clock() -> StepClock:
+    """A clock that only moves when it is told to."""
+    return StepClock()
+
+
+@pytest.fixture
+def timed(start: Start, ledger_clock: StepClock) -> Running:
+    """A server whose ledger goes by `ledger_clock`, with ten hats at one location."""
+    server = start(clock=ledger_clock)
+    load(server, {"laval": {"hat": 10}})
     return server

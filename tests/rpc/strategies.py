@@ -11,6 +11,7 @@ from availability.model import (
     LocationId,
     LocationKind,
     Sku,
+    Zone,
 )
 from router.model import (
     Assignment,
@@ -154,6 +155,11 @@ PLANS = st.builds(
         ),
     ),
 )
+ZONES = st.lists(
+    st.builds(Zone, st.text(min_size=1, max_size=8), st.booleans()),
+    max_size=3,
+    unique_by=lambda zone: zone.zone_id,
+).map(tuple)
 PLACES = st.none() | st.tuples(DEGREES, DEGREES)
 
 
@@ -177,4 +183,5 @@ def locations(draw: st.DrawFn) -> Location:
         shipment_cost_micros=draw(INT64),
         unit_cost_micros=draw(INT64),
         workload_minutes=draw(INT32),
+        zones=draw(ZONES),
     )

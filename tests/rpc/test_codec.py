@@ -19,8 +19,10 @@ from availability.model import (
     StockChange,
     StockRecord,
 )
+from availability.reservations import Cause, ReservationState
 from availability.stock_view import MemoryStock
 from availability.v1 import location_pb2, stock_service_pb2
+from router.changes import RejectionReason
 from router.model import (
     EliminationFilter,
     Incomplete,
@@ -60,6 +62,7 @@ from router.v1 import (
     order_pb2,
     plan_pb2,
     policy_pb2,
+    reservation_pb2,
     routing_service_pb2,
 )
 from tests.rpc.strategies import (
@@ -69,6 +72,7 @@ from tests.rpc.strategies import (
     PLANS,
     POLICIES,
     SKU,
+    TEXT,
     locations,
     many,
 )
@@ -113,7 +117,7 @@ def test_a_location_survives_the_wire(location: Location) -> None:
     assert decode_location(location_pb2.Location.FromString(sent)) == location
 
 
-@given(many(st.builds(StockChange, LOCATION_ID, SKU, INT64, st.none() | INT64)))
+@given(many(st.builds(StockChange, LOCATION_ID, SKU, INT64, st.none() | INT64, TEXT)))
 @settings(deadline=None)
 def test_changes_survive_the_wire(changes: tuple[StockChange, ...]) -> None:
     request = stock_service_pb2.ImportStockRequest(
@@ -125,7 +129,7 @@ def test_changes_survive_the_wire(changes: tuple[StockChange, ...]) -> None:
     assert decode_changes(received.changes) == list(changes)
 
 
-@given(st.builds(StockRecord, LOCATION_ID, SKU, *[st.integers(0, 10**12)] * 3))
+@given(st.builds(StockRecord, LOCATION_ID, SKU, *[st.integers(0, 10**12)] * 5))
 @settings(deadline=None)
 def test_a_record_survives_the_wire(record: StockRecord) -> None:
     page = stock_service_pb2.ListStockResponse()
@@ -172,6 +176,24 @@ PAIRS: list[tuple[Any, Mapping[Any, Any], Mapping[Any, Any], Any]] = [
         enums.FILTER_FROM_WIRE,
         EliminationFilter,
     ),
+    (
+        reservation_pb2.ReservationState,
+        enums.STATE_TO_WIRE,
+        enums.STATE_FROM_WIRE,
+        ReservationState,
+    ),
+    (
+        reservation_pb2.RejectionReason,
+        enums.REJECTION_TO_WIRE,
+        enums.REJECTION_FROM_WIRE,
+        RejectionReason,
+    ),
+    (
+        stock_service_pb2.MovementCause,
+        enums.CAUSE_TO_WIRE,
+        enums.CAUSE_FROM_WIRE,
+        Cause,
+    ),
 ]
 
 
@@ -196,6 +218,7 @@ def test_every_enum_of_the_contract_is_in_the_table() -> None:
         stock_service_pb2.DESCRIPTOR,
         policy_pb2.DESCRIPTOR,
         plan_pb2.DESCRIPTOR,
+        reservation_pb2.DESCRIPTOR,
         order_pb2.DESCRIPTOR,
         routing_service_pb2.DESCRIPTOR,
     )

@@ -201,6 +201,22 @@ def test_a_filter_too_long_is_not_even_read() -> None:
             location_pb2.Location(location_id="a", workload_minutes=10_000_001),
             "at.workload_minutes",
         ),
+        (
+            location_pb2.Location(
+                location_id="a", zones=[location_pb2.Zone(zone_id=" z")]
+            ),
+            "at.zones[0].zone_id",
+        ),
+        (
+            location_pb2.Location(
+                location_id="a", zones=[location_pb2.Zone(zone_id="z")] * 2
+            ),
+            "at.zones[1].zone_id",
+        ),
+        (
+            location_pb2.Location(location_id="a", zones=[location_pb2.Zone()] * 65),
+            "at.zones",
+        ),
     ],
 )
 def test_a_location_out_of_shape(wire: location_pb2.Location, path: str) -> None:
@@ -217,11 +233,8 @@ def test_a_request_id_out_of_shape(request_id: str) -> None:
 
 
 def test_a_digest_is_of_the_method_and_the_whole_body() -> None:
-    first = routing_service_pb2.GetPlanRequest(plan_id="1")
-    second = routing_service_pb2.GetPlanRequest(plan_id="2")
-
-    assert digest("A", first) == digest("A", first)
-    assert len({digest("A", first), digest("A", second), digest("B", first)}) == 3
+    assert digest("A", b"1") == digest("A", b"1")
+    assert len({digest("A", b"1"), digest("A", b"2"), digest("B", b"1")}) == 3
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from availability.errors import (
     StoreUnavailable,
 )
 from availability.ledger.protocol import GROUP_LIMIT, Ledger
-from availability.model import Reservation
+from availability.model import Request, Reservation
+from availability.reservations import Place, PlanRef
 from router.optimize.limits import SolveLimits
-from router.pipeline import ReserveWork, SolveWork
 from router.rpc.driver import LEAST_SOLVE_SECONDS, Driver
+from router.work import ChangeWork, ReadWork, ReserveWork, SolveWork
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ def reserving(plan_id: str) -> Generator[ReserveWork, Any, bytes]:
 
 
 def with_driver(
-    play: Callable[[Driver, FakeLedger], Coroutine[Any, Any, T]], **options: int
+    play: Callable[[Driver, FakeLedger], Coroutine[Any, Any, T]], **options: Any
 ) -> T:
     async def playing() -> T:
         ledger = FakeLedger()
@@ -272,3 +273,31 @@ def test_writes_and_bulk_work_have_threads_of_their_own() -> None:
         return await driver.write(name), await driver.bulk(name)
 
     assert with_driver(play) == ("writer_0", "bulk_0")
+
+
+def test_plans_are_read_beside_and_changed_where_everything_is_written() -> None:
+    class Reservations(FakeLedger):
+        def reservation(self, plan: PlanRef) -> str:
+            return f"{plan.plan_id} read in {_thread()}"
+
+        def change(self, plan: PlanRef, *_: object) -> bytes:
+            return f"{plan.plan_id} changed in {_thread()}".encode()
+
+    def amending() -> Generator[Any, Any, tuple[str, bytes]]:
+        plan = PlanRef(plan_id="p")
+        read = yield ReadWork(plan)
+        changed = yield ChangeWork(plan, Place(), Request(), lambda _: b"")
+        return read, changed
+
+    async def play() -> tuple[str, bytes]:
+        driver = Driver(cast(Ledger, Reservations()))
+        try:
+            return await driver.run(amending())
+        finally:
+            await driver.close()
+
+    assert asyncio.run(play()) == ("p read in bulk", b"p changed in writer")
+
+
+def _thread() -> str:
+    return threading.current_thread().name.split("_")[0]

@@ -7,7 +7,7 @@ import time
 import grpc
 import pytest
 
-from router.rpc.server import HANDSHAKE_MS
+from router.rpc.limits import HANDSHAKE_SECONDS
 from router.v1 import plan_pb2, routing_service_pb2
 from tests.rpc.calls import (
     CALL_SECONDS,
@@ -210,7 +210,7 @@ def test_more_calls_than_allowed_are_refused_at_once(start: Start) -> None:
 def test_connections_that_say_nothing_are_closed(seeded: Running) -> None:
     host, _, port = seeded.address.rpartition(":")
     silent = [
-        socket.create_connection((host, int(port)), timeout=2 * HANDSHAKE_MS / 1_000)
+        socket.create_connection((host, int(port)), timeout=2 * HANDSHAKE_SECONDS)
         for _ in range(100)
     ]
 

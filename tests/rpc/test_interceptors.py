@@ -10,7 +10,8 @@ import pytest
 from google.rpc import status_pb2
 
 from router.errors import StockContention
-from router.rpc.interceptors import Handler, guarded
+from router.rpc.interceptors import Gate, Handler, guarded
+from router.rpc.tokens import Scope
 from router.v1 import routing_service_pb2
 from tests.rpc.calls import metadata, reason
 
@@ -26,12 +27,12 @@ class FakeContext:
     """A call with so much time left."""
 
     def __init__(self, left: float | None) -> None:
-        self._left = left
+        self.left = left
         self.code: grpc.StatusCode | None = None
         self.status: status_pb2.Status | None = None
 
     def time_remaining(self) -> float | None:
-        return self._left
+        return self.left
 
     async def abort(self, code: grpc.StatusCode, _: str) -> NoReturn:
         self.code = code
@@ -45,11 +46,15 @@ class FakeContext:
 
 
 def call(
-    handler: Handler[Request], left: float | None, data: bytes = GOOD, **options: float
+    handler: Handler[Request],
+    left: float | None,
+    data: bytes = GOOD,
+    gate: Gate | None = None,
+    **options: float,
 ) -> bytes:
     """Call a guarded handler; raise `Refused` where the call was aborted."""
     context = FakeContext(left)
-    guard: Any = guarded(Request, handler, **options)
+    guard: Any = guarded(gate or Gate(), Request, handler, Scope.ROUTE, **options)
     try:
         reply: bytes = asyncio.run(guard.unary_unary(data, context))
     except Aborted:
@@ -145,5 +150,70 @@ def test_a_call_without_a_deadline_is_ended_all_the_same() -> None:
 
     with pytest.raises(Refused) as refused:
         call(handler, None, default_seconds=0.05)
+
+    assert refused.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def counted(gate: Gate) -> dict[str, float]:
+    """Return how often calls ended with which code."""
+    return {
+        each.labels["code"]: each.value
+        for metric in gate.metrics.registry.collect()
+        for each in metric.samples
+        if each.name == "repartir_rpc_handled_total" and each.value
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "left", "code"),
+    [
+        (StockContention(5), 1.0, "ABORTED"),
+        (ValueError("fault"), 1.0, "INTERNAL"),
+        (asyncio.CancelledError(), 1.0, "CANCELLED"),
+        (asyncio.CancelledError(), None, "CANCELLED"),
+    ],
+)
+def test_every_end_is_counted_and_gives_its_place_back(
+    error: BaseException, left: float | None, code: str
+) -> None:
+    gate = Gate(max_concurrent=1)
+
+    async def handler(_request: Request, _deadline: float) -> bytes:
+        assert gate.in_flight == 1
+        raise error
+
+    for _ in range(3):
+        with pytest.raises((Refused, asyncio.CancelledError)):
+            call(handler, left, gate=gate)
+
+    assert gate.in_flight == 0
+    assert counted(gate) == {code: 3}
+
+
+def test_a_call_whose_deadline_passed_was_not_cancelled() -> None:
+    """gRPC cancels the handler in either case."""
+    gate = Gate()
+    context = FakeContext(1.0)
+
+    async def handler(_request: Request, _deadline: float) -> bytes:
+        context.left = 0.0
+        raise asyncio.CancelledError
+
+    guard: Any = guarded(gate, Request, handler, Scope.ROUTE)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(guard.unary_unary(GOOD, context))
+
+    assert counted(gate) == {"DEADLINE_EXCEEDED": 1}
+
+
+def test_a_deadline_of_years_is_ended_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.rpc.interceptors.MAX_DEADLINE_SECONDS", 0.05)
+
+    async def handler(_request: Request, _deadline: float) -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    with pytest.raises(Refused) as refused:
+        call(handler, 1e9)
 
     assert refused.value.code is grpc.StatusCode.DEADLINE_EXCEEDED

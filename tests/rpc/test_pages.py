@@ -6,7 +6,7 @@ import pytest
 
 from availability.model import ImportMode, Location, LocationId, Sku, StockChange
 from availability.v1 import location_pb2, stock_service_pb2
-from router.rpc.server import MAX_RECEIVE_BYTES
+from router.rpc.limits import MAX_RECEIVE_BYTES
 from router.v1 import routing_service_pb2
 from tests.rpc.calls import CALL_SECONDS, order, reason, request
 from tests.rpc.conftest import Running

@@ -32,6 +32,7 @@ class FakeRouter:
         self.options: list[RouteOptions] = []
         self.policies: list[RoutingPolicy] = []
         self.requests: list[Request] = []
+        self.bodies: list[bytes] = []
 
     def evaluate_steps(
         self, _order: Order, policy: RoutingPolicy, options: RouteOptions
@@ -43,7 +44,9 @@ class FakeRouter:
         return PLAN
 
     def route_steps(self, *asked: Any, **_named: Any) -> Generator[Any, Any, bytes]:
+        self.options.append(asked[2])
         self.requests.append(asked[3])
+        self.bodies.append(asked[5])
         yield from ()
         return b""
 
@@ -140,7 +143,9 @@ def test_a_request_id_comes_with_the_digest_of_the_whole_request() -> None:
     play(router, "RouteOrder", wire, 10)
     play(router, "RouteOrder", request(order("o", hat=1)), 10)
 
-    assert router.requests == [Request("r-1", digest("RouteOrder", wire)), Request()]
+    body = wire.SerializeToString(deterministic=True)
+    assert router.requests == [Request("r-1", digest("RouteOrder", body)), Request()]
+    assert router.bodies[0] == body
 
 
 def test_violations_are_capped() -> None:

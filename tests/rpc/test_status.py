@@ -14,16 +14,26 @@ from availability.errors import (
     BadFile,
     InvalidChange,
     OrderAlreadyRouted,
+    PlanChanged,
     PlanNotFound,
     RequestReused,
+    ReservationResolved,
     StoreUnavailable,
+    UnitsNotOpen,
     Violation,
 )
-from router.errors import InvalidOrder, RouterError, SolverError, StockContention
+from availability.reservations import ReservationState
+from router.errors import (
+    InvalidOrder,
+    NotReroutable,
+    RouterError,
+    SolverError,
+    StockContention,
+)
+from router.rpc.outcomes import ORDER_NOT_FOUND, OUTCOMES, RESOLVED
 from router.rpc.status import (
     DOMAIN,
     MAX_VIOLATIONS,
-    OUTCOMES,
     TEXT_CHARACTERS,
     TRAILER_BYTES,
     status_of,
@@ -72,9 +82,15 @@ def test_every_error_of_ours_has_an_outcome() -> None:
 
 
 def test_every_reason_is_used() -> None:
-    used = {outcome.reason for outcome in OUTCOMES.values()}
+    told = (*OUTCOMES.values(), *RESOLVED.values(), ORDER_NOT_FOUND)
+    used = {outcome.reason for outcome in told}
 
     assert used == set(error_reason_pb2.ErrorReason.values()) - {0}
+
+
+def test_every_state_that_can_be_in_the_way_has_an_outcome_of_its_own() -> None:
+    assert set(RESOLVED) == {state.value for state in ReservationState}
+    assert len({each.reason for each in RESOLVED.values()}) == len(ReservationState)
 
 
 def test_no_outcome_is_ok_or_unknown() -> None:
@@ -94,6 +110,15 @@ def test_no_outcome_is_ok_or_unknown() -> None:
             {"order_id": "o-1", "plan_id": "p-1"},
         ),
         (PlanNotFound("p-1"), 5, "PLAN_NOT_FOUND", {"plan_id": "p-1"}),
+        (PlanNotFound(order_id="o-1"), 5, "ORDER_NOT_FOUND", {"order_id": "o-1"}),
+        (
+            ReservationResolved("p-1", "expired", "placed"),
+            9,
+            "HOLD_EXPIRED",
+            {"plan_id": "p-1", "state": "expired"},
+        ),
+        (PlanChanged("p-1"), 10, "PLAN_CHANGED", {"plan_id": "p-1"}),
+        (NotReroutable("p-1"), 9, "PLAN_NOT_REROUTABLE", {"plan_id": "p-1"}),
         (StockContention(3), 10, "STOCK_CONTENTION", {"attempts": "3"}),
         (StoreUnavailable("/secret/path: I/O error"), 14, "STORE_UNAVAILABLE", {}),
     ],
@@ -141,12 +166,34 @@ def test_every_violation_is_listed_with_its_path_and_reason() -> None:
         PlanNotFound("\U0001f4a5" * 100_000),
         OrderAlreadyRouted("\U0001f4a5" * 128, "p" * 128),
         RequestReused("%" * 128),
+        UnitsNotOpen(
+            "p" * 128, [("\U0001f4a5" * 128, "é" * 128, "%" * 128, 9, 0)] * 999
+        ),
         ValueError("x" * 100_000),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_status_fits_into_the_trailers(error: Exception) -> None:
     assert wire_bytes(status_of(error)) <= TRAILER_BYTES
+
+
+def test_every_line_that_is_not_open_is_listed() -> None:
+    breaches = [("laval", "hat", "1", 3, 2), ("", "cap", "2", 1, 0)]
+
+    status = status_of(UnitsNotOpen("p-1", breaches))
+
+    failure = detail(status, error_details_pb2.PreconditionFailure())
+    assert status.code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
+    assert (
+        status.message == "line '1' at 'laval': 3 of 'hat' asked, 2 open (and 1 more)"
+    )
+    assert dict(info(status).metadata) == {"plan_id": "p-1"}
+    assert [
+        (each.type, each.subject, each.description) for each in failure.violations
+    ] == [
+        ("UNITS_NOT_OPEN", "line '1' at 'laval'", "3 of 'hat' asked, 2 open"),
+        ("UNITS_NOT_OPEN", "line '2'", "1 of 'cap' asked, 0 open"),
+    ]
 
 
 def test_what_does_not_fit_is_counted() -> None:

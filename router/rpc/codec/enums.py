@@ -3,7 +3,9 @@
 from types import MappingProxyType
 
 from availability.model import ImportMode, LocationKind
+from availability.reservations import Cause, ReservationState
 from availability.v1 import location_pb2, stock_service_pb2
+from router.changes import RejectionReason
 from router.model import (
     EliminationFilter,
     Incomplete,
@@ -12,7 +14,7 @@ from router.model import (
     Term,
     UnassignedReason,
 )
-from router.v1 import plan_pb2, policy_pb2
+from router.v1 import plan_pb2, policy_pb2, reservation_pb2
 
 # The members share their names with the model's: a name that one side lacks is
 # a KeyError when the server starts, never a wrong answer.
@@ -62,6 +64,24 @@ FILTER_TO_WIRE = MappingProxyType(
         for each in EliminationFilter
     }
 )
+STATE_TO_WIRE = MappingProxyType(
+    {
+        state: reservation_pb2.ReservationState.Value(f"RESERVATION_STATE_{state.name}")
+        for state in ReservationState
+    }
+)
+REJECTION_TO_WIRE = MappingProxyType(
+    {
+        reason: reservation_pb2.RejectionReason.Value(f"REJECTION_REASON_{reason.name}")
+        for reason in RejectionReason
+    }
+)
+CAUSE_TO_WIRE = MappingProxyType(
+    {
+        cause: stock_service_pb2.MovementCause.Value(f"MOVEMENT_CAUSE_{cause.name}")
+        for cause in Cause
+    }
+)
 
 KIND_FROM_WIRE = MappingProxyType({v: k for k, v in KIND_TO_WIRE.items()})
 MODE_FROM_WIRE = MappingProxyType({v: k for k, v in MODE_TO_WIRE.items()})
@@ -71,3 +91,6 @@ INCOMPLETE_FROM_WIRE = MappingProxyType({v: k for k, v in INCOMPLETE_TO_WIRE.ite
 STATUS_FROM_WIRE = MappingProxyType({v: k for k, v in STATUS_TO_WIRE.items()})
 UNASSIGNED_FROM_WIRE = MappingProxyType({v: k for k, v in UNASSIGNED_TO_WIRE.items()})
 FILTER_FROM_WIRE = MappingProxyType({v: k for k, v in FILTER_TO_WIRE.items()})
+STATE_FROM_WIRE = MappingProxyType({v: k for k, v in STATE_TO_WIRE.items()})
+REJECTION_FROM_WIRE = MappingProxyType({v: k for k, v in REJECTION_TO_WIRE.items()})
+CAUSE_FROM_WIRE = MappingProxyType({v: k for k, v in CAUSE_TO_WIRE.items()})

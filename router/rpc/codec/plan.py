@@ -24,28 +24,22 @@ from router.rpc.codec.enums import (
     UNASSIGNED_FROM_WIRE,
     UNASSIGNED_TO_WIRE,
 )
+from router.rpc.codec.framing import with_field
 from router.v1 import plan_pb2, routing_service_pb2
 
 _MINIMIZE = plan_pb2.OBJECTIVE_SENSE_MINIMIZE
 _MAXIMIZE = plan_pb2.OBJECTIVE_SENSE_MAXIMIZE
 
-_LENGTH_DELIMITED = 2
-_RESULTS_TAG = bytes(
-    [
-        routing_service_pb2.RouteOrdersResponse.RESULTS_FIELD_NUMBER << 3
-        | _LENGTH_DELIMITED
-    ]
-)
-_PLAN_TAG = bytes(
-    [routing_service_pb2.RouteOrderResponse.PLAN_FIELD_NUMBER << 3 | _LENGTH_DELIMITED]
-)
+_RESULTS = routing_service_pb2.RouteOrdersResponse.RESULTS_FIELD_NUMBER
+_PLAN = routing_service_pb2.RouteOrderResponse.PLAN_FIELD_NUMBER
 
 
 def encode_reply(plan: RoutingPlan) -> bytes:
     """Return the bytes of a ``RouteOrderResponse``: what is sent and stored.
 
-    They are a ``GetPlanResponse`` and a ``RouteOrderResult`` as well: in all
-    three the plan is field 1. A test holds the contract to that.
+    They begin a ``GetPlanResponse`` and a ``RejectAssignmentResponse``, and are a
+    ``RouteOrderResult``: in all of them the plan is field 1. A test holds the
+    contract to that.
     """
     # Messages written one after the other read as one, and in the order of their
     # fields they are the bytes of one. Most plans are worth the same as some
@@ -56,8 +50,7 @@ def encode_reply(plan: RoutingPlan) -> bytes:
     head = before.SerializeToString(deterministic=True)
     objectives = _objective_bytes(plan.objectives)
     tail = after.SerializeToString(deterministic=True)
-    size = _varint(len(head) + len(objectives) + len(tail))
-    return b"".join((_PLAN_TAG, size, head, objectives, tail))
+    return with_field(_PLAN, head, objectives, tail)
 
 
 def decode_reply(reply: bytes) -> RoutingPlan:
@@ -70,19 +63,7 @@ def join_results(results: Iterable[bytes]) -> bytes:
 
     Stored replies are never parsed: they are sent as they are.
     """
-    parts: list[bytes] = []
-    for result in results:
-        parts += (_RESULTS_TAG, _varint(len(result)), result)
-    return b"".join(parts)
-
-
-def _varint(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
+    return b"".join([with_field(_RESULTS, result) for result in results])
 
 
 def encode_plan(plan: RoutingPlan) -> plan_pb2.RoutingPlan:

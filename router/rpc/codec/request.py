@@ -13,6 +13,7 @@ from availability.errors import Violation
 from availability.model import Request
 
 MAX_REQUEST_ID_CHARACTERS = 128
+MAX_ID_CHARACTERS = 128
 DEFAULT_SOLVE_SECONDS = 1.0
 MIN_SOLVE_SECONDS = 0.001
 MAX_SOLVE_SECONDS = 30.0
@@ -25,10 +26,35 @@ _UNREPEATED = Request()
 _NANOS = 1_000_000_000
 
 
+def decode_id(value: str, path: str, violations: list[Violation]) -> str:
+    """Return an id that has to be there."""
+    if not value:
+        violations.append(Violation(path, "REQUIRED", "must be set"))
+    elif not _is_id(value):
+        message = (
+            f"must be 1 to {MAX_ID_CHARACTERS} printable characters with no spaces at "
+            "either end"
+        )
+        violations.append(Violation(path, "INVALID_ID", message))
+    return value
+
+
+def _is_id(value: str) -> bool:
+    return (
+        len(value) <= MAX_ID_CHARACTERS
+        and value.isprintable()
+        and value.strip() == value
+    )
+
+
 def decode_request(
-    method: str, wire: Message, request_id: str, violations: list[Violation]
+    method: str,
+    wire: Message,
+    request_id: str,
+    violations: list[Violation],
+    body: bytes | None = None,
 ) -> Request:
-    """Read what makes a write repeatable.
+    """Read what makes a write repeatable; ``body`` is ``wire`` in bytes, if known.
 
     The digest covers the method too: an id that was used for an import says
     nothing about an order.
@@ -42,12 +68,13 @@ def decode_request(
     ):
         message = f"must be 1 to {MAX_REQUEST_ID_CHARACTERS} printable ASCII characters"
         violations.append(Violation("request_id", "INVALID_ID", message))
-    return Request(request_id, digest(method, wire))
+    if body is None:
+        body = wire.SerializeToString(deterministic=True)
+    return Request(request_id, digest(method, body))
 
 
-def digest(method: str, wire: Message) -> bytes:
+def digest(method: str, body: bytes) -> bytes:
     """Hash a request: equal for equal messages, however a client encoded them."""
-    body = wire.SerializeToString(deterministic=True)
     return hashlib.sha256(method.encode() + b"\0" + body).digest()
 
 

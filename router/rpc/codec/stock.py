@@ -1,6 +1,6 @@
 """Locations, imports and stock records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from availability.model import (
     UNRANKED,
@@ -12,6 +12,7 @@ from availability.model import (
     Sku,
     StockChange,
     StockRecord,
+    Zone,
 )
 from availability.v1 import location_pb2, stock_service_pb2
 from router.rpc.codec.enums import KIND_FROM_WIRE, KIND_TO_WIRE
@@ -37,7 +38,12 @@ def decode_location(wire: location_pb2.Location) -> Location:
         shipment_cost_micros=wire.shipment_cost_micros,
         unit_cost_micros=wire.unit_cost_micros,
         workload_minutes=wire.workload_minutes,
+        zones=tuple([_decode_zone(each) for each in wire.zones]),
     )
+
+
+def _decode_zone(wire: location_pb2.Zone) -> Zone:
+    return Zone(wire.zone_id, wire.available if wire.HasField("available") else True)
 
 
 def encode_location(location: Location) -> location_pb2.Location:
@@ -59,6 +65,10 @@ def encode_location(location: Location) -> location_pb2.Location:
         shipment_cost_micros=location.shipment_cost_micros,
         unit_cost_micros=location.unit_cost_micros,
         workload_minutes=location.workload_minutes,
+        zones=[
+            location_pb2.Zone(zone_id=zone.zone_id, available=zone.available)
+            for zone in location.zones
+        ],
     )
 
 
@@ -70,6 +80,7 @@ def decode_changes(wire: Iterable[stock_service_pb2.StockChange]) -> list[StockC
             Sku(each.sku),
             each.on_hand_units,
             each.safety_stock_units if each.HasField("safety_stock_units") else None,
+            each.zone_id,
         )
         for each in wire
     ]
@@ -82,6 +93,7 @@ def encode_change(change: StockChange) -> stock_service_pb2.StockChange:
         sku=change.sku,
         on_hand_units=change.on_hand,
         safety_stock_units=change.safety_stock,
+        zone_id=change.zone_id,
     )
 
 
@@ -116,9 +128,15 @@ def decode_import(reply: bytes) -> ImportResult:
 
 
 def add_record(
-    wire: stock_service_pb2.ListStockResponse, record: StockRecord, active: bool
+    wire: stock_service_pb2.ListStockResponse,
+    record: StockRecord,
+    active: bool,
+    zones: Sequence[tuple[str, int]] = (),
 ) -> None:
-    """Write one record; nothing is available where the location is inactive."""
+    """Write one record; nothing is available where the location is inactive.
+
+    ``zones`` are its (zone_id, units).
+    """
     wire.records.add(
         location_id=record.location_id,
         sku=record.sku,
@@ -126,6 +144,12 @@ def add_record(
         allocated_units=record.allocated,
         safety_stock_units=record.safety_stock,
         available_units=record.available if active else 0,
+        held_units=record.held,
+        withdrawn_units=record.withdrawn,
+        zones=[
+            stock_service_pb2.ZoneUnits(zone_id=zone_id, on_hand_units=units)
+            for zone_id, units in zones
+        ],
     )
 
 
@@ -137,4 +161,6 @@ def decode_record(wire: stock_service_pb2.StockRecord) -> StockRecord:
         wire.on_hand_units,
         wire.allocated_units,
         wire.safety_stock_units,
+        wire.held_units,
+        wire.withdrawn_units,
     )

@@ -1,0 +1,365 @@
+"""Commands on reservations: read, decide, write, in one transaction, on any database.
+
+What a command means is decided in `availability.ledger.life`; here its rows are
+locked, in the order every writer takes them, and what was decided is written.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from availability.ledger.capacities import free_capacity, take_capacity
+from availability.ledger.life import Decision, Key, StockRow, decide, touched
+from availability.ledger.mirror import Units
+from availability.ledger.records import Found, find, milliseconds
+from availability.ledger.session import Session
+from availability.ledger.tables import (
+    location,
+    movement,
+    plan,
+    queue,
+    stock,
+    withdrawal,
+    zone_stock,
+)
+from availability.model import LocationId
+from availability.reservations import (
+    Command,
+    Movement,
+    PlanRef,
+    ReservationRecord,
+    Withdrawal,
+)
+
+
+class Changed(NamedTuple):
+    """What a change left behind, for memory to take over.
+
+    ``queued`` was added to the queues by (channel, SKU); ``loads`` tells whether
+    the load of any location's day moved.
+    """
+
+    record: ReservationRecord
+    left: tuple[Units, ...] = ()
+    queued: Mapping[tuple[str, str], int] = {}
+    loads: bool = False
+
+
+class PlaceRow(NamedTuple):
+    """A location as a change needs it, straight from the database."""
+
+    location_key: int
+    body: Mapping[str, object]
+
+
+_ROW = (
+    select(
+        stock.c.location_key,
+        stock.c.on_hand,
+        stock.c.allocated,
+        stock.c.held,
+        stock.c.withdrawn,
+        stock.c.safety_stock,
+        location.c.body,
+    )
+    .select_from(stock.join(location))
+    .where(
+        stock.c.sku == bindparam("sku"),
+        location.c.location_id == bindparam("location_id"),
+    )
+    .with_for_update(of=stock)
+)
+
+_ZONES = (
+    select(zone_stock.c.zone_id, zone_stock.c.on_hand)
+    .where(
+        zone_stock.c.sku == bindparam("sku"),
+        zone_stock.c.location_key == bindparam("location_key"),
+    )
+    .order_by(zone_stock.c.zone_id)
+)
+
+WRITE_ROW = (
+    stock.update()
+    .where(
+        stock.c.sku == bindparam("at_sku"),
+        stock.c.location_key == bindparam("at_location_key"),
+    )
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("on_hand", "allocated", "held", "withdrawn", "deficit")
+        }
+    )
+)
+
+MOVE_ZONE = (
+    zone_stock.update()
+    .where(
+        zone_stock.c.sku == bindparam("at_sku"),
+        zone_stock.c.location_key == bindparam("at_location_key"),
+        zone_stock.c.zone_id == bindparam("at_zone_id"),
+    )
+    .values(on_hand=zone_stock.c.on_hand + bindparam("units"))
+)
+
+INSERT_MOVEMENT = movement.insert().values(
+    {
+        column.name: bindparam(f"new_{column.name}")
+        for column in movement.c
+        if column.name not in ("movement_key", "xid")
+    }
+)
+
+_INSERT_QUEUE = upsert(queue).values(
+    channel_id=bindparam("new_channel_id"),
+    sku=bindparam("new_sku"),
+    queued=bindparam("new_queued"),
+)
+_ADD_QUEUE = _INSERT_QUEUE.on_conflict_do_update(
+    index_elements=["channel_id", "sku"],
+    set_={"queued": queue.c.queued + _INSERT_QUEUE.excluded.queued},
+)
+# SQLite judges the row to insert before it finds the conflict, so a negative one
+# would be refused: what leaves the queue is an update.
+_TAKE_QUEUE = (
+    queue.update()
+    .where(
+        queue.c.channel_id == bindparam("at_channel_id"),
+        queue.c.sku == bindparam("at_sku"),
+    )
+    .values(queued=queue.c.queued + bindparam("units"))
+)
+
+INSERT_WITHDRAWAL = withdrawal.insert().values(
+    {column.name: bindparam(f"new_{column.name}") for column in withdrawal.c}
+)
+
+_UPDATE_PLAN = (
+    plan.update()
+    .where(plan.c.plan_key == bindparam("at_plan_key"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "state",
+                "revision",
+                "body",
+                "hold_seconds",
+                "expires_ms",
+                "work",
+            )
+        }
+        | {"current_reply": func.coalesce(bindparam("new_reply"), plan.c.current_reply)}
+    )
+)
+
+
+def change(session: Session, ref: PlanRef, command: Command, now: float) -> Changed:
+    """Do what a command says within the caller's transaction.
+
+    Raises
+    ------
+    PlanNotFound, ReservationResolved, UnitsNotOpen, PlanChanged, StockConflict
+        See `Ledger.change`; nothing was written.
+    """
+    now = milliseconds(now) / 1_000  # so that a time is what is read back later
+    found = find(session, ref, lock=True)
+    keys = touched(found.record, command)
+    rows, places = _lock_rows(session, keys)
+    decision = decide(found.record, command, rows, now)
+    if decision.record is found.record:
+        return Changed(found.record)
+    return _write(session, found, decision, rows, places, now)
+
+
+def _lock_rows(
+    session: Session, keys: Iterable[Key]
+) -> tuple[dict[Key, StockRow], dict[LocationId, PlaceRow]]:
+    rows: dict[Key, StockRow] = {}
+    places: dict[LocationId, PlaceRow] = {}
+    for location_id, sku in keys:
+        read = session.rows(_ROW, sku=sku, location_id=location_id)
+        if not read:
+            continue  # what that means depends on the command
+        key, on_hand, allocated, held, withdrawn, safety_stock, text = read[0]
+        place = places.setdefault(location_id, PlaceRow(key, json.loads(text)))
+        zones = available_zones(place.body)
+        counts: tuple[tuple[str, int], ...] = ()
+        if zones:
+            read = session.rows(_ZONES, sku=sku, location_key=key)
+            counts = tuple((each, count) for each, count in read if each in zones)
+        rows[location_id, sku] = StockRow(
+            on_hand,
+            allocated,
+            held,
+            withdrawn,
+            safety_stock,
+            counts,
+            bool(place.body["active"]),
+        )
+    return rows, places
+
+
+def available_zones(body: Mapping[str, object]) -> frozenset[str]:
+    """Return the zones of a location whose units count, from its stored body."""
+    zones = body.get("zones")
+    if not isinstance(zones, list):
+        return frozenset()
+    return frozenset(zone_id for zone_id, available in zones if available)
+
+
+def _write(
+    session: Session,
+    found: Found,
+    decision: Decision,
+    before: Mapping[Key, StockRow],
+    places: Mapping[LocationId, PlaceRow],
+    now: float,
+) -> Changed:
+    left = []
+    for key, row in decision.rows.items():
+        location_key = places[key[0]].location_key
+        if row != before[key]:
+            write_row(session, key[1], location_key, row)
+        elif key[0] not in decision.taken:  # or capacity moved from day to day
+            continue
+        left.append(Units(key[1], location_key, row.left))
+    queued: dict[tuple[str, str], int] = {}
+    for each in decision.movements:
+        at = LocationId(each.location_id)
+        place = places[at].location_key if at else None
+        write_movement(session, each, place, now, plan_key=found.plan_key)
+        if each.queued:
+            move_queue(session, each)
+            pair = (each.channel_id, each.sku)
+            queued[pair] = queued.get(pair, 0) + each.queued
+    for withdrawn in decision.withdrawals:
+        location_key = places[withdrawn.location_id].location_key
+        write_withdrawal(session, withdrawn, location_key, active=True)
+    loads = free_capacity(
+        session,
+        found.plan_key,
+        {places[at].location_key: units for at, units in decision.freed.items()},
+    )
+    for at, units in decision.taken.items():
+        place_row = places[at]
+        loads |= take_capacity(
+            session,
+            found.plan_key,
+            at,
+            place_row.location_key,
+            place_row.body,
+            units,
+            now,
+        )
+    _write_plan(session, found, decision.record)
+    return Changed(decision.record, tuple(left), queued, loads)
+
+
+def write_row(session: Session, sku: str, location_key: int, row: StockRow) -> None:
+    """Write a record's balances; only within the lock they were read under."""
+    session.count(
+        WRITE_ROW,
+        at_sku=sku,
+        at_location_key=location_key,
+        new_on_hand=row.on_hand,
+        new_allocated=row.allocated,
+        new_held=row.held,
+        new_withdrawn=row.withdrawn,
+        new_deficit=max(0, row.allocated + row.held - row.on_hand),
+    )
+
+
+def write_movement(
+    session: Session,
+    each: Movement,
+    location_key: int | None,
+    now: float,
+    *,
+    plan_key: int | None = None,
+    reference: str = "",
+) -> None:
+    """Record a movement, and move its zone's count with it."""
+    session.count(
+        INSERT_MOVEMENT,
+        new_at_ms=milliseconds(now),
+        new_cause=each.cause.value,
+        new_reference=reference,
+        new_plan_key=plan_key,
+        new_line_id=each.line_id,
+        new_location_key=location_key,
+        new_channel_id=each.channel_id,
+        new_sku=each.sku,
+        new_zone_id=each.zone_id,
+        new_on_hand=each.on_hand,
+        new_zone_units=each.zone_units,
+        new_allocated=each.allocated,
+        new_held=each.held,
+        new_withdrawn=each.withdrawn,
+        new_safety_stock=each.safety_stock,
+        new_queued=each.queued,
+    )
+    if each.zone_units:
+        session.count(
+            MOVE_ZONE,
+            at_sku=each.sku,
+            at_location_key=location_key,
+            at_zone_id=each.zone_id,
+            units=each.zone_units,
+        )
+
+
+def move_queue(session: Session, each: Movement) -> None:
+    """Move the balance of a channel's queue."""
+    if each.queued > 0:
+        session.count(
+            _ADD_QUEUE,
+            new_channel_id=each.channel_id,
+            new_sku=each.sku,
+            new_queued=each.queued,
+        )
+    else:
+        session.count(
+            _TAKE_QUEUE,
+            at_channel_id=each.channel_id,
+            at_sku=each.sku,
+            units=each.queued,
+        )
+
+
+def write_withdrawal(
+    session: Session, each: Withdrawal, location_key: int, *, active: bool
+) -> None:
+    """Record a withdrawal; its movement is the caller's."""
+    starts, ends = each.starts_seconds, each.ends_seconds
+    session.count(
+        INSERT_WITHDRAWAL,
+        new_sku=each.sku,
+        new_location_key=location_key,
+        new_withdrawal_id=each.withdrawal_id,
+        new_quantity=each.quantity,
+        new_reason=each.reason,
+        new_starts_ms=None if starts is None else milliseconds(starts),
+        new_ends_ms=None if ends is None else milliseconds(ends),
+        new_active=int(active),
+    )
+
+
+def _write_plan(session: Session, found: Found, record: ReservationRecord) -> None:
+    expires = record.expires_seconds
+    held = expires is not None
+    session.count(
+        _UPDATE_PLAN,
+        at_plan_key=found.plan_key,
+        new_state=record.state.value,
+        new_revision=record.revision,
+        new_body=record.body,
+        new_reply=None if record.reply is found.record.reply else record.reply,
+        new_hold_seconds=record.hold_seconds if held else None,
+        new_expires_ms=None if expires is None else milliseconds(expires),
+        new_work=record.work,
+    )

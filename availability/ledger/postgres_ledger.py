@@ -1,0 +1,302 @@
+"""The ledger over PostgreSQL: many processes, one truth.
+
+``tables.py`` has the tables and what they may hold. A process keeps what it needs to
+plan in memory, in step with its own commits and, by `PostgresLedger.refresh`, with
+those of others; nothing is promised from memory.
+"""
+
+from collections.abc import Callable, Sequence
+
+from availability.errors import AvailabilityError, StoreUnavailable
+from availability.ledger.audit import repair_drifts
+from availability.ledger.changes import change
+from availability.ledger.combiner import Combiner
+from availability.ledger.judge import judge
+from availability.ledger.locations import check_locations
+from availability.ledger.mirror import Units, queued_by
+from availability.ledger.postgres_import import import_stock
+from availability.ledger.postgres_reads import read_places, write_locations
+from availability.ledger.postgres_reserve import (
+    RESERVE,
+    Outcome,
+    arguments,
+    check_text,
+)
+from availability.ledger.postgres_session import (
+    LONG_SECONDS,
+    PostgresSession,
+)
+from availability.ledger.postgres_writer import DRAW, Done, PostgresWriter, failure_of
+from availability.ledger.protocol import (
+    GROUP_LIMIT,
+    SWEEP_LIMIT,
+    record_to_json,
+    version_to_json,
+)
+from availability.ledger.records import first_reply, milliseconds, store_reply
+from availability.ledger.sweeps import sweep
+from availability.ledger.withdrawals import check_withdrawals, put_withdrawals
+from availability.ledger.zones import rezone
+from availability.model import (
+    Clock,
+    ImportMode,
+    ImportResult,
+    Location,
+    PutResult,
+    Request,
+    Reservation,
+    StockChange,
+)
+from availability.reservations import (
+    AuditReport,
+    Command,
+    PlanRef,
+    ReservationRecord,
+    Swept,
+    Withdrawals,
+)
+
+_SHARE_NETWORK = "SELECT network_version FROM ledger FOR SHARE"
+_LOCK_NETWORK = "SELECT network_version FROM ledger FOR UPDATE"
+_SET_NETWORK = """
+UPDATE ledger SET version = %(version)s, network_version = %(version)s
+"""
+# Nobody may move a balance between the look at it and its repair.
+_LOCK_BALANCES = """
+LOCK TABLE plan, stock, zone_stock, queue, withdrawal, location_load, plan_load,
+  movement IN EXCLUSIVE MODE
+"""
+
+
+class PostgresLedger(PostgresWriter):
+    """See `availability.ledger.protocol.Ledger`.
+
+    Threads that reserve at the same time share a commit, and a process has one write
+    under way at a time: what all want is waited for by as many connections as there
+    are processes. ``clock`` None takes the time from the database: all agree on it.
+
+    Raises
+    ------
+    StoreTooOld
+        The server is too old, or the tables are another application's or another
+        version's.
+    StoreUnavailable
+        The driver is not installed, or there is no such database.
+    """
+
+    shared = True
+    """Other servers, and other programs, may write the same tables."""
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        super().__init__(url, clock)
+        self._combiner: Combiner[Reservation, bytes | AvailabilityError] = Combiner(
+            self._database.exclusive, self._commit, failure_of, GROUP_LIMIT
+        )
+
+    def put_locations(
+        self,
+        locations: Sequence[Location],
+        request: Request = Request(),
+        encode: Callable[[PutResult], bytes] = PutResult.to_json,
+    ) -> bytes:
+        """Create or replace locations; see `Ledger.put_locations`."""
+        check_locations(locations)
+
+        def work(session: PostgresSession, now: float) -> Done[bytes]:
+            reply = first_reply(session, request)
+            if reply is not None:
+                return Done(reply)
+            session.run(_LOCK_NETWORK)
+            before = read_places(session)
+            known = before.locations
+            changed = [x for x in locations if known.get(x.location_id) != x]
+            replaced = sum(each.location_id in known for each in locations)
+            reply = encode(PutResult(len(locations) - replaced, replaced))
+            store_reply(session, request, now, reply)
+            if not changed:
+                return Done(reply)
+            ((drawn, xid),) = session.run(DRAW)
+            places = before.with_put(changed, drawn)
+            left = rezone(session, locations, before, now)
+            write_locations(session, changed, places)
+            session.run(_SET_NETWORK, {"version": drawn})
+            version = self._memory.next_version(drawn)
+
+            def follow() -> None:
+                mirror = self._memory.mirror
+                if places.same_columns(mirror.places):
+                    mirror.move(places)
+                    mirror.set(left, version)
+                else:
+                    self._memory.reload(version)
+
+            return Done(reply, xid, follow)
+
+        return self._write(work)
+
+    def import_stock(
+        self,
+        mode: ImportMode,
+        changes: Sequence[StockChange],
+        request: Request = Request(),
+        encode: Callable[[ImportResult], bytes] = ImportResult.to_json,
+    ) -> bytes:
+        """Set or change what is on hand; see `Ledger.import_stock`."""
+        # First: what was right when it was answered may not be any more.
+        reply = self.replay(request)
+        if reply is not None:
+            return reply
+        self.refresh()  # another process may have put the locations a moment ago
+        judged = judge(mode, changes, self._memory.current().places)
+
+        def work(session: PostgresSession, now: float) -> Done[bytes]:
+            reply = first_reply(session, request)
+            if reply is not None:
+                return Done(reply)
+            ((network,),) = session.run(_SHARE_NETWORK)  # no zone opens or closes now
+            fair = judged
+            if fair.zones_of != network:
+                fair = judge(mode, changes, read_places(session))
+            done = import_stock(session, fair, milliseconds(now), request.request_id)
+            units = [Units(*each) for each in done.units]
+            version, xid = self._drawn(session, bool(units))
+            result = ImportResult(done.changed_count, done.zeroed_count, version)
+            reply = encode(result)
+            store_reply(session, request, now, reply)
+            return Done(reply, xid, lambda: self._take_over(units, version, network))
+
+        return self._write(work, LONG_SECONDS)
+
+    def reserve(self, reservation: Reservation) -> bytes:
+        """Allocate a plan's claims and store it; see `Ledger.reserve`."""
+        check_text(reservation)
+        outcome = self._combiner.submit(reservation)
+        if isinstance(outcome, AvailabilityError):
+            raise outcome
+        return outcome
+
+    def reserve_many(
+        self, reservations: Sequence[Reservation]
+    ) -> list[bytes | AvailabilityError]:
+        """Reserve one after another; see `Ledger.reserve_many`."""
+        for reservation in reservations:
+            check_text(reservation)
+        outcomes: list[bytes | AvailabilityError] = []
+        for start in range(0, len(reservations), GROUP_LIMIT):
+            group = reservations[start : start + GROUP_LIMIT]
+            try:
+                with self._database.exclusive():
+                    outcomes += self._commit(group)
+            except StoreUnavailable as error:
+                outcomes += [failure_of(error) for _ in group]
+        return outcomes
+
+    def _commit(
+        self, reservations: Sequence[Reservation]
+    ) -> list[bytes | AvailabilityError]:
+        """Reserve in one round trip; the caller holds the writer's lock."""
+        memory = self._memory
+        with memory.in_step() as mirror:
+            now = None if self._clock is None else milliseconds(self._clock())
+            values = arguments(reservations, now)
+            (row,) = self._database.once(RESERVE, values)
+            done = Outcome.of(reservations, values, row)
+            version = mirror.version
+            if done.version is not None and done.xid is not None:
+                version = memory.next_version(done.version)
+                memory.committed(done.xid)
+
+            def follow() -> None:
+                if done.loads:
+                    mirror.add_loads(done.loads)
+                for each in done.stored:
+                    if each.queued:
+                        mirror.add_queued(queued_by(each))
+                self._take_over(done.units, version, done.network)
+
+            memory.follow(follow)
+        return done.outcomes
+
+    def change(
+        self,
+        plan: PlanRef,
+        command: Command,
+        request: Request = Request(),
+        encode: Callable[[ReservationRecord], bytes] = record_to_json,
+    ) -> bytes:
+        """Do what a command says to a reservation; see `Ledger.change`."""
+
+        def work(session: PostgresSession, now: float) -> Done[bytes]:
+            reply = first_reply(session, request)
+            if reply is not None:
+                return Done(reply)
+            session.run(_SHARE_NETWORK)  # no zone opens or closes now
+            changed = change(session, plan, command, now)
+            reply = encode(changed.record)
+            store_reply(session, request, now, reply)
+            return self._changed(session, reply, [changed], changed.left, now)
+
+        return self._write(work)
+
+    def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
+        """End what is due; see `Ledger.sweep`.
+
+        One hold and one withdrawal to a transaction: holds fall due in no order of
+        their stock rows, and many at once would deadlock with what is reserved.
+        """
+
+        def work(session: PostgresSession, now: float) -> Done[Swept]:
+            done = sweep(session, now, 1)
+            left = [units for each in done.changes for units in each.left]
+            left += done.left
+            return self._changed(session, done.swept, done.changes, left, now)
+
+        total = Swept(0, 0, 0, 0)
+        for _ in range(limit):
+            swept = self._write(work)
+            if not any(swept):
+                break
+            total = Swept(*map(sum, zip(total, swept, strict=True)))
+        return total
+
+    def put_withdrawals(
+        self,
+        changes: Sequence[Withdrawals],
+        request: Request = Request(),
+        encode: Callable[[int], bytes] = version_to_json,
+    ) -> bytes:
+        """Replace withdrawals; see `Ledger.put_withdrawals`."""
+        self.refresh()  # another process may have put the locations a moment ago
+        places = self._memory.current().places
+        check_withdrawals(changes, places)
+
+        def work(session: PostgresSession, now: float) -> Done[bytes]:
+            reply = first_reply(session, request)
+            if reply is not None:
+                return Done(reply)
+            left = put_withdrawals(session, changes, places, now)
+            version, xid = self._drawn(session, bool(left))
+            reply = encode(version)
+            store_reply(session, request, now, reply)
+            network = places.network.version
+            return Done(reply, xid, lambda: self._take_over(left, version, network))
+
+        return self._write(work)
+
+    def audit(self, repair: bool = False) -> AuditReport:
+        """Recompute every balance; see `Ledger.audit`."""
+        if not repair:
+            return self._audited()
+
+        def work(session: PostgresSession, now: float) -> Done[AuditReport]:
+            session.run(_LOCK_BALANCES)
+            report = repair_drifts(session, now)
+            if not report.drifts:
+                return Done(report)
+            ((drawn, xid),) = session.run(DRAW)
+            # A repaired balance has no movement that others could hear of.
+            session.run("INSERT INTO news DEFAULT VALUES")
+            version = self._memory.next_version(drawn)
+            return Done(report, xid, lambda: self._memory.reload(version))
+
+        return self._write(work, LONG_SECONDS)

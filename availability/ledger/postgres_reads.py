@@ -1,0 +1,154 @@
+"""What is read from PostgreSQL: locations, pages of stock, and all of memory."""
+
+from collections.abc import Sequence
+
+from availability.ledger.locations import body_of, location_of
+from availability.ledger.mirror import Load, Mirror, Places, Units
+from availability.ledger.postgres_session import PostgresSession
+from availability.ledger.protocol import StockCursor, StockPage
+from availability.model import Location, LocationId, Sku, StockRecord
+
+VERSION = "CASE WHEN is_called THEN last_value ELSE 0 END"
+"""What the last commit that changed something drew from ``ledger_version``."""
+
+_LEDGER = f"SELECT {VERSION}, network_version FROM ledger_version, ledger"
+
+_PLACES = "SELECT location_key, location_id, rank, body FROM location ORDER BY 1"
+
+_PUT = """
+INSERT INTO location (location_key, location_id, rank, body)
+SELECT * FROM unnest(%(keys)s::bigint[], %(ids)s::text[], %(ranks)s::bigint[],
+  %(bodies)s::text[])
+ON CONFLICT (location_key) DO UPDATE SET rank = excluded.rank, body = excluded.body
+"""
+
+# One array a column, and not a row of Python each.
+_UNITS = """
+SELECT array_agg(sku), array_agg(location_key),
+  array_agg(on_hand - allocated - held - withdrawn - safety_stock)
+FROM (SELECT * FROM stock WHERE (sku, location_key) > (%(sku)s, %(key)s::bigint)
+  ORDER BY sku, location_key LIMIT %(limit)s::bigint) AS stock
+"""
+
+LOAD_ROWS = 50_000
+"""Stock rows read at once when memory is filled."""
+
+_QUEUED = "SELECT channel_id, sku, queued FROM queue WHERE queued > 0"
+
+_LOADS = """
+SELECT day, location_key, orders, units FROM location_load WHERE day >= %(day)s
+"""
+
+_PAGE = """
+SELECT location_id, sku, on_hand, allocated, safety_stock, held, withdrawn
+FROM stock JOIN location USING (location_key)
+WHERE {skus} {locations} sku >= %(sku)s
+  AND (sku > %(sku)s OR (rank, location_key) > (%(rank)s::bigint, %(key)s::bigint))
+ORDER BY sku, rank, location_key LIMIT %(limit)s::bigint
+"""
+_OF_SKUS = "sku = ANY (%(skus)s::text[]) AND"
+_OF_LOCATIONS = "location_id = ANY (%(locations)s::text[]) AND"
+
+_BEFORE_ALL = StockCursor(Sku(""), LocationId(""))
+
+
+def read_places(session: PostgresSession) -> Places:
+    """Return all locations and the network's version, as this transaction sees them."""
+    ((network_version,),) = session.run("SELECT network_version FROM ledger")
+    locations, keys = {}, {}
+    for key, location_id, rank, body in session.run(_PLACES):
+        locations[location_id] = location_of(location_id, rank, body)
+        keys[location_id] = key
+    return Places.of(locations, keys, network_version)
+
+
+def write_locations(
+    session: PostgresSession, locations: Sequence[Location], places: Places
+) -> None:
+    """Create or replace locations; ``places`` has their keys already.
+
+    Raises
+    ------
+    ValueError
+        One contains NUL, which is in no text or JSON of PostgreSQL's.
+    """
+    for each in locations:
+        if "\0" in each.location_id or "\\u0000" in body_of(each):
+            raise ValueError(f"a location must not contain NUL: {each.location_id!r}")
+    values: dict[str, object] = {
+        "keys": [places.keys[each.location_id] for each in locations],
+        "ids": [each.location_id for each in locations],
+        "ranks": [each.rank for each in locations],
+        "bodies": [body_of(each) for each in locations],
+    }
+    session.run(_PUT, values)
+
+
+def load_mirror(session: PostgresSession, today: int) -> Mirror:
+    """Read everything that memory holds; within one snapshot."""
+    places = read_places(session)
+    ((version, _),) = session.run(_LEDGER)
+    queued = {
+        (channel, Sku(sku)): units for channel, sku, units in session.run(_QUEUED)
+    }
+    loads = read_loads(session, places, today)
+    mirror = Mirror(places, (), loads, queued, version)
+    last: tuple[str, int] = ("", 0)
+    while True:
+        values = {"sku": last[0], "key": last[1], "limit": LOAD_ROWS}
+        ((skus, keys, left),) = session.run(_UNITS, values)
+        if skus is None:
+            return mirror
+        mirror.set(map(Units, skus, keys, left), version)
+        last = (skus[-1], keys[-1])
+
+
+def read_loads(
+    session: PostgresSession, places: Places, today: int
+) -> dict[tuple[int, LocationId], Load]:
+    """Read what the locations were given from yesterday on."""
+    ids = {key: location_id for location_id, key in places.keys.items()}
+    return {
+        (day, ids[key]): Load(orders, units)
+        for day, key, orders, units in session.run(_LOADS, {"day": today - 1})
+        if key in ids
+    }
+
+
+def read_page(
+    session: PostgresSession,
+    mirror: Mirror,
+    skus: Sequence[Sku],
+    location_ids: Sequence[LocationId],
+    after: StockCursor | None,
+    limit: int,
+) -> StockPage:
+    """Return a page of records by SKU, then location in rank order."""
+    version = mirror.version  # from before: the page is at least as new
+    rank, key = _place_after(mirror.places, after)
+    sql = _PAGE.format(
+        skus=_OF_SKUS if skus else "", locations=_OF_LOCATIONS if location_ids else ""
+    )
+    values: dict[str, object] = {
+        "skus": list(skus),
+        "locations": list(location_ids),
+        "sku": (after or _BEFORE_ALL).sku,
+        "rank": rank,
+        "key": key,
+        "limit": limit + 1,  # one more tells whether there is a next page
+    }
+    records = tuple(StockRecord(*row) for row in session.run(sql, values))
+    if len(records) <= limit:
+        return StockPage(records, None, version)
+    last = records[limit - 1]
+    return StockPage(records[:limit], StockCursor(last.sku, last.location_id), version)
+
+
+def _place_after(places: Places, after: StockCursor | None) -> tuple[int, int]:
+    """Return the (rank, key) a page starts after; an unknown location is the last."""
+    if after is None:
+        return -1, 0
+    location = places.locations.get(after.location_id)
+    if location is None:
+        return 2**62, 0
+    return location.rank, places.keys[after.location_id]

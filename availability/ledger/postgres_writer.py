@@ -1,0 +1,104 @@
+"""How a PostgreSQL ledger writes, and how memory follows."""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from availability.errors import StoreUnavailable
+from availability.ledger.changes import Changed
+from availability.ledger.mirror import Units, utc_day
+from availability.ledger.postgres_reads import read_loads
+from availability.ledger.postgres_session import STATEMENT_SECONDS, PostgresSession
+from availability.ledger.postgres_views import PostgresViews
+
+DRAW = "SELECT nextval('ledger_version'), pg_current_xact_id()::text::bigint"
+"""Draws the version of a commit that changes something; also its transaction."""
+_NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+ResultT = TypeVar("ResultT")
+
+
+class Done(NamedTuple, Generic[ResultT]):
+    """What a write returns, and what memory does once it is committed.
+
+    ``xid`` is its transaction, None if it changed nothing that memory holds.
+    """
+
+    result: ResultT
+    xid: int | None = None
+    follow: Callable[[], None] = lambda: None
+
+
+class PostgresWriter(PostgresViews):
+    """Transactions of `availability.ledger.postgres_ledger.PostgresLedger`."""
+
+    def _changed(
+        self,
+        session: PostgresSession,
+        result: ResultT,
+        changes: Sequence[Changed],
+        left: Sequence[Units],
+        now: float,
+    ) -> Done[ResultT]:
+        """Return what memory takes over from changes of reservations."""
+        queued = [each.queued for each in changes if each.queued]
+        version, xid = self._drawn(session, bool(left or queued))
+        if xid is None:
+            return Done(result)
+        mirror = self._memory.mirror
+        loads = None
+        if any(each.loads for each in changes):
+            loads = read_loads(session, mirror.places, utc_day(now))
+        ((network,),) = session.run("SELECT network_version FROM ledger")
+
+        def follow() -> None:
+            for added in queued:
+                mirror.add_queued(added)
+            if loads is not None:
+                mirror.set_loads(loads)
+            self._take_over(left, version, network)
+
+        return Done(result, xid, follow)
+
+    def _drawn(self, session: PostgresSession, changes: bool) -> tuple[int, int | None]:
+        """Draw the version of a transaction that changes something."""
+        if not changes:
+            return self._memory.mirror.version, None
+        ((drawn, xid),) = session.run(DRAW)
+        return self._memory.next_version(drawn), xid
+
+    def _take_over(self, left: Sequence[Units], version: int, network: int) -> None:
+        """Let memory follow a commit, made while the network had this version."""
+        mirror = self._memory.mirror
+        if network == mirror.places.network.version:
+            mirror.set(left, version)
+        else:
+            mirror.set((), version)
+            self._memory.catch_up()
+
+    def _write(
+        self,
+        work: Callable[[PostgresSession, float], Done[ResultT]],
+        seconds: int = STATEMENT_SECONDS,
+    ) -> ResultT:
+        """Do a transaction, then let memory follow it before anyone else writes."""
+
+        def whole(session: PostgresSession) -> Done[ResultT]:
+            if self._clock is not None:
+                return work(session, self._clock())
+            ((now,),) = session.run(_NOW)
+            return work(session, now)
+
+        memory = self._memory
+        with self._database.exclusive(), memory.in_step():
+            done = self._database.transaction(whole, seconds)
+            if done.xid is not None:
+                memory.committed(done.xid)
+            memory.follow(done.follow)
+        return done.result
+
+
+def failure_of(error: BaseException) -> StoreUnavailable:
+    """Make a thread's own error of the one that struck its whole commit."""
+    failure = StoreUnavailable(str(error))
+    failure.__cause__ = error
+    return failure

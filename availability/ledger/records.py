@@ -1,0 +1,186 @@
+"""Reading a plan's record, and what a request was answered: for every database."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.sql.expression import ClauseElement
+
+from availability.errors import PlanNotFound, RequestReused
+from availability.ledger.holdings import Sum, holdings_of
+from availability.ledger.session import Row, Session
+from availability.ledger.tables import BINDING, ENDED, location, movement, plan, request
+from availability.model import Request
+from availability.reservations import (
+    Cause,
+    PlanRef,
+    ReservationRecord,
+    ReservationState,
+)
+
+_COLUMNS = (
+    plan.c.plan_key,
+    plan.c.plan_id,
+    plan.c.order_id,
+    plan.c.state,
+    plan.c.revision,
+    plan.c.body,
+    func.coalesce(plan.c.current_reply, plan.c.reply),
+    plan.c.created_ms,
+    plan.c.hold_seconds,
+    plan.c.expires_ms,
+    plan.c.work,
+)
+_BY_PLAN = select(*_COLUMNS).where(plan.c.plan_id == bindparam("plan_id"))
+# An order's plan that binds it, and the last of those that do not any more: each
+# condition is an index's.
+_BINDING_OF = select(*_COLUMNS).where(plan.c.order_id == bindparam("order_id"), BINDING)
+_ENDED_OF = (
+    select(*_COLUMNS)
+    .where(plan.c.order_id == bindparam("order_id"), ENDED)
+    .order_by(plan.c.plan_key.desc())
+    .limit(1)
+)
+_LOCKED = {each: each.with_for_update() for each in (_BY_PLAN, _BINDING_OF, _ENDED_OF)}
+
+_SUMS = (
+    select(
+        func.coalesce(location.c.location_id, ""),
+        movement.c.channel_id,
+        movement.c.sku,
+        movement.c.line_id,
+        movement.c.cause,
+        func.sum(movement.c.allocated + movement.c.held + movement.c.queued),
+    )
+    .select_from(
+        movement.outerjoin(location, location.c.location_key == movement.c.location_key)
+    )
+    .where(movement.c.plan_key == bindparam("plan_key"))
+    .group_by(
+        location.c.location_id,
+        movement.c.channel_id,
+        movement.c.sku,
+        movement.c.line_id,
+        movement.c.cause,
+    )
+)
+
+_REPLY = select(func.coalesce(plan.c.current_reply, plan.c.reply)).where(
+    plan.c.plan_id == bindparam("plan_id")
+)
+
+_REQUEST = (
+    select(request.c.digest, func.coalesce(request.c.reply, plan.c.reply))
+    .select_from(request.outerjoin(plan, plan.c.plan_key == request.c.plan_key))
+    .where(request.c.request_id == bindparam("request_id"))
+)
+
+_STORE_REPLY: ClauseElement = request.insert().values(
+    request_id=bindparam("new_request_id"),
+    digest=bindparam("new_digest"),
+    plan_key=bindparam("new_plan_key"),
+    reply=bindparam("new_reply"),
+    created_ms=bindparam("new_created_ms"),
+)
+
+
+class Found(NamedTuple):
+    """A record and its plan's key in the database."""
+
+    plan_key: int
+    record: ReservationRecord
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a time as the tables have it."""
+    return int(seconds * 1_000)
+
+
+def first_reply(session: Session, asked: Request) -> bytes | None:
+    """Return the reply a request was given, None if it never came.
+
+    Raises
+    ------
+    RequestReused
+        It was given to another digest.
+    """
+    if not asked.request_id:
+        return None
+    rows = session.rows(_REQUEST, request_id=asked.request_id)
+    if not rows:
+        return None
+    digest, reply = rows[0]
+    if bytes(digest) != asked.digest:
+        raise RequestReused(asked.request_id)
+    return bytes(reply)
+
+
+def store_reply(session: Session, asked: Request, now: float, reply: bytes) -> None:
+    """Remember a request's own reply, if it has an id."""
+    if asked.request_id:
+        session.count(
+            _STORE_REPLY,
+            new_request_id=asked.request_id,
+            new_digest=asked.digest,
+            new_plan_key=None,
+            new_reply=reply,
+            new_created_ms=milliseconds(now),
+        )
+
+
+def plan_reply(session: Session, plan_id: str) -> bytes:
+    """Return a plan as it is.
+
+    Raises
+    ------
+    PlanNotFound
+        No plan has this id.
+    """
+    rows = session.rows(_REPLY, plan_id=plan_id)
+    if not rows:
+        raise PlanNotFound(plan_id)
+    return bytes(rows[0][0])
+
+
+def find(session: Session, ref: PlanRef, *, lock: bool = False) -> Found:
+    """Return a plan's record, and keep others from changing it if asked to.
+
+    Raises
+    ------
+    PlanNotFound
+        There is no such plan.
+    """
+    rows: list[Row] = []
+    statements = (_BY_PLAN,) if ref.plan_id else (_BINDING_OF, _ENDED_OF)
+    values = {"plan_id": ref.plan_id} if ref.plan_id else {"order_id": ref.order_id}
+    for statement in statements:
+        rows = rows or session.rows(_LOCKED[statement] if lock else statement, **values)
+    if not rows:
+        raise PlanNotFound(ref.plan_id, ref.order_id)
+    plan_key = rows[0][0]
+    # After the lock: what another transaction changed until then is in it.
+    sums = session.rows(_SUMS, plan_key=plan_key)
+    return Found(plan_key, _record(rows[0], sums))
+
+
+def _record(row: Row, sums: list[Row]) -> ReservationRecord:
+    values: Mapping[str, Any] = dict(
+        zip((column.name for column in _COLUMNS), row, strict=True)
+    )
+    expires_ms = values["expires_ms"]
+    return ReservationRecord(
+        plan_id=values["plan_id"],
+        order_id=values["order_id"],
+        state=ReservationState(values["state"]),
+        revision=values["revision"],
+        body=bytes(values["body"]),
+        reply=bytes(row[6]),
+        created_seconds=values["created_ms"] / 1_000,
+        hold_seconds=values["hold_seconds"],
+        expires_seconds=None if expires_ms is None else expires_ms / 1_000,
+        work=values["work"],
+        holdings=holdings_of(
+            Sum(at, channel_id, sku, line_id, Cause(cause), int(units))
+            for at, channel_id, sku, line_id, cause, units in sums
+        ),
+    )

@@ -1,0 +1,54 @@
+"""Statements of one transaction, whichever database runs them.
+
+What is off the hot path is written once, in SQLAlchemy's expression language, and
+compiled once for each database; the driver runs the text. SQLAlchemy's own
+connections are not used: transactions, errors and reconnecting are the store's.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Dialect
+from sqlalchemy.sql.expression import ClauseElement
+
+Row = tuple[Any, ...]
+
+
+class Session(Protocol):
+    """What runs statements within a transaction that somebody else ends."""
+
+    def rows(self, statement: ClauseElement, /, **values: object) -> list[Row]:
+        """Run a statement and return its rows, with ``values`` for its parameters."""
+        ...
+
+    def count(self, statement: ClauseElement, /, **values: object) -> int:
+        """Run a statement that returns no rows; return how many it changed."""
+        ...
+
+
+class Compiled(NamedTuple):
+    """A statement as a driver takes it, and the values it carries itself."""
+
+    text: str
+    values: Mapping[str, object]
+
+
+class Compiler:
+    """Compiles statements for one dialect, each once; they live for ever."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._known: dict[ClauseElement, Compiled] = {}
+
+    def __call__(self, statement: ClauseElement) -> Compiled:
+        """Return the text and the values of a statement: a constant of a module."""
+        known = self._known.get(statement)
+        if known is None:
+            compiled = statement.compile(
+                # Lists of constants are written out: no driver takes a list.
+                dialect=self._dialect,
+                compile_kwargs={"render_postcompile": True},
+            )
+            known = Compiled(compiled.string, compiled.params)
+            self._known[statement] = known
+        return known

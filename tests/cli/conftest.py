@@ -1,0 +1,7 @@
+"""What the command line's tests share."""
+
+from tests.ledger.postgres import (  # noqa: F401 - fixtures
+    postgres_database,
+    postgres_server,
+    postgres_url,
+)
