@@ -14,6 +14,7 @@ from availability.errors import (
     PlanChanged,
     ReservationResolved,
     StockConflict,
+    StoreUnavailable,
     UnitsNotOpen,
     Violation,
 )
@@ -29,7 +30,13 @@ from availability.reservations import (
 )
 from router.cancelling import give_up
 from router.changes import LineUnits, Rejection, StoredForm, Wanted
-from router.errors import InvalidOrder, NotReroutable, SolverError, StockContention
+from router.errors import (
+    InvalidOrder,
+    NotReroutable,
+    RouterError,
+    SolverError,
+    StockContention,
+)
 from router.model import Order, RoutingPlan
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
@@ -160,11 +167,33 @@ class Amender:
         request: Request,
         encode: Encode,
     ) -> Amending:
-        """Read, decide, write; and again if others came in between."""
-        if request.request_id:
+        """Return the first reply, or make it.
+
+        The first try may be committed, by another server, after the reply was
+        looked for: then the plan is not what it was, and the repeat would be
+        refused for what it did itself. So it is looked for again.
+        """
+        reply = self._replies.replay(request)
+        if reply is not None:
+            return reply
+        try:
+            return (yield from self._attempts(plan, decide, request, encode))
+        except StoreUnavailable:
+            raise
+        except (AvailabilityError, RouterError):
             reply = self._replies.replay(request)
-            if reply is not None:
-                return reply
+            if reply is None:
+                raise
+            return reply
+
+    def _attempts(
+        self,
+        plan: PlanRef,
+        decide: Decide,
+        request: Request,
+        encode: Encode,
+    ) -> Amending:
+        """Read, decide, write; and again if others came in between."""
         met: AvailabilityError | None = None
         for attempt in range(self._max_attempts):
             record: ReservationRecord = yield ReadWork(plan)

@@ -132,7 +132,7 @@ class PostgresLedger(PostgresWriter):
 
             return Done(reply, xid, follow)
 
-        return self._write(work)
+        return self._answer(request, work)
 
     def import_stock(
         self,
@@ -165,7 +165,7 @@ class PostgresLedger(PostgresWriter):
             store_reply(session, request, now, reply)
             return Done(reply, xid, lambda: self._take_over(units, version, network))
 
-        return self._write(work, LONG_SECONDS)
+        return self._answer(request, work, LONG_SECONDS)
 
     def reserve(self, reservation: Reservation) -> bytes:
         """Allocate a plan's claims and store it; see `Ledger.reserve`."""
@@ -236,7 +236,7 @@ class PostgresLedger(PostgresWriter):
             store_reply(session, request, now, reply)
             return self._changed(session, reply, [changed], changed.left, now)
 
-        return self._write(work)
+        return self._answer(request, work)
 
     def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
         """End what is due; see `Ledger.sweep`.
@@ -281,7 +281,7 @@ class PostgresLedger(PostgresWriter):
             network = places.network.version
             return Done(reply, xid, lambda: self._take_over(left, version, network))
 
-        return self._write(work)
+        return self._answer(request, work)
 
     def audit(self, repair: bool = False) -> AuditReport:
         """Recompute every balance; see `Ledger.audit`."""

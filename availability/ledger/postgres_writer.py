@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from availability.errors import StoreUnavailable
+from availability.errors import AvailabilityError, RequestReused, StoreUnavailable
 from availability.ledger.changes import Changed
 from availability.ledger.mirror import Units, utc_day
 from availability.ledger.postgres_reads import read_loads
 from availability.ledger.postgres_session import STATEMENT_SECONDS, PostgresSession
 from availability.ledger.postgres_views import PostgresViews
+from availability.model import Request
 
 DRAW = "SELECT nextval('ledger_version'), pg_current_xact_id()::text::bigint"
 """Draws the version of a commit that changes something; also its transaction."""
@@ -74,6 +75,29 @@ class PostgresWriter(PostgresViews):
         else:
             mirror.set((), version)
             self._memory.catch_up()
+
+    def _answer(
+        self,
+        request: Request,
+        work: Callable[[PostgresSession, float], Done[bytes]],
+        seconds: int = STATEMENT_SECONDS,
+    ) -> bytes:
+        """Do a request's transaction, or return its first reply.
+
+        A repeat may overtake its own first try, which another server is still
+        committing: then it looks for the reply in vain, waits for the rows, and is
+        refused for what it did itself. So no refusal is final before the reply was
+        looked for again.
+        """
+        try:
+            return self._write(work, seconds)
+        except (StoreUnavailable, RequestReused):
+            raise
+        except AvailabilityError:
+            reply = self.replay(request)
+            if reply is None:
+                raise
+            return reply
 
     def _write(
         self,

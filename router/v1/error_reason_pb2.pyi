@@ -43,7 +43,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PLAN_NOT_FOUND: _ErrorReason.ValueType  # 7
     """No plan has this id."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 8
-    """The store could not be read or written; nothing was changed."""
+    """The store could not be read or written. A write that met it was applied whole
+    or not at all, most likely not: repeat it with its `request_id` to know.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 9
     """A fault of ours; metadata holds its `error_id`, the log has the details
     under the same id.
@@ -129,7 +131,9 @@ ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 6
 ERROR_REASON_PLAN_NOT_FOUND: ErrorReason.ValueType  # 7
 """No plan has this id."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 8
-"""The store could not be read or written; nothing was changed."""
+"""The store could not be read or written. A write that met it was applied whole
+or not at all, most likely not: repeat it with its `request_id` to know.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 9
 """A fault of ours; metadata holds its `error_id`, the log has the details
 under the same id.

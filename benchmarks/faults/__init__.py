@@ -1,0 +1,1 @@
+"""Faults on purpose, end to end: nothing may be sold twice, nothing may be lost."""
