@@ -7,8 +7,9 @@ Needs h2load (Debian: nghttp2-client). Three parts, one server, one run:
 1. `validate_only`, 3 lines, 20 locations, against the fixed reply, by h2load.
    h2load counts HTTP only, so the bytes of data it received are checked too: a
    call that failed carries none.
-2. Durable reservations on SQLite (synchronous=FULL), by a client process with 1,
-   4 and 16 calls in flight: orders/s, and the latency the client saw.
+2. Durable reservations on SQLite (synchronous=FULL) and on a PostgreSQL of its own
+   (fsync on), by a client process with 1, 4, 16 and 64 calls in flight: orders/s,
+   and the latency the client saw.
 3. What the ledger holds afterwards is exactly what was ordered.
 """
 
@@ -34,6 +35,7 @@ from availability.v1 import (
     stock_service_pb2_grpc,
 )
 from benchmarks.call_server import BASELINE
+from benchmarks.faults.cluster import running_cluster
 from router.v1 import (
     order_pb2,
     plan_pb2,
@@ -51,13 +53,13 @@ LOADS = ((1, 1), (4, 1), (4, 4), (4, 16))
 """Connections x calls in flight on each."""
 CALLS = 6_000
 REPEATS = 3
-IN_FLIGHT = (1, 4, 16)
+IN_FLIGHT = (1, 4, 16, 64)
 ORDERS = 3_000
 
 
 @contextmanager
-def _server(folder: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.call_server", f"{folder}/stock.db"]
+def _server(database: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.call_server", database]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         try:
@@ -204,10 +206,16 @@ def main() -> None:
     """Run all parts and print the tables."""
     if shutil.which("h2load") is None:
         raise SystemExit("h2load is missing; on Debian: apt-get install nghttp2-client")
-    with tempfile.TemporaryDirectory(dir=".") as folder, _server(folder) as address:
-        _load(address)
-        _evaluate(address, folder)
-        _reservations(address)
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        with _server(f"{folder}/stock.db") as address:
+            _load(address)
+            _evaluate(address, folder)
+            print("\nSQLite")
+            _reservations(address)
+        with running_cluster() as cluster, _server(cluster.database("call")) as address:
+            _load(address)
+            print("\nPostgreSQL")
+            _reservations(address)
 
 
 if __name__ == "__main__":

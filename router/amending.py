@@ -7,7 +7,7 @@ read; otherwise it is read again, a bounded number of times.
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from availability.errors import (
     AvailabilityError,
@@ -39,23 +39,15 @@ from router.errors import (
 )
 from router.model import Order, RoutingPlan
 from router.optimize.limits import SolveLimits
-from router.pipeline import RouteOptions, Router
+from router.pipeline import Evaluating, RouteOptions, Router
 from router.rejecting import Consequences, consequences, ever_looser, swap
 from router.units import claims, held_units
-from router.work import ChangeWork, Encode, ReadWork, SolveWork
+from router.work import ChangeWork, Encode, ReadWork, ReplayWork, SolveWork
 
-Amending = Generator[SolveWork | ReadWork | ChangeWork, Any, bytes]
-Deciding = Generator[SolveWork, Any, Command]
+Amending = Generator[SolveWork | ReplayWork | ReadWork | ChangeWork, Any, bytes]
+Deciding = Generator[SolveWork | ReplayWork, Any, Command]
 Decide = Callable[[ReservationRecord, int], Deciding]
 """What is to be done about a plan as it was read, on the n-th attempt."""
-
-
-class Replies(Protocol):
-    """What knows the first reply to every request: every ledger does."""
-
-    def replay(self, request: Request) -> bytes | None:
-        """Return the reply to a request that was made before, or None."""
-        ...
 
 
 class Amender:
@@ -68,13 +60,11 @@ class Amender:
     def __init__(
         self,
         router: Router,
-        replies: Replies,
         stored: StoredForm,
         *,
         max_attempts: int = 5,
     ) -> None:
         self._router = router
-        self._replies = replies
         self._stored = stored
         self._max_attempts = max_attempts
 
@@ -173,7 +163,7 @@ class Amender:
         looked for: then the plan is not what it was, and the repeat would be
         refused for what it did itself. So it is looked for again.
         """
-        reply = self._replies.replay(request)
+        reply: bytes | None = yield ReplayWork(request)
         if reply is not None:
             return reply
         try:
@@ -181,7 +171,7 @@ class Amender:
         except StoreUnavailable:
             raise
         except (AvailabilityError, RouterError):
-            reply = self._replies.replay(request)
+            reply = yield ReplayWork(request)
             if reply is None:
                 raise
             return reply
@@ -217,7 +207,7 @@ class Amender:
         meant: Consequences,
         limits: SolveLimits,
         attempt: int,
-    ) -> Generator[SolveWork, Any, RoutingPlan]:
+    ) -> Evaluating:
         seconds = min(limits.wall_seconds, wanted.solve_seconds)
         options = RouteOptions(replace(limits, wall_seconds=seconds))
         rest = (options, record.plan_id, meant.own, attempt)

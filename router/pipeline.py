@@ -19,7 +19,7 @@ from availability.stock_view import RoutableStock
 from router.build import Built, build
 from router.candidates import CandidateFinder
 from router.changes import OwnStock
-from router.errors import StockContention
+from router.errors import RouterError, StockContention
 from router.model import Counterfactuals, Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution
@@ -29,7 +29,14 @@ from router.policies import DEFAULT, PRESETS
 from router.reasons import LEAST_SECONDS, plain_reasons
 from router.units import claims, queue_of
 from router.validate import validate
-from router.work import ExplainWork, ReserveWork, Solved, SolveWork, micros_since
+from router.work import (
+    ExplainWork,
+    ReplayWork,
+    ReserveWork,
+    Solved,
+    SolveWork,
+    micros_since,
+)
 
 EXPLAIN_SHARE = 0.1
 """Of the time for solving, what explaining has even when none of it is left."""
@@ -52,8 +59,8 @@ class RouteOptions:
     queue_unassigned: bool = False
 
 
-Evaluating = Generator[SolveWork, Any, RoutingPlan]
-Routing = Generator[SolveWork | ReserveWork, Any, bytes]
+Evaluating = Generator[SolveWork | ReplayWork, Any, RoutingPlan]
+Routing = Generator[SolveWork | ReplayWork | ReserveWork, Any, bytes]
 
 
 class _Attempt(NamedTuple):
@@ -64,12 +71,20 @@ class _Attempt(NamedTuple):
     plan_id: str = ""
     conflicts: int = 0
     own: OwnStock | None = None
+    request: Request = Request()
 
     def limits_left(self, least_share: float = 0.0) -> SolveLimits:
         """Return the limits with the time that is left, at least a share of all."""
         least = max(LEAST_SECONDS, least_share * self.limits.wall_seconds)
         left = self.end - time.monotonic()
         return replace(self.limits, wall_seconds=max(least, left))
+
+
+class _Answered(Exception):
+    """The request was answered before."""
+
+    def __init__(self, reply: bytes) -> None:
+        self.reply = reply
 
 
 class Router:
@@ -148,15 +163,38 @@ class Router:
         encode: Callable[[RoutingPlan], bytes],
         body: bytes = b"",
     ) -> Routing:
-        """Return `route` as a generator of its blocking work."""
-        if request.request_id:
-            reply = self._stock.replay(request)
-            if reply is not None:
-                return reply
+        """Return `route` as a generator of its blocking work.
+
+        Whether the request was answered before is found by whoever reserves. It
+        costs a look of its own only where that comes too late: before a search, and
+        when the order, which was right then, is not any more.
+        """
+        try:
+            return (
+                yield from self._reserve(order, policy, options, request, encode, body)
+            )
+        except _Answered as before:
+            return before.reply
+        except RouterError:
+            reply: bytes | None = yield ReplayWork(request)
+            if reply is None:
+                raise
+            return reply
+
+    def _reserve(
+        self,
+        order: Order,
+        policy: RoutingPolicy,
+        options: RouteOptions,
+        request: Request,
+        encode: Callable[[RoutingPlan], bytes],
+        body: bytes,
+    ) -> Routing:
+        """Plan and reserve, again when others took the stock in between."""
         end = time.monotonic() + options.limits.wall_seconds
         plan_id = uuid.uuid4().hex
         for conflicts in range(self._max_attempts):
-            attempt = _Attempt(options.limits, end, plan_id, conflicts)
+            attempt = _Attempt(options.limits, end, plan_id, conflicts, request=request)
             plan = yield from self._plan(order, policy, options, attempt)
             queued: tuple[Queued, ...] = ()
             if options.queue_unassigned and plan.unassigned:
@@ -216,6 +254,10 @@ class Router:
         built = build(order, policy, candidates, grid, capacities, attempt.own)
         solved = _solve_inline(built)
         if solved is None:
+            if attempt.request.request_id and not attempt.conflicts:
+                reply = yield ReplayWork(attempt.request)
+                if reply is not None:
+                    raise _Answered(reply)
             limits = attempt.limits_left()
             solved = yield SolveWork(built.problem, limits, built.walk_order)
         judged = accept(built, solved.solution)
@@ -233,7 +275,9 @@ class Router:
         made = Made(solved.micros, attempt.plan_id, attempt.conflicts, found)
         return make_plan(judged, reasons, made)
 
-    def _drive(self, steps: Generator[SolveWork | ReserveWork, Any, T]) -> T:
+    def _drive(
+        self, steps: Generator[SolveWork | ReplayWork | ReserveWork, Any, T]
+    ) -> T:
         """Do all blocking work here and now."""
         try:
             work = next(steps)
@@ -241,6 +285,8 @@ class Router:
                 try:
                     if isinstance(work, ReserveWork):
                         result: object = self._stock.reserve(work.reservation)
+                    elif isinstance(work, ReplayWork):
+                        result = work.run(self._stock)
                     else:
                         result = work.run()
                 except AvailabilityError as error:

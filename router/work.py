@@ -90,6 +90,33 @@ class ReserveWork:
     reservation: Reservation
 
 
+class Replies(Protocol):
+    """What knows the first reply to every request: every ledger does."""
+
+    def replay(self, request: Request) -> bytes | None:
+        """Return the reply to a request that was made before, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWork:
+    """The first reply to a request to be looked for: send back what `run` returns."""
+
+    request: Request
+
+    def run(self, replies: Replies) -> bytes | None:
+        """Do it, in any thread.
+
+        Raises
+        ------
+        RequestReused
+            The request's id came before with another body.
+        StoreUnavailable
+            The database could not be read.
+        """
+        return replies.replay(self.request) if self.request.request_id else None
+
+
 class Reservations(Protocol):
     """What reads and changes what plans hold: every ledger does."""
 
@@ -137,7 +164,7 @@ class ChangeWork:
         return reservations.change(self.plan, self.command, self.request, self.encode)
 
 
-Work = SolveWork | ReserveWork | ReadWork | ChangeWork
+Work = SolveWork | ReserveWork | ReplayWork | ReadWork | ChangeWork
 
 
 def micros_since(started_ns: int) -> int:

@@ -18,7 +18,14 @@ from availability.ledger.protocol import GROUP_LIMIT, Ledger
 from availability.model import Reservation
 from router.rpc.errors import Overloaded
 from router.rpc.metrics import Metrics
-from router.work import ChangeWork, ReadWork, ReserveWork, SolveWork, Work
+from router.work import (
+    ChangeWork,
+    ReadWork,
+    ReplayWork,
+    ReserveWork,
+    SolveWork,
+    Work,
+)
 
 SOLVER_THREADS = 2
 """OR-Tools leaves the interpreter to others while it solves, so threads do."""
@@ -75,6 +82,10 @@ class Driver:
     async def _do(self, work: Work) -> object:
         if isinstance(work, ReserveWork):
             return await self._writer.reserve(work.reservation)
+        if isinstance(work, ReplayWork):
+            if not self._ledger.shared:
+                return work.run(self._ledger)  # a few microseconds, here as there
+            return await self.bulk(lambda: work.run(self._ledger))
         if isinstance(work, ChangeWork):
             return await self._writer.write(lambda: work.run(self._ledger))
         if isinstance(work, ReadWork):

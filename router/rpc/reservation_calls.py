@@ -51,7 +51,7 @@ class ReservationCalls:
         self._ledger = ledger
         self._driver = driver
         self._metrics = metrics
-        self._amender = Amender(router, ledger, WireForm())
+        self._amender = Amender(router, WireForm())
 
     def handlers(
         self, guard: Guard

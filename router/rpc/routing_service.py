@@ -114,11 +114,11 @@ class RoutingService:
             )
             self._metrics.planned(plan)
             return encode_reply(plan)
-        made: list[RoutingPlan] = []
+        made: list[tuple[RoutingPlan, bytes]] = []
 
         def encode(plan: RoutingPlan) -> bytes:
-            made.append(plan)
-            return encode_reply(plan)
+            made.append((plan, encode_reply(plan)))
+            return made[-1][1]
 
         steps = self._router.route_steps(order, policy, options, request, encode, body)
         try:
@@ -126,9 +126,9 @@ class RoutingService:
         except StockContention as error:
             self._metrics.contended(error.attempts)
             raise
-        # None was made for a repeat: it was given the first reply.
-        if made:
-            self._metrics.planned(made[-1])
+        # A repeat is given the first reply, whatever was made for it.
+        if made and made[-1][1] == reply:
+            self._metrics.planned(made[-1][0])
         return reply
 
     async def RouteOrders(

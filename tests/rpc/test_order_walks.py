@@ -31,7 +31,7 @@ from router.rpc.codec.order import encode_order
 from router.rpc.codec.plan import decode_reply, encode_reply
 from router.units import HeldUnits, held_units
 from router.v1 import routing_service_pb2
-from router.work import ChangeWork, ReadWork, ReserveWork
+from router.work import ChangeWork, ReadWork, ReplayWork, ReserveWork
 from tests.builders import kit, line
 
 PLACES = [LocationId(name) for name in "abc"]
@@ -48,7 +48,7 @@ def drive(ledger: Ledger, steps: Any) -> bytes:
             try:
                 if isinstance(work, ReserveWork):
                     result: Any = ledger.reserve(work.reservation)
-                elif isinstance(work, ReadWork | ChangeWork):
+                elif isinstance(work, ReadWork | ReplayWork | ChangeWork):
                     result = work.run(ledger)
                 else:
                     result = work.run()
@@ -116,7 +116,7 @@ class Walk:
         self.ledger = stocked(self.chance)
         self.queues = self.chance.random() < 0.5
         router = Router(self.ledger)
-        self.amender = Amender(router, self.ledger, FORM)
+        self.amender = Amender(router, FORM)
         order = some_order(self.chance)
         body = routing_service_pb2.RouteOrderRequest(
             order=encode_order(order), queue_unassigned=self.queues
