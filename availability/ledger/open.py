@@ -1,12 +1,12 @@
 """Open, or audit, a ledger by its address."""
 
 import contextlib
+import importlib
 import re
 import time
 from pathlib import Path
 
 from availability.ledger.audit import audit
-from availability.ledger.postgres_ledger import PostgresLedger
 from availability.ledger.protocol import Ledger
 from availability.ledger.sqlite import read_only
 from availability.ledger.sqlite_ledger import SqliteLedger
@@ -49,7 +49,13 @@ def open_ledger(url: str, clock: Clock = time.time) -> Ledger:
         open; or the driver for PostgreSQL is not installed.
     """
     if is_postgres(url):
-        return PostgresLedger(url, None if clock is time.time else clock)
+        # Imported when it is asked for: a third of a second that who keeps his
+        # stock in a file need not wait for.
+        module = importlib.import_module("availability.ledger.postgres_ledger")
+        opened: Ledger = module.PostgresLedger(
+            url, None if clock is time.time else clock
+        )
+        return opened
     return SqliteLedger(sqlite_path(url), clock)
 
 

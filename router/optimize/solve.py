@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from router.optimize.cpsat import solve_cpsat, solve_cpsat_excluding
 from router.optimize.exact import solve_exact
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import (
@@ -16,7 +15,11 @@ from router.optimize.problem import (
     key,
     score,
 )
-from router.optimize.set_cover import solve_set_cover
+from router.optimize.solvers import (
+    solve_cpsat,
+    solve_cpsat_excluding,
+    solve_set_cover,
+)
 from router.optimize.walk import greedy
 
 FAST_LIMITS = SolveLimits(nodes=400)

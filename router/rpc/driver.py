@@ -16,6 +16,7 @@ from typing import TypeVar
 from availability.errors import AvailabilityError
 from availability.ledger.protocol import GROUP_LIMIT, Ledger
 from availability.model import Reservation
+from router.optimize.solvers import warm
 from router.rpc.errors import Overloaded
 from router.rpc.metrics import Metrics
 from router.work import (
@@ -56,6 +57,10 @@ class Driver:
         self._solvers = ThreadPoolExecutor(solver_threads, "solver")
         self._bulk = ThreadPoolExecutor(1, "bulk")
         self._writer = Writer(ledger, metrics or Metrics(), max_waiting)
+
+    def warm(self) -> None:
+        """Import the solvers beside the first calls, which seldom need them."""
+        self._solvers.submit(warm)
 
     async def run(self, steps: Generator[Work, object, T]) -> T:
         """Drive a route to its end and return what it returns.

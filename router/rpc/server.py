@@ -116,6 +116,7 @@ class RpcServer:
         self._probe.start()
         self._housekeeper.start()
         await self._server.start()
+        self._driver.warm()
 
     async def drain(self) -> None:
         """End without failing a call in flight; nothing is written after it."""
