@@ -154,11 +154,15 @@ class Supervisor:
                         line = await process.stdout.readline()
             if line.startswith(self._ready):
                 started.set()
-            elif not started.is_set() and not self._stopping.is_set():
+                return await process.wait()
+            # It ended, or it hangs: either way it will never serve.
+            if not self._stopping.is_set():
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-                raise WorkersFailed(await process.wait(), f"worker {n} did not start")
-            return await process.wait()
+            status = await process.wait()
+            if not started.is_set() and not self._stopping.is_set():
+                raise WorkersFailed(status, f"worker {n} did not start")
+            return status
         finally:
             # Cancelled, because another failed: it ends as if told to.
             if process.returncode is None:
