@@ -1,0 +1,37 @@
+"""Lightspeed X-Series (seed 002): the outlets that are ticked; section C1."""
+
+import pytest
+
+from availability.channels import SupplyRule
+from tests.availability.worlds import ids, one
+
+SHIRTS = {"montreal": 10, "sherbrooke": 0, "laval": 15}
+HATS = {"montreal": 3, "sherbrooke": 10, "laval": 10}
+
+
+@pytest.mark.parametrize(
+    ("stock", "ticked", "quantity_units", "single_location_units"),
+    [
+        (SHIRTS, ("montreal", "sherbrooke", "laval"), 25, 15),
+        (SHIRTS, ("montreal", "sherbrooke"), 10, 10),
+        (SHIRTS, ("sherbrooke",), 0, 0),
+        (HATS, ("montreal", "sherbrooke"), 13, 10),
+        (HATS, ("montreal", "laval"), 13, 10),
+    ],
+)
+def test_c1_the_sum_of_the_ticked_outlets(
+    stock: dict[str, int],
+    ticked: tuple[str, ...],
+    quantity_units: int,
+    single_location_units: int,
+) -> None:
+    offer = one(stock, rules=[SupplyRule(include_ids=ids(*ticked))])
+
+    assert offer.quantity_units == quantity_units
+    assert offer.single_location_units == single_location_units
+
+
+def test_c1_an_outlet_that_is_not_ticked_changes_nothing() -> None:
+    rule = SupplyRule(include_ids=ids("montreal"))
+
+    assert one(SHIRTS, rules=[rule]) == one({**SHIRTS, "laval": 99}, rules=[rule])

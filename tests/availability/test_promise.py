@@ -1,0 +1,254 @@
+"""`promise` says for everything at once what `explain` says for each."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from availability.channels import Allocation, Channel, FutureSupply, Purpose, SupplyRule
+from availability.explain import explain
+from availability.lay_out import lay_out
+from availability.market import Market, SkuStock
+from availability.model import (
+    Location,
+    LocationId,
+    LocationKind,
+    Network,
+    Sku,
+    StockRecord,
+)
+from availability.promise import promise
+from availability.settings import (
+    Backorders,
+    CustomerLimit,
+    Preorder,
+    Settings,
+    SettingsBook,
+)
+from tests.availability.worlds import NOW_SECONDS, check, flat, plain
+
+PLACES = [LocationId(each) for each in ("l0", "l1", "l2")]
+SKUS = [Sku(each) for each in ("s0", "s1", "s2")]
+CHANNELS = ["c0", "c1", "c2"]
+GROUPS = ["city", "mall"]
+
+few = st.integers(0, 6)
+some = st.frozensets(st.sampled_from(CHANNELS), max_size=2)
+
+
+def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Mostly nothing: with everything at once a number is seldom left to compare."""
+    return st.one_of(st.none(), st.none(), st.none(), values)
+
+
+rules = st.builds(
+    SupplyRule,
+    rank=st.integers(1, 2),
+    kinds=st.frozensets(st.sampled_from(list(LocationKind)[:2]), max_size=1),
+    groups=st.frozensets(st.sampled_from(GROUPS), max_size=1),
+    include_ids=st.frozensets(st.sampled_from(PLACES), max_size=2),
+    exclude_ids=st.frozensets(st.sampled_from(PLACES), max_size=1),
+    min_units=st.integers(0, 3),
+    max_units=maybe(st.integers(3, 9)),
+    share_permille=st.sampled_from([0, 333, 500, 1000, 1000]),
+    threshold_units=st.sampled_from([0, 0, 3]),
+    min_locations=st.sampled_from([0, 0, 1, 2]),
+)
+said = st.builds(
+    Settings,
+    managed=maybe(st.booleans()),
+    backorders=maybe(st.sampled_from(Backorders)),
+    out_of_stock_threshold_units=maybe(st.integers(-8, 4)),
+    preorders=maybe(
+        st.lists(
+            st.builds(
+                Preorder,
+                few,
+                st.integers(NOW_SECONDS - 1, NOW_SECONDS + 2),
+                st.sampled_from([0, NOW_SECONDS, NOW_SECONDS + 1]),
+                few,
+            ),
+            max_size=2,
+        ).map(tuple)
+    ),
+    availability_threshold_units=maybe(few),
+    publication_threshold_units=maybe(few),
+    low_units=maybe(few),
+    min_units=maybe(st.integers(1, 3)),
+    max_units=maybe(few),
+    multiple_units=maybe(st.integers(1, 3)),
+    customer_limit=maybe(st.builds(CustomerLimit, few, st.just(60))),
+    fixed_units=maybe(few),
+    share_permille=maybe(st.sampled_from([0, 500, 1000])),
+    buffer_units=maybe(few),
+    floor_units=maybe(few),
+)
+
+
+def locations() -> st.SearchStrategy[tuple[Location, ...]]:
+    return st.tuples(
+        *(
+            st.builds(
+                Location,
+                st.just(each),
+                kind=st.sampled_from(list(LocationKind)[:2]),
+                active=st.sampled_from([True, True, False]),
+                groups=st.frozensets(st.sampled_from(GROUPS), max_size=1),
+                channel_ids=st.one_of(st.just(frozenset()), some),
+            )
+            for each in PLACES
+        )
+    )
+
+
+def markets() -> st.SearchStrategy[Market]:
+    channels = st.tuples(
+        *(
+            st.builds(Channel, st.just(each), st.lists(rules, max_size=2).map(tuple))
+            for each in CHANNELS
+        )
+    )
+    books = st.builds(
+        SettingsBook,
+        said,
+        st.dictionaries(st.sampled_from(CHANNELS), said, max_size=2),
+        st.dictionaries(st.sampled_from(SKUS), said, max_size=2),
+        st.dictionaries(
+            st.tuples(st.sampled_from(CHANNELS), st.sampled_from(SKUS)),
+            said,
+            max_size=2,
+        ),
+    )
+    return st.builds(Market, locations().map(Network.of), channels, books)
+
+
+def stocks(sku: Sku) -> st.SearchStrategy[SkuStock]:
+    units = st.integers(0, 12)
+    records = st.lists(
+        st.builds(StockRecord, st.sampled_from(PLACES), st.just(sku), units, few, few),
+        max_size=3,
+        unique_by=lambda each: each.location_id,
+    )
+    allocations = st.lists(
+        st.tuples(
+            st.sampled_from([0, 2, 4, 9]),
+            st.sampled_from(Purpose),
+            some,
+            some,
+            st.sampled_from([0, 0, 2]),
+            st.integers(1, 2),
+        ),
+        max_size=3,
+    ).map(
+        lambda rows: tuple(
+            Allocation(str(at), sku, n, purpose, its, its & follow, used, rank, at)
+            for at, (n, purpose, its, follow, used, rank) in enumerate(rows)
+        )
+    )
+    supplies = st.lists(
+        st.builds(
+            FutureSupply,
+            st.sampled_from(PLACES),
+            st.just(sku),
+            st.integers(1, 9),
+            st.integers(NOW_SECONDS, NOW_SECONDS + 3),
+        ),
+        max_size=3,
+    ).map(tuple)
+    return st.builds(
+        SkuStock,
+        st.just(sku),
+        records.map(tuple),
+        st.frozensets(st.sampled_from(PLACES), max_size=1),
+        st.dictionaries(st.sampled_from(CHANNELS), few, max_size=2),
+        allocations,
+        supplies,
+    )
+
+
+@settings(
+    max_examples=150,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(markets(), st.tuples(*(stocks(each) for each in SKUS)))
+def test_promise_is_explain(market: Market, known: tuple[SkuStock, ...]) -> None:
+    offers = promise(lay_out(market, known, NOW_SECONDS))
+
+    for row, channel_id in enumerate(CHANNELS):
+        for column, stock in enumerate(known):
+            offer = explain(market, stock, channel_id, NOW_SECONDS)
+            check(offer)
+            assert flat(offers, row, column) == plain(offer)
+            for units in range(1, 15):
+                passes = offer.refusal(units) is None
+                most = offer.max_orderable_units
+                assert passes <= (most is None or units <= most)
+                assert passes or units != most
+
+
+def test_no_skus() -> None:
+    market = Market(Network.of([]), (Channel("web"),))
+
+    assert promise(lay_out(market, [], NOW_SECONDS)).quantity_units.shape == (1, 0)
+
+
+def test_no_channels() -> None:
+    with pytest.raises(ValueError, match="no channels"):
+        promise(lay_out(Market(Network.of([]), ()), [], NOW_SECONDS))
+
+
+def test_what_is_said_once_has_one_cell() -> None:
+    """A million SKUs are not multiplied by terms that are the same for all."""
+    book = SettingsBook(
+        Settings(low_units=3),
+        channels={"c1": Settings(buffer_units=2)},
+        skus={SKUS[2]: Settings(max_units=5)},
+    )
+    market = Market(Network.of([]), tuple(map(Channel, CHANNELS)), book)
+
+    terms = lay_out(market, [SkuStock(each) for each in SKUS], NOW_SECONDS).terms
+
+    assert terms.low_units.tolist() == [[3]]
+    assert terms.buffer_units.tolist() == [[0], [2], [0]]
+    assert terms.max_units.tolist() == [[0, 0, 5]]
+    assert terms.low_units.dtype == np.int64
+
+
+def test_one_skus_promises_are_not_anothers() -> None:
+    """Reserves and receipts are added up along all SKUs: each begins at its own."""
+    place = Location(PLACES[0])
+    known = [
+        SkuStock(
+            sku,
+            (StockRecord(PLACES[0], sku, on_hand),),
+            allocations=(
+                Allocation(f"{sku}-other", sku, 4, channel_ids=frozenset({"c1"})),
+                Allocation(
+                    f"{sku}-own", sku, 9, channel_ids=frozenset({"c0"}), rank=2**31
+                ),
+            ),
+            queued_units={"c2": queued},
+            supplies=(
+                FutureSupply(PLACES[0], sku, 3, NOW_SECONDS + 1),
+                FutureSupply(PLACES[0], sku, 9, NOW_SECONDS + 2),
+            ),
+        )
+        for sku, on_hand, queued in zip(SKUS, (9, 9, 0), (0, 0, 3), strict=True)
+    ]
+    market = Market(Network.of([place]), tuple(map(Channel, CHANNELS)))
+
+    offers = promise(lay_out(market, known, NOW_SECONDS))
+
+    assert offers.quantity_units[0].tolist() == [5, 5, 0]
+    # The reserves leave nothing for the third channel: one unit more is enough, but
+    # where 3 are queued the first receipt only serves these.
+    dates = [NOW_SECONDS + 1, NOW_SECONDS + 1, NOW_SECONDS + 2]
+    assert offers.available_from_seconds[2].tolist() == dates
+    for row, channel_id in enumerate(CHANNELS):
+        for column, stock in enumerate(known):
+            offer = explain(market, stock, channel_id, NOW_SECONDS)
+            assert flat(offers, row, column) == plain(offer)
