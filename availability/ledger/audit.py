@@ -6,7 +6,7 @@ Magento ships such an auditor too (``inventory:reservation:list-inconsistencies`
 users want one before they need one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -16,7 +16,6 @@ from availability.ledger.audit_statements import (
     COUNTS,
     LOADS,
     MISSING,
-    MOVE_QUEUE,
     QUEUES,
     READ_STOCK,
     SET_LOAD,
@@ -28,7 +27,7 @@ from availability.ledger.audit_statements import (
     WITHDRAWN,
     ZONES,
 )
-from availability.ledger.changes import write_movement
+from availability.ledger.changes import move_queue, write_movement
 from availability.ledger.protocol import MAX_DRIFTS
 from availability.ledger.session import Row, Session
 from availability.reservations import (
@@ -168,8 +167,7 @@ def _move(
     def repair(session: Session, now: float) -> None:
         write_movement(session, moved, key, now, plan_key=plan_key)
         if key is None:
-            at = {"at_channel_id": moved.channel_id, "at_sku": moved.sku}
-            session.count(MOVE_QUEUE, units=moved.queued, **at)
+            move_queue(session, moved)
             return
         at_stock = {"at_sku": moved.sku, "at_location_key": key}
         row: Row = session.rows(READ_STOCK, **at_stock)[0]
@@ -184,9 +182,9 @@ def _move(
 
 def _drifts(
     subject: str,
-    names: "list[str] | tuple[str, ...]",
-    found: "list[Any]",
-    expected: "list[Any]",
+    names: Sequence[str],
+    found: Sequence[Any],
+    expected: Sequence[Any],
 ) -> list[Drift]:
     return [
         Drift(subject, name, int(is_), int(ought))

@@ -283,11 +283,3 @@ READ_STOCK = select(*(stock.c[name] for name in BALANCES)).where(
     stock.c.sku == bindparam("at_sku"),
     stock.c.location_key == bindparam("at_location_key"),
 )
-MOVE_QUEUE = (
-    queue.update()
-    .where(
-        queue.c.channel_id == bindparam("at_channel_id"),
-        queue.c.sku == bindparam("at_sku"),
-    )
-    .values(queued=queue.c.queued + bindparam("units"))
-)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, TypeVar, cast
 
+from availability.errors import StoreUnavailable
+
 ItemT = TypeVar("ItemT")
 OutcomeT = TypeVar("OutcomeT")
 
@@ -116,3 +118,10 @@ class Combiner(Generic[ItemT, OutcomeT]):
                 self._queue.remove(ticket)
         if ticket.leads:
             self._hand_over()
+
+
+def failure_of(error: BaseException) -> StoreUnavailable:
+    """Make a thread's own error of the one that struck its whole commit."""
+    failure = StoreUnavailable(str(error))
+    failure.__cause__ = error
+    return failure

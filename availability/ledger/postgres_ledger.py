@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.audit import repair_drifts
 from availability.ledger.changes import change
-from availability.ledger.combiner import Combiner
+from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.judge import judge
 from availability.ledger.locations import check_locations
 from availability.ledger.mirror import Units, queued_by
@@ -26,7 +26,7 @@ from availability.ledger.postgres_session import (
     LONG_SECONDS,
     PostgresSession,
 )
-from availability.ledger.postgres_writer import DRAW, Done, PostgresWriter, failure_of
+from availability.ledger.postgres_writer import DRAW, Done, PostgresWriter
 from availability.ledger.protocol import (
     GROUP_LIMIT,
     SWEEP_LIMIT,

@@ -119,10 +119,3 @@ class PostgresWriter(PostgresViews):
                 memory.committed(done.xid)
             memory.follow(done.follow)
         return done.result
-
-
-def failure_of(error: BaseException) -> StoreUnavailable:
-    """Make a thread's own error of the one that struck its whole commit."""
-    failure = StoreUnavailable(str(error))
-    failure.__cause__ = error
-    return failure

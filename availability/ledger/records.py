@@ -1,7 +1,6 @@
 """Reading a plan's record, and what a request was answered: for every database."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.sql.expression import ClauseElement
@@ -164,21 +163,19 @@ def find(session: Session, ref: PlanRef, *, lock: bool = False) -> Found:
 
 
 def _record(row: Row, sums: list[Row]) -> ReservationRecord:
-    values: Mapping[str, Any] = dict(
-        zip((column.name for column in _COLUMNS), row, strict=True)
-    )
-    expires_ms = values["expires_ms"]
+    _, plan_id, order_id, state, revision, body, reply, created_ms, *held = row
+    hold_seconds, expires_ms, work = held
     return ReservationRecord(
-        plan_id=values["plan_id"],
-        order_id=values["order_id"],
-        state=ReservationState(values["state"]),
-        revision=values["revision"],
-        body=bytes(values["body"]),
-        reply=bytes(row[6]),
-        created_seconds=values["created_ms"] / 1_000,
-        hold_seconds=values["hold_seconds"],
+        plan_id=plan_id,
+        order_id=order_id,
+        state=ReservationState(state),
+        revision=revision,
+        body=bytes(body),
+        reply=bytes(reply),
+        created_seconds=created_ms / 1_000,
+        hold_seconds=hold_seconds,
         expires_seconds=None if expires_ms is None else expires_ms / 1_000,
-        work=values["work"],
+        work=work,
         holdings=holdings_of(
             Sum(at, channel_id, sku, line_id, Cause(cause), int(units))
             for at, channel_id, sku, line_id, cause, units in sums

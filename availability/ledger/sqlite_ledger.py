@@ -11,7 +11,7 @@ from pathlib import Path
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.audit import audit, repair_drifts
 from availability.ledger.changes import Changed, change
-from availability.ledger.combiner import Combiner
+from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.journal import read_movements
 from availability.ledger.judge import judge
 from availability.ledger.locations import check_locations
@@ -112,7 +112,7 @@ class SqliteLedger:
         self._database = Database(path)
         self._doubtful = False
         self._combiner: Combiner[Reservation, bytes | AvailabilityError] = Combiner(
-            self._database.exclusive, self._commit, _failure, GROUP_LIMIT
+            self._database.exclusive, self._commit, failure_of, GROUP_LIMIT
         )
         try:
             with self._database.exclusive():
@@ -212,7 +212,7 @@ class SqliteLedger:
             try:
                 outcomes += self._commit(group)
             except StoreUnavailable as error:
-                outcomes += [_failure(error) for _ in group]
+                outcomes += [failure_of(error) for _ in group]
         return outcomes
 
     def _commit(
@@ -263,9 +263,6 @@ class SqliteLedger:
         encode: Callable[[int], bytes] = version_to_json,
     ) -> bytes:
         """Replace withdrawals; see `Ledger.put_withdrawals`."""
-        reply = self.replay(request)
-        if reply is not None:
-            return reply
         check_withdrawals(changes, self._current().places)
         with self._writing() as tx:
             session, mirror, now = tx.session, tx.mirror, tx.now
@@ -460,10 +457,3 @@ def _check_text(reservation: Reservation) -> None:
         claim.line_id.encode()
     for queued in reservation.queued:
         (queued.channel_id + queued.sku + queued.line_id).encode()
-
-
-def _failure(error: BaseException) -> StoreUnavailable:
-    """Make a thread's own error of the one that struck its whole commit."""
-    failure = StoreUnavailable(str(error))
-    failure.__cause__ = error
-    return failure
