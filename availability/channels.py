@@ -182,6 +182,7 @@ class FutureSupply:
     quantity_units: int
     available_from_seconds: int
     source: SupplySource = SupplySource.PURCHASE_ORDER
+    supply_id: str = ""
 
     def __post_init__(self) -> None:
         if self.quantity_units <= 0:

@@ -1,6 +1,6 @@
 """Does what is said about channels make sense: every breach at once, with its path."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from availability.channels import (
@@ -12,6 +12,7 @@ from availability.channels import (
     SupplyRule,
 )
 from availability.errors import Violation
+from availability.kits import Component
 from availability.model import MAX_STOCK_UNITS, LocationId, Network, Sku
 from availability.settings import (
     FIELDS,
@@ -25,6 +26,16 @@ from availability.settings import (
 UNBOUNDED_BELOW = "out_of_stock_threshold_units"
 """The one number of units that may be negative."""
 AT_LEAST_ONE = ("min_units", "multiple_units")
+OF_STOCK = (
+    "managed",
+    "backorders",
+    "out_of_stock_threshold_units",
+    "preorders",
+    "notify_units",
+    "fixed_units",
+    "floor_units",
+)
+"""What is said of stock, and so not of a kit."""
 PAIRED = (
     "availability_threshold_units",
     "publication_threshold_units",
@@ -35,8 +46,13 @@ PAIRED = (
 """Values that must agree with each other, each from whatever level it is."""
 
 
-def check_channels(channels: Sequence[Channel], network: Network) -> list[Violation]:
-    """Return what is wrong with channels, their rules, and what names them."""
+def check_channels(
+    channels: Sequence[Channel], network: Network, *, ties: bool = True
+) -> list[Violation]:
+    """Return what is wrong with channels, their rules, and what names them.
+
+    Without ``ties`` a location may be tied to a channel that is not declared.
+    """
     found: list[Violation] = []
     seen: set[str] = set()
     for at, channel in enumerate(channels):
@@ -46,7 +62,7 @@ def check_channels(channels: Sequence[Channel], network: Network) -> list[Violat
         seen.add(channel.channel_id)
         for number, rule in enumerate(channel.rules):
             found += _rule(f"{path}.rules[{number}]", rule, network)
-    for at, location in enumerate(network.locations):
+    for at, location in enumerate(network.locations if ties else ()):
         path = f"locations[{at}].channel_ids"
         found += _unknown(path, "channel", location.channel_ids, seen)
     return found
@@ -56,11 +72,14 @@ def check_book(
     book: SettingsBook,
     channels: Sequence[Channel],
     skus: Collection[Sku] | None = None,
+    within: SettingsBook | None = None,
 ) -> list[Violation]:
     """Return what is wrong with settings, each level by itself and over the wider.
 
     ``skus`` None leaves SKUs unchecked: settings may come before the catalogue.
+    ``within`` is the whole that the book is a part of, if it is one.
     """
+    whole = book if within is None else within
     channel_ids = {each.channel_id for each in channels}
     found: list[Violation] = []
     for path, level, channel_id, sku, settings in _entries(book):
@@ -73,7 +92,7 @@ def check_book(
         if not alone and any(getattr(settings, name) is not None for name in PAIRED):
             # A value of a SKU meets those of each channel: one breach is enough.
             for other in [channel_id] if level is not Level.SKU else [*channel_ids, ""]:
-                together = list(_together(path, level, book.resolve(other, sku)))
+                together = list(_together(path, level, whole.resolve(other, sku)))
                 found += together
                 if together:
                     break
@@ -105,6 +124,54 @@ def check_allocations(
             message = "a pre-sell without channels does nothing"
             found.append(Violation(f"{path}.channel_ids", "EMPTY", message))
     return found
+
+
+def check_kits(
+    kits: Mapping[Sku, Sequence[Component]], book: SettingsBook
+) -> list[Violation]:
+    """Return what is wrong with kits, and with what is said of them.
+
+    A kit has no stock of its own: what is said of its stock is said of its
+    components. A kit in a kit is refused, and so is a circle of them.
+    """
+    found: list[Violation] = []
+    for sku, kit in kits.items():
+        path = f"kits[{sku}]"
+        if not kit:
+            found.append(Violation(f"{path}.components", "EMPTY", "has no components"))
+        seen: set[Sku] = set()
+        for at, each in enumerate(kit):
+            where = f"{path}.components[{at}]"
+            found += _range(f"{where}.quantity_units", each.quantity_units, 1)
+            if each.sku in seen:
+                found.append(_twice(f"{where}.sku", each.sku))
+            seen.add(each.sku)
+            if _reaches(kits, each.sku, sku):
+                message = f"{each.sku!r} leads back to {sku!r}"
+                found.append(Violation(f"{where}.sku", "CYCLE", message))
+            elif each.sku in kits:
+                message = f"{each.sku!r} is a kit: name its components instead"
+                found.append(Violation(f"{where}.sku", "KIT_IN_KIT", message))
+    for path, _, _, sku, settings in _entries(book):
+        for name in OF_STOCK if sku in kits else ():
+            if getattr(settings, name) is not None:
+                message = f"{sku!r} is a kit: its components have the stock"
+                found.append(Violation(f"{path}.{name}", "NOT_FOR_KITS", message))
+    return found
+
+
+def _reaches(kits: Mapping[Sku, Sequence[Component]], start: Sku, end: Sku) -> bool:
+    """Tell whether a kit is, or is made of, another, however deep."""
+    seen: set[Sku] = set()
+    left = [start]
+    while left:
+        sku = left.pop()
+        if sku == end:
+            return True
+        if sku not in seen:
+            seen.add(sku)
+            left += [each.sku for each in kits.get(sku, ())]
+    return False
 
 
 def check_supplies(

@@ -15,6 +15,11 @@ Sku = NewType("Sku", str)
 LocationId = NewType("LocationId", str)
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+SecondsArray = npt.NDArray[np.int32]
+"""Seconds since the epoch: half the room of `IntArray`, until January 2038."""
+
+MAX_SECONDS = 2**31 - 1
+"""The latest second of a `SecondsArray`."""
 
 UNRANKED = 2**31 - 1
 """The rank of a location that was given none: after all others."""
@@ -53,7 +58,8 @@ class Location:
     """A place that holds stock and can ship it.
 
     Empty collections mean "no restriction": a location without channels feeds
-    all of them. Costs are in millionths of the merchant's currency, capacities
+    all of them. A count older than ``stale_after_seconds`` is not trusted (0: any
+    is). Costs are in millionths of the merchant's currency, capacities
     per UTC day (``None``: no limit), coordinates in degrees.
     """
 
@@ -74,6 +80,7 @@ class Location:
     unit_cost_micros: int = 0
     workload_minutes: int = 0
     zones: tuple[Zone, ...] = ()
+    stale_after_seconds: int = 0
 
     def __post_init__(self) -> None:
         if not self.location_id:
@@ -125,7 +132,8 @@ class StockRecord:
 
     ``on_hand`` counts the zones that are available, ``withdrawn`` what is out of
     sale for a dated reason, ``held`` what carts hold, ``allocated`` what placed
-    orders were promised.
+    orders were promised. ``counted_seconds`` since the epoch is when an import last
+    said what is there; 0: there is no count, the quantity is unknown.
     """
 
     location_id: LocationId
@@ -135,6 +143,7 @@ class StockRecord:
     safety_stock: int = 0
     held: int = 0
     withdrawn: int = 0
+    counted_seconds: int = 0
 
     @property
     def available(self) -> int:
@@ -155,6 +164,9 @@ class ImportMode(enum.Enum):
     """As SET, and every other SKU of the locations named goes to zero."""
     DELTA = "delta"
     """Added to what was on hand."""
+    DELETE = "delete"
+    """Forgotten: nothing on hand in any zone, and not counted. What is promised there
+    stays promised; safety stock and withdrawals stay as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +186,21 @@ class StockChange:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did: records changed, records zeroed, version after it."""
+    """What an import did: records changed, records zeroed, version after it.
+
+    Of a SNAPSHOT also what it took from the locations named, in records and units:
+    of ``known_count`` records with more than 0 on hand ``dropped_count`` have 0 now,
+    and of their ``known_units`` there are ``dropped_units`` fewer, increases
+    elsewhere not set against them.
+    """
 
     changed_count: int
     zeroed_count: int
     stock_version: int
+    dropped_count: int = 0
+    known_count: int = 0
+    dropped_units: int = 0
+    known_units: int = 0
 
     def to_json(self) -> bytes:
         """Encode as a reply for callers in Python."""
@@ -286,34 +308,46 @@ class Reservation:
 class StockGrid:
     """Available units in memory: one row a SKU, one column a location.
 
-    Columns are in the network's rank order. Rows are found by ``rows[sku]``. The
+    Beside them, when each was counted, in seconds since the epoch (0: there is no
+    count). Columns are in the network's rank order. Rows are found by ``rows[sku]``. The
     ledger's owner keeps it in step; a reader may see it a moment late, which
     can cost a conflict, never an oversell.
     """
 
-    __slots__ = ("_units", "network", "rows", "version")
+    __slots__ = ("_counted", "_units", "network", "rows", "version")
 
     def __init__(self, network: Network, version: int = 0) -> None:
         self.network = network
         self.version = version
         self.rows: dict[str, int] = {}
         self._units: IntArray = np.zeros((16, len(network.locations)), np.int64)
+        self._counted: SecondsArray = np.zeros(self._units.shape, np.int32)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all cells, the room kept for new SKUs included."""
-        return self._units.nbytes
+        return self._units.nbytes + self._counted.nbytes
 
-    def set(self, sku: str, column: int, units: int) -> None:
-        """Set the available units of one SKU at one location."""
+    def set(
+        self, sku: str, column: int, units: int, counted_seconds: int | None = None
+    ) -> None:
+        """Set the available units of one SKU at one location.
+
+        ``counted_seconds`` None leaves when it was counted as it was: 0 if it never
+        was. What is beyond `MAX_SECONDS` is taken for that.
+        """
         row = self.rows.get(sku)
         if row is None:
             row = len(self.rows)
             if row == len(self._units):
                 # Doubling keeps the cost of a new SKU constant on average.
                 self._units = np.concatenate([self._units, np.zeros_like(self._units)])
+                more = np.zeros_like(self._counted)
+                self._counted = np.concatenate([self._counted, more])
             self.rows[sku] = row
         self._units[row, column] = units
+        if counted_seconds is not None:
+            self._counted[row, column] = min(counted_seconds, MAX_SECONDS)
 
     def take(self, sku: str, column: int, units: int) -> None:
         """Lower the available units of a SKU that has a row."""
@@ -322,6 +356,10 @@ class StockGrid:
     def read(self, rows: Sequence[int]) -> IntArray:
         """Copy the rows of some SKUs: shape (len(rows), locations), in units."""
         return self._units[rows]
+
+    def read_counted(self, rows: Sequence[int]) -> SecondsArray:
+        """Copy when some SKUs were counted: as `read`, in seconds, 0 if never."""
+        return self._counted[rows]
 
 
 Clock = Callable[[], float]

@@ -24,6 +24,7 @@ from availability.model import (
     StockGrid,
     StockRecord,
 )
+from availability.positions import Changes, Mark, Positions
 from availability.reservations import (
     AuditReport,
     Command,
@@ -34,6 +35,7 @@ from availability.reservations import (
     Withdrawal,
     Withdrawals,
 )
+from availability.setup import Setup, SetupChange, SetupResult
 
 MAX_VIOLATIONS = 100
 """Most violations an `InvalidChange` lists."""
@@ -172,6 +174,51 @@ class Ledger(Protocol):
             of the same record, at ``changes[n].safety_stock_units``.
         RequestReused
             The request id came with another digest.
+        """
+        ...
+
+    def put_setup(
+        self,
+        change: SetupChange,
+        locations: Sequence[Location] = (),
+        request: Request = Request(),
+        encode: Callable[[SetupResult], bytes] = SetupResult.to_json,
+        *,
+        dry_run: bool = False,
+    ) -> bytes:
+        """Change what is said about selling, and locations with it: all or nothing.
+
+        What comes out is judged as a whole, `availability.setup.check_setup`. A new
+        allocation is consumed by what is promised from then on; one that is put
+        again keeps what was consumed of it. With ``dry_run`` it is judged and
+        answered, and nothing is written.
+
+        Raises
+        ------
+        InvalidChange
+            Something in the setup that would come out is wrong; every breach up to
+            `MAX_VIOLATIONS`.
+        RequestReused
+            The request id came with another digest.
+        """
+        ...
+
+    def setup(self) -> Setup:
+        """Return what is said about selling, from memory.
+
+        The same object until it changes.
+        """
+        ...
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return what memory has of some SKUs, all of one moment."""
+        ...
+
+    def changes(self, mark: Mark | None = None) -> Changes:
+        """Return which SKUs changed in memory since a mark, and a new one.
+
+        ``everything`` if there is no telling: without a mark, with one of another
+        process or from too long ago, and after a change of a location or the setup.
         """
         ...
 

@@ -1,0 +1,57 @@
+"""What is known of some SKUs at one moment: what a number for a channel is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from availability.model import IntArray, Network, Sku
+from availability.setup import Setup
+
+SecondsArray = npt.NDArray[np.int32]
+
+
+class Counts(NamedTuple):
+    """Units of one SKU promised on one channel.
+
+    ``queued`` wait for a location; ``promised`` are all ever promised and not given
+    up again, those that were shipped among them.
+    """
+
+    queued: int = 0
+    promised: int = 0
+
+
+class Mark(NamedTuple):
+    """A place in the changes that one process has seen."""
+
+    process_id: str
+    place: int
+
+
+class Changes(NamedTuple):
+    """SKUs that changed before ``mark``; all may have if ``everything``."""
+
+    skus: frozenset[Sku]
+    everything: bool
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Some SKUs at one moment: all parts are in step with each other.
+
+    ``units`` is (S, L): available at each location, 0 where it is inactive;
+    ``counted_seconds`` (S, L) when that record was last counted, 0 if there is none.
+    Columns are those of ``network``. ``counts`` are by SKU, then channel.
+    """
+
+    skus: tuple[Sku, ...]
+    network: Network
+    setup: Setup
+    units: IntArray
+    counted_seconds: SecondsArray
+    counts: Mapping[Sku, Mapping[str, Counts]]
+    version: int
