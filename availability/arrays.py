@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -71,14 +71,17 @@ class Terms:
     What is the same on all channels or for all SKUs has one row or one column. The
     names are those of `Effective`; flags are 0 or 1. ``backorders`` is 0, 1, or 2
     with the notice. ``preorder_units`` is what is left of the cap that is open at
-    the instant of the computation, NOT_GIVEN if none is, and ``release_seconds``
-    when it ends; ``customer_units`` NOT_GIVEN is no limit.
+    the instant of the computation, before what is queued; NOT_GIVEN if none is.
+    ``preorder_common`` tells whether the cap is one for all channels, and
+    ``release_seconds`` when it ends. ``customer_units`` NOT_GIVEN is no limit.
+    ``channels`` are the places in the market that the rows are of, None for all.
     """
 
     managed: IntArray
     backorders: IntArray
     out_of_stock_threshold_units: IntArray
     preorder_units: IntArray
+    preorder_common: IntArray
     release_seconds: IntArray
     availability_threshold_units: IntArray
     publication_threshold_units: IntArray
@@ -91,21 +94,7 @@ class Terms:
     share_permille: IntArray
     buffer_units: IntArray
     floor_units: IntArray
-
-
-class ChannelTerms:
-    """One channel's terms, by name: a (S,) array each."""
-
-    def __init__(self, terms: Terms, channel: int, sku_count: int) -> None:
-        self._terms = terms
-        self._channel = channel
-        self.shape = (sku_count,)
-
-    def __call__(self, name: str) -> IntArray:
-        """Return the term of this name."""
-        rows: IntArray = getattr(self._terms, name)
-        row = rows[self._channel if len(rows) > 1 else 0]
-        return np.broadcast_to(row, self.shape)
+    channels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +114,7 @@ class AllocationArrays:
 
 @dataclass(frozen=True, slots=True)
 class QueueArrays:
-    """Units promised on a channel without a location: one entry a promise."""
+    """Units promised on a channel without a location: one entry or more for each."""
 
     channels: IntArray
     skus: IntArray
@@ -173,3 +162,29 @@ class Offers(NamedTuple):
     single_location_units: IntArray
     available_from_seconds: IntArray
     backorder_notice: BoolArray
+
+    @classmethod
+    def empty(cls, channel_count: int, sku_count: int) -> "Offers":
+        """Return room for so many, not filled in."""
+        shape = channel_count, sku_count
+        return cls(
+            quantity_units=np.empty(shape, np.int64),
+            status=np.empty(shape, np.int8),
+            published=np.empty(shape, np.bool_),
+            known=np.empty(shape, np.bool_),
+            counted=np.empty(shape, np.bool_),
+            net_units=np.empty(shape, np.int64),
+            max_orderable_units=np.empty(shape, np.int64),
+            single_location_units=np.empty(shape, np.int64),
+            available_from_seconds=np.empty(shape, np.int64),
+            backorder_notice=np.empty(shape, np.bool_),
+        )
+
+    @property
+    def columns(self) -> tuple[npt.NDArray[Any], ...]:
+        """All of the arrays, in their order."""
+        return tuple(self)
+
+    def of(self, skus: slice) -> "Offers":
+        """Return the offers of some SKUs: views, to read or to write."""
+        return Offers(*(each[:, skus] for each in self.columns))

@@ -3,10 +3,13 @@
 AvailabilityError
 ├── InvalidChange         a change breaks a rule; every breach is listed
 ├── BadFile               a file to import has faults; nothing of it was used
+├── SnapshotDrops         a snapshot takes away more than its guard allows
 ├── StockConflict         others took the units; read again and retry
+├── CustomerLimitReached  the customer would have more than one may have
 ├── RequestReused         the same request id came with another body
 ├── OrderAlreadyRouted    the order has a live plan
 ├── PlanNotFound          no plan has this id, or the order has none
+├── ChannelNotFound       no channel has this id
 ├── ReservationResolved   it is placed, shipped, cancelled… already
 ├── UnitsNotOpen          more units than the plan still holds there
 ├── PlanChanged           the plan was changed since it was read; read again
@@ -64,8 +67,47 @@ class BadFile(AvailabilityError):
         return lines
 
 
+class SnapshotDrops(AvailabilityError):
+    """A snapshot takes away more than its guard allows; nothing was changed.
+
+    Of ``known_count`` records with more than 0 on hand, ``dropped_count`` would have
+    0; of their ``known_units``, ``dropped_units`` would be gone.
+    """
+
+    def __init__(
+        self,
+        dropped_count: int,
+        known_count: int,
+        dropped_units: int,
+        known_units: int,
+        max_drop_permille: int,
+    ) -> None:
+        self.dropped_count = dropped_count
+        self.known_count = known_count
+        self.dropped_units = dropped_units
+        self.known_units = known_units
+        self.max_drop_permille = max_drop_permille
+        super().__init__(
+            f"the snapshot would zero {dropped_count:,} of {known_count:,} records and "
+            f"take away {dropped_units:,} of {known_units:,} units, more than the "
+            f"{max_drop_permille} permille that it may"
+        )
+
+
 class StockConflict(AvailabilityError):
     """Units that were there when the stock was read are gone; nothing was held."""
+
+
+class CustomerLimitReached(AvailabilityError):
+    """A customer would have more of a SKU than one may have in the window."""
+
+    def __init__(self, line_id: str, sku: str, max_units: int) -> None:
+        self.line_id = line_id
+        self.sku = sku
+        self.max_units = max_units
+        super().__init__(
+            f"line {line_id!r}: a customer may have {max_units} of {sku!r} at a time"
+        )
 
 
 class RequestReused(AvailabilityError):
@@ -93,6 +135,14 @@ class PlanNotFound(AvailabilityError):
         self.order_id = order_id
         what = f"no plan {plan_id!r}" if plan_id else f"no plan of order {order_id!r}"
         super().__init__(what)
+
+
+class ChannelNotFound(AvailabilityError):
+    """No channel has this id."""
+
+    def __init__(self, channel_id: str) -> None:
+        self.channel_id = channel_id
+        super().__init__(f"no channel {channel_id!r}")
 
 
 class ReservationResolved(AvailabilityError):

@@ -70,6 +70,17 @@ def explain(
     )
 
 
+def located_units(
+    market: Market, stock: SkuStock, channel_id: str
+) -> Mapping[LocationId, int] | None:
+    """Return what the channel's rules let through at each location.
+
+    None if the SKU is not managed there: it is wherever it is needed.
+    """
+    case = Case(market, stock, channel_id, 0)
+    return _pool(case, Waterfall(case.settings)) if case.settings.managed else None
+
+
 def _pool(case: Case, waterfall: Waterfall) -> dict[LocationId, int]:
     """Steps 1 and 2: what the rules let through, by location.
 
@@ -84,7 +95,7 @@ def _pool(case: Case, waterfall: Waterfall) -> dict[LocationId, int]:
         return {}
     units = {
         each.location_id: each.available if each.location_id in case.active else 0
-        for each in case.records
+        for each in case.fresh
     }
     waterfall.to(Rule.STOCK, sum(units.values()))
     rules = case.channel.ranked_rules
@@ -268,7 +279,7 @@ def _low_stock(case: Case) -> tuple[LocationId, ...]:
     """Return where the physical count is below the notice (D3: strict)."""
     return tuple(
         each.location_id
-        for each in case.records
+        for each in case.fresh
         if case.settings.managed
         and each.location_id in case.active
         and each.on_hand < case.settings.notify_units

@@ -1,11 +1,11 @@
 """What a computation of availability reads: the market, and what is known of a SKU."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from availability.channels import Allocation, Channel, FutureSupply, owners
 from availability.model import LocationId, Network, Sku, StockRecord
-from availability.settings import SettingsBook
+from availability.settings import Level, Preorder, SettingsBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,9 @@ class Market:
 class SkuStock:
     """What is known of one SKU: its records, and all promises on any channel.
 
-    ``stale_ids`` are the locations whose record is older than the merchant trusts:
-    that is the caller's to tell. ``queued_units`` are by channel.
+    ``stale_ids`` are the locations whose record is older than the merchant trusts,
+    and counts as if it were missing: that is the caller's to tell. ``queued_units``
+    are by channel.
     """
 
     sku: Sku
@@ -58,6 +59,22 @@ class SkuStock:
     allocations: tuple[Allocation, ...] = ()
     supplies: tuple[FutureSupply, ...] = ()
     version: int = 0
+
+
+def presold_units(
+    market: Market, stock: SkuStock, channel_id: str, level: Level
+) -> int:
+    """Return what waits for a release, on all channels that its cap covers.
+
+    The cap of a SKU is one for all channels; said for a channel, it is that
+    channel's.
+    """
+    wide = level in (Level.SKU, Level.GLOBAL)
+    return sum(
+        units
+        for other, units in stock.queued_units.items()
+        if other in market.pools and (wide or other == channel_id)
+    )
 
 
 class Case:
@@ -74,7 +91,16 @@ class Case:
         self.sharing = market.sharing(channel_id)
         self.active = market.active_ids
         self.settings = market.book.resolve(channel_id, stock.sku)
-        self.records = tuple(r for r in stock.records if r.location_id in self.pool)
+        # A stale record counts as if it were missing. At an inactive location there
+        # is nothing for sale, however old the count.
+        self.fresh = tuple(
+            each
+            for each in stock.records
+            if each.location_id in self.pool
+            and not (
+                each.location_id in stock.stale_ids and each.location_id in self.active
+            )
+        )
         # Of several allocations the first in precedence speaks for the channel.
         self.allocations = sorted(stock.allocations, key=lambda each: each.precedence)
         self.own = next(
@@ -82,14 +108,17 @@ class Case:
         )
         self.stopped = self.own is not None and self.own.stops
         self.follows = self.own is not None and channel_id in self.own.following
-        self.preorder = None if self.stopped else self.settings.preorder_at(now_seconds)
+        self.preorder = None if self.stopped else self._preorder(market)
         self.fixed_units = None if self.stopped else self.settings.fixed_units
-        self.known = not self.settings.managed or (
-            bool(self.records)
-            and not any(
-                each.location_id in stock.stale_ids and each.location_id in self.active
-                for each in self.records
-            )
-        )
+        self.known = not self.settings.managed or bool(self.fresh)
         # A number that does not come from stock can be sent without knowing it.
         self.needs_stock = self.settings.managed and not (self.stopped or self.follows)
+
+    def _preorder(self, market: Market) -> Preorder | None:
+        """Return the pre-order that is open, with all that waits for its release."""
+        preorder = self.settings.preorder_at(self.now_seconds)
+        if preorder is None:
+            return None
+        level = self.settings.level("preorders")
+        waiting = presold_units(market, self.stock, self.channel_id, level)
+        return replace(preorder, presold_units=preorder.presold_units + waiting)

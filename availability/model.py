@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import NewType, Self
+from typing import NamedTuple, NewType, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -277,6 +277,33 @@ class Queued:
             raise ValueError(f"quantity must be positive, got {self.quantity}")
 
 
+class Guard(NamedTuple):
+    """How far a promise may take one SKU on some channels together.
+
+    With the reservation no more than ``most_units`` may be promised there, or with
+    ``queued`` be waiting for a location; ``channel_ids`` are in order, each once.
+    """
+
+    sku: Sku
+    channel_ids: tuple[str, ...]
+    most_units: int
+    queued: bool = False
+
+
+class Purchase(NamedTuple):
+    """A line as it counts against what its customer may buy.
+
+    One unit of ``sku`` is ``size_units`` of stock. With ``max_units`` the customer
+    may have no more of the SKU within the last ``window_seconds``, this line included.
+    """
+
+    line_id: str
+    sku: Sku
+    size_units: int = 1
+    max_units: int | None = None
+    window_seconds: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A plan's stock, to be promised in one transaction with the plan.
@@ -286,6 +313,9 @@ class Reservation:
     what the plan was made from, kept for those who make it anew. ``hold_seconds``
     None means that the order is placed at once: its units are allocated. Otherwise
     they are held for so long, and released unless it is placed by then.
+
+    With ``channel_id`` all of it counts as promised on that channel, and ``guards``
+    say how far that may go; with ``customer_id`` the ``purchases`` are counted.
     """
 
     plan_id: str
@@ -296,6 +326,10 @@ class Reservation:
     hold_seconds: int | None = None
     queued: tuple[Queued, ...] = ()
     body: bytes = b""
+    channel_id: str = ""
+    customer_id: str = ""
+    guards: tuple[Guard, ...] = ()
+    purchases: tuple[Purchase, ...] = ()
 
     def __post_init__(self) -> None:
         keys = [(each.location_id, each.sku, each.line_id) for each in self.claims]
@@ -309,8 +343,8 @@ class StockGrid:
     """Available units in memory: one row a SKU, one column a location.
 
     Beside them, when each was counted, in seconds since the epoch (0: there is no
-    count). Columns are in the network's rank order. Rows are found by ``rows[sku]``. The
-    ledger's owner keeps it in step; a reader may see it a moment late, which
+    count). Columns are in the network's rank order. Rows are found by ``rows[sku]``.
+    The ledger's owner keeps it in step; a reader may see it a moment late, which
     can cost a conflict, never an oversell.
     """
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from availability.model import IntArray, Network, Sku
+from availability.model import IntArray, Network, Reservation, Sku
 from availability.setup import Setup
 
 SecondsArray = npt.NDArray[np.int32]
@@ -55,3 +55,19 @@ class Positions:
     counted_seconds: SecondsArray
     counts: Mapping[Sku, Mapping[str, Counts]]
     version: int
+
+
+def counted_by(reservation: Reservation) -> dict[tuple[str, str], Counts]:
+    """Return what a reservation adds to the counts, in the order of (channel, SKU)."""
+    added: dict[tuple[str, str], Counts] = {}
+    channel_id = reservation.channel_id
+    for claim in reservation.claims if channel_id else ():
+        key = (channel_id, claim.sku)
+        promised = added.get(key, Counts()).promised + claim.quantity
+        added[key] = Counts(0, promised)
+    for each in reservation.queued:
+        key = (each.channel_id, each.sku)
+        queued, promised = added.get(key, Counts())
+        counts = each.quantity if each.channel_id else 0
+        added[key] = Counts(queued + each.quantity, promised + counts)
+    return dict(sorted(added.items()))

@@ -47,6 +47,10 @@ class Setup:
     version: int = 0
 
 
+NOTHING_SAID = Setup()
+"""No channels, and so nothing but stock."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetupChange:
     """Items to put, by their keys; None takes one away. What is not named stays."""
@@ -190,7 +194,8 @@ def check_setup(
     if change is not None and not _is_wide(change):
         book = _touched(book, change)
     found += check_book(book, channels, within=setup.book)
-    found += check_allocations(tuple(setup.allocations.values()), channels)
+    declared = tuple(_declared(each) for each in setup.allocations.values())
+    found += check_allocations(declared, channels)
     found += check_kits(setup.kits, setup.book)
     found += check_supplies(tuple(setup.supplies.values()), network)
     return found

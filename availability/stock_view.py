@@ -23,6 +23,8 @@ from availability.model import (
     StockGrid,
     StockRecord,
 )
+from availability.positions import Counts, Positions, counted_by
+from availability.setup import NOTHING_SAID, Setup
 
 CapacitiesLeft = Mapping[LocationId, tuple[int | None, int | None]]
 """(orders, units) that a location may still take today; None: no limit. Only
@@ -42,6 +44,14 @@ class StockView(Protocol):
 
     def capacity_left(self) -> CapacitiesLeft:
         """Return what is left of today's capacities; empty when there are none."""
+        ...
+
+    def setup(self) -> Setup:
+        """Return what is said about selling; the same object until it changes."""
+        ...
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return what is known of some SKUs, all of one moment."""
         ...
 
 
@@ -91,7 +101,10 @@ class MemoryStock:
     """
 
     def __init__(
-        self, locations: Iterable[Location], records: Iterable[StockRecord]
+        self,
+        locations: Iterable[Location],
+        records: Iterable[StockRecord],
+        setup: Setup = NOTHING_SAID,
     ) -> None:
         self._network = Network.of(locations)
         self._grid = StockGrid(self._network)
@@ -103,6 +116,8 @@ class MemoryStock:
         self._replies: dict[str, bytes] = {}
         self._requests: dict[str, tuple[bytes, bytes]] = {}
         self._live: dict[str, str] = {}
+        self._setup = setup
+        self._counts: dict[Sku, dict[str, Counts]] = {}
         self._fill(records)
 
     def _fill(self, records: Iterable[StockRecord]) -> None:
@@ -126,7 +141,10 @@ class MemoryStock:
                 seen.add(key)
                 # As in the ledger: what is inactive has nothing available.
                 active = self._network.locations[column].active
-                self._grid.set(record.sku, column, record.available if active else 0)
+                units = record.available if active else 0
+                # What is given is known, though nobody may have said since when.
+                counted = record.counted_seconds or 1
+                self._grid.set(record.sku, column, units, counted)
         if violations:
             raise InvalidChange(violations)
 
@@ -141,6 +159,26 @@ class MemoryStock:
     def capacity_left(self) -> CapacitiesLeft:
         """Return what is left of the capacities."""
         return self._capacity
+
+    def setup(self) -> Setup:
+        """Return what is said about selling."""
+        return self._setup
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return what is known of some SKUs."""
+        rows = [self._grid.rows.get(sku, -1) for sku in skus]
+        units, counted = self._grid.read(rows), self._grid.read_counted(rows)
+        missing = [n for n, row in enumerate(rows) if row < 0]
+        units[missing], counted[missing] = 0, 0
+        return Positions(
+            tuple(skus),
+            self._network,
+            self._setup,
+            units,
+            counted,
+            {sku: dict(self._counts[sku]) for sku in skus if sku in self._counts},
+            self._grid.version,
+        )
 
     def take(self, claims: Sequence[Claim]) -> None:
         """Consume stock: all claims or, if one of them is not there, none.
@@ -195,13 +233,34 @@ class MemoryStock:
         live = self._live.get(reservation.order_id)
         if live is not None:
             raise OrderAlreadyRouted(reservation.order_id, live)
+        self._check_guards(reservation)
         self.take(reservation.claims)
+        self._count(reservation)
         if reservation.claims:
             self._live[reservation.order_id] = reservation.plan_id
         self._replies[reservation.plan_id] = reservation.reply
         if request.request_id:
             self._requests[request.request_id] = (request.digest, reservation.reply)
         return reservation.reply
+
+    def _check_guards(self, reservation: Reservation) -> None:
+        added = counted_by(reservation)
+        for guard in reservation.guards:
+            total = 0
+            for channel_id in guard.channel_ids:
+                before = self._counts.get(guard.sku, {}).get(channel_id, Counts())
+                more = added.get((channel_id, guard.sku), Counts())
+                place = 0 if guard.queued else 1
+                total += before[place] + more[place]
+            if total > guard.most_units:
+                raise StockConflict(f"no more of {guard.sku!r} is for sale")
+
+    def _count(self, reservation: Reservation) -> None:
+        for (channel_id, sku), (queued, promised) in counted_by(reservation).items():
+            of_sku = self._counts.setdefault(Sku(sku), {})
+            before = of_sku.get(channel_id, Counts())
+            after = Counts(before.queued + queued, before.promised + promised)
+            of_sku[channel_id] = after
 
     def replay(self, request: Request) -> bytes | None:
         """Return the first reply to a request; see `RoutableStock.replay`."""

@@ -7,12 +7,12 @@ time, and most orders need none of them.
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from availability.errors import Violation
-from availability.model import IntArray, Sku, StockGrid
+from availability.model import IntArray, Sku
 from availability.stock_view import CapacitiesLeft
 from router.candidates import Candidates
 from router.changes import OwnStock
@@ -48,11 +48,29 @@ class Built(NamedTuple):
     walk_order: IntArray | None
 
 
+class Units(Protocol):
+    """The available units of SKUs: a grid, or a grid seen through rules."""
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """The row of each SKU."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The ledger's version."""
+        ...
+
+    def read(self, rows: list[int]) -> IntArray:
+        """Copy rows: (len(rows), N) of the network."""
+        ...
+
+
 def build(
     order: Order,
     policy: RoutingPolicy,
     candidates: Candidates,
-    grid: StockGrid,
+    grid: Units,
     capacities: CapacitiesLeft,
     own: OwnStock | None = None,
 ) -> Built:

@@ -67,14 +67,18 @@ class CandidateFinder:
         policy: RoutingPolicy,
         network: Network,
         capacities: CapacitiesLeft,
+        feeding: frozenset[LocationId] | None = None,
     ) -> Candidates:
-        """Return the eligible locations and what removed each of the others."""
+        """Return the eligible locations and what removed each of the others.
+
+        ``feeding`` are those of the order's channel, None: all that may serve it.
+        """
         known = self._known
         if known.network is not network:
             # What was known of the network before is of no use any more.
             known = self._known = _KnownNetwork(network)
         rule = policy.filter
-        base = known.base(rule, order.channel_id, order.shipping_method)
+        base = known.base(rule, order.channel_id, order.shipping_method, feeding)
         meters = None
         if order.destination.latitude is not None and (
             rule.max_distance_meters or _measures_distance(policy)
@@ -121,9 +125,15 @@ class _KnownNetwork:
         self.columns = Columns(network)
         self.base = functools.lru_cache(KEPT_POOLS)(self._base)
 
-    def _base(self, rule: LocationFilter, channel_id: str, method: str) -> _Base:
+    def _base(
+        self,
+        rule: LocationFilter,
+        channel_id: str,
+        method: str,
+        feeding: frozenset[LocationId] | None,
+    ) -> _Base:
         codes = np.full(len(self.network.locations), _ELIGIBLE, np.int8)
-        failures = _fixed_failures(self.network, rule, channel_id, method)
+        failures = _fixed_failures(self.network, rule, channel_id, method, feeding)
         for by, fails in failures.items():
             _remove(codes, np.array(fails, np.bool_), by)
         pool = Pool(self.columns, np.flatnonzero(codes == _ELIGIBLE))
@@ -165,12 +175,20 @@ def _measures_distance(policy: RoutingPolicy) -> bool:
 
 
 def _fixed_failures(
-    network: Network, rule: LocationFilter, channel_id: str, method: str
+    network: Network,
+    rule: LocationFilter,
+    channel_id: str,
+    method: str,
+    feeding: frozenset[LocationId] | None,
 ) -> dict[EliminationFilter, list[bool]]:
     """Return who fails the filters that are set, whatever the order."""
     places = network.locations
     fails = {EliminationFilter.INACTIVE: [not each.active for each in places]}
-    if channel_id:
+    if feeding is not None:
+        fails[EliminationFilter.CHANNEL] = [
+            each.location_id not in feeding for each in places
+        ]
+    elif channel_id:
         fails[EliminationFilter.CHANNEL] = [
             bool(each.channel_ids) and channel_id not in each.channel_ids
             for each in places

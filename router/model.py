@@ -199,6 +199,7 @@ class Order(NamedTuple):
     promised_minutes: int | None = None
     frozen: tuple[Frozen, ...] = ()
     rejected: frozenset[tuple[str, str]] = frozenset()
+    customer_id: str = ""
 
 
 class PlanStatus(enum.StrEnum):
@@ -223,6 +224,13 @@ class UnassignedReason(enum.StrEnum):
     COMBINED_LIMITS = "combined_limits"
     TIME_LIMIT = "time_limit"
     WALK = "walk"
+    BACKORDERED = "backordered"
+    PREORDERED = "preordered"
+    NOT_FOR_SALE = "not_for_sale"
+
+
+WAITING = frozenset({UnassignedReason.BACKORDERED, UnassignedReason.PREORDERED})
+"""Why units that are not assigned are promised all the same."""
 
 
 class EliminationFilter(enum.StrEnum):

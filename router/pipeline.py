@@ -14,21 +14,30 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, StockConflict
-from availability.model import Queued, Request, Reservation
+from availability.model import Clock, Request, Reservation
 from availability.stock_view import RoutableStock
-from router.build import Built, build
+from router.build import Built, Units, build
 from router.candidates import CandidateFinder
-from router.changes import OwnStock
+from router.changes import OwnStock, StoredForm
 from router.errors import RouterError, StockContention
-from router.model import Counterfactuals, Order, RoutingPlan, RoutingPolicy
+from router.model import (
+    WAITING,
+    Counterfactuals,
+    Order,
+    PlanStatus,
+    RoutingPlan,
+    RoutingPolicy,
+)
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution
 from router.optimize.solve import solve_fast
 from router.plan import Made, accept, make_plan
 from router.policies import DEFAULT, PRESETS
 from router.reasons import LEAST_SECONDS, plain_reasons
+from router.sale import Sale
+from router.selling import Seller
 from router.units import claims, queue_of
-from router.validate import validate
+from router.validate import validate_sense, validate_shape
 from router.work import (
     ExplainWork,
     ReplayWork,
@@ -72,6 +81,7 @@ class _Attempt(NamedTuple):
     conflicts: int = 0
     own: OwnStock | None = None
     request: Request = Request()
+    sale: Sale | None = None
 
     def limits_left(self, least_share: float = 0.0) -> SolveLimits:
         """Return the limits with the time that is left, at least a share of all."""
@@ -91,15 +101,25 @@ class Router:
     """Plans orders over one stock, and holds what their plans need.
 
     ``max_attempts`` is how often an order is planned when others keep taking its
-    stock in between.
+    stock in between. ``stored`` writes an order whose kits were taken apart as its
+    plan keeps it. ``clock`` opens and closes pre-orders.
     """
 
-    def __init__(self, stock: RoutableStock, *, max_attempts: int = 5) -> None:
+    def __init__(
+        self,
+        stock: RoutableStock,
+        *,
+        max_attempts: int = 5,
+        stored: StoredForm | None = None,
+        clock: Clock = time.time,
+    ) -> None:
         if max_attempts < 1:
             raise ValueError(f"max_attempts must be positive, got {max_attempts}")
         self._stock = stock
         self._max_attempts = max_attempts
+        self._stored = stored
         self._finder = CandidateFinder()
+        self._seller = Seller(stock, clock)
 
     def evaluate(
         self,
@@ -152,7 +172,10 @@ class Router:
     ) -> Evaluating:
         """Return `evaluate` as a generator of its blocking work."""
         end = time.monotonic() + options.limits.wall_seconds
-        return self._plan(order, policy, options, _Attempt(options.limits, end))
+        validate_shape(order, policy)
+        sale = self._seller.sale(order, policy)
+        attempt = _Attempt(options.limits, end, sale=sale)
+        return (yield from self._plan(order, policy, options, attempt))
 
     def route_steps(
         self,
@@ -192,23 +215,34 @@ class Router:
     ) -> Routing:
         """Plan and reserve, again when others took the stock in between."""
         end = time.monotonic() + options.limits.wall_seconds
+        validate_shape(order, policy)
         plan_id = uuid.uuid4().hex
         for conflicts in range(self._max_attempts):
-            attempt = _Attempt(options.limits, end, plan_id, conflicts, request=request)
+            sale = self._seller.sale(order, policy)
+            attempt = _Attempt(
+                options.limits, end, plan_id, conflicts, request=request, sale=sale
+            )
             plan = yield from self._plan(order, policy, options, attempt)
-            queued: tuple[Queued, ...] = ()
-            if options.queue_unassigned and plan.unassigned:
-                short = {each.line_id: each.quantity for each in plan.unassigned}
-                queued = queue_of(order, short)
+            whole, made_from = order, body
+            if sale is not None and sale.whole is not order:
+                whole = sale.whole
+                if self._stored is not None:
+                    made_from = self._stored.body(body, whole)
+            waits = options.queue_unassigned
             reservation = Reservation(
                 plan_id,
                 order.order_id,
-                claims(order, plan.assignments),
+                claims(whole, plan.assignments),
                 encode(plan),
                 request,
                 options.hold_seconds,
-                queued,
-                body,
+                queue_of(whole, _waiting(plan, everything=waits)),
+                made_from,
+                channel_id=order.channel_id,
+                customer_id=order.customer_id,
+                # What was sold elsewhere is a fact, however far it goes.
+                guards=() if sale is None or waits else sale.guards,
+                purchases=self._seller.purchases(whole),
             )
             try:
                 stored: bytes = yield ReserveWork(reservation)
@@ -232,7 +266,8 @@ class Router:
         not to be looked for in the stock. The order was judged when it first came.
         """
         end = time.monotonic() + options.limits.wall_seconds
-        attempt = _Attempt(options.limits, end, plan_id, conflicts, own)
+        sale = self._seller.replanned(order)
+        attempt = _Attempt(options.limits, end, plan_id, conflicts, own, sale=sale)
         return self._plan(order, policy, options, attempt)
 
     def _plan(
@@ -247,11 +282,19 @@ class Router:
         # One object for both, so that columns and locations cannot differ.
         grid = stock.grid()
         network = grid.network
+        sale, feeding = attempt.sale, None
         if attempt.own is None:
-            validate(order, policy, network, grid)
+            exempt = () if sale is None else sale.exempt
+            whole = order if sale is None else sale.whole
+            validate_sense(whole, policy, network, grid, exempt)
+        shown: Units = grid
+        if sale is not None:
+            order, feeding, shown = sale.order, sale.feeding, sale.limited(grid)
+            if not order.lines:
+                return sale.told(_nothing(order, policy, grid.version, attempt))
         capacities = stock.capacity_left()
-        candidates = self._finder.find(order, policy, network, capacities)
-        built = build(order, policy, candidates, grid, capacities, attempt.own)
+        candidates = self._finder.find(order, policy, network, capacities, feeding)
+        built = build(order, policy, candidates, shown, capacities, attempt.own)
         solved = _solve_inline(built)
         if solved is None:
             if attempt.request.request_id and not attempt.conflicts:
@@ -273,7 +316,8 @@ class Router:
                 counterfactuals=options.counterfactuals,
             )
         made = Made(solved.micros, attempt.plan_id, attempt.conflicts, found)
-        return make_plan(judged, reasons, made)
+        plan = make_plan(judged, reasons, made)
+        return plan if sale is None else sale.told(plan)
 
     def _drive(
         self, steps: Generator[SolveWork | ReplayWork | ReserveWork, Any, T]
@@ -296,6 +340,36 @@ class Router:
         except StopIteration as end:
             done: T = end.value
             return done
+
+
+def _waiting(plan: RoutingPlan, *, everything: bool) -> dict[str, int]:
+    """Return the units of lines that are promised without a location."""
+    units: dict[str, int] = {}
+    for each in plan.unassigned:
+        if everything or each.reason in WAITING:
+            units[each.line_id] = units.get(each.line_id, 0) + each.quantity
+    return units
+
+
+def _nothing(
+    order: Order, policy: RoutingPolicy, version: int, attempt: _Attempt
+) -> RoutingPlan:
+    """Return the plan of an order of which nothing is to be shipped now."""
+    return RoutingPlan(
+        order.order_id,
+        PlanStatus.NONE,
+        (),
+        (),
+        (),
+        (),
+        {},
+        version,
+        "exact",
+        0,
+        policy.name,
+        attempt.plan_id,
+        attempt.conflicts,
+    )
 
 
 def _solve_inline(built: Built) -> Solved | None:

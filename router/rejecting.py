@@ -188,10 +188,14 @@ def swap(
     """Return the change that leads from a reservation to a plan made anew."""
     order = wanted.order
     planned = {(each[0], each[2]): each.quantity for each in plan.assignments}
-    queued: dict[str, int] = {}
-    if wanted.queue_unassigned:
-        queued = {each.line_id: each.quantity for each in plan.unassigned}
     before = meant.queued
+    short = {each.line_id: each.quantity for each in plan.unassigned}
+    # What waited goes on waiting, until somebody ships it.
+    queued = (
+        short
+        if wanted.queue_unassigned
+        else {at: min(n, before.get(at, 0)) for at, n in short.items()}
+    )
     more = {at: max(0, n - before.get(at, 0)) for at, n in queued.items()}
     fewer = {at: max(0, n - queued.get(at, 0)) for at, n in before.items()}
     return Swap(

@@ -77,6 +77,8 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
         found += _lanes(order.lanes, f"{path}.lanes")
     if order.frozen:
         found += _frozen(order, f"{path}.frozen")
+    if order.customer_id and not _is_id(order.customer_id):
+        found.append(_bad_id(f"{path}.customer_id", order.customer_id))
     if len(order.rejected) > MAX_REJECTED:
         here = f"{path}.rejected"
         found.append(_too_many(here, MAX_REJECTED, len(order.rejected)))

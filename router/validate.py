@@ -6,29 +6,44 @@ clean: it may trust ranges and ids.
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from availability.errors import Violation
-from availability.model import Network, StockGrid
+from availability.model import Network, Sku, StockGrid
 from router.errors import InvalidOrder
 from router.identity import by_identity
 from router.model import NO_FILTER, Order, RoutingPolicy
 from router.shape import MAX_VIOLATIONS, order_breaches, policy_breaches
 
 
-def validate(
-    order: Order, policy: RoutingPolicy, network: Network, grid: StockGrid
-) -> None:
-    """Judge shape, then sense.
+def validate_shape(order: Order, policy: RoutingPolicy) -> None:
+    """Judge the shape.
 
     Raises
     ------
     InvalidOrder
-        With every breach of the first pass that found any, at most
-        `MAX_VIOLATIONS`.
+        With every breach, at most `MAX_VIOLATIONS`.
     """
     found = order_breaches(order) + _policy_breaches(policy)
-    if not found:
-        found = sense_breaches(order, policy, network, grid)
+    if found:
+        raise InvalidOrder(found[:MAX_VIOLATIONS])
+
+
+def validate_sense(
+    order: Order,
+    policy: RoutingPolicy,
+    network: Network,
+    grid: StockGrid,
+    exempt: Collection[Sku] = (),
+) -> None:
+    """Judge an order of good shape; ``exempt`` are sold without a stock record.
+
+    Raises
+    ------
+    InvalidOrder
+        With every breach, at most `MAX_VIOLATIONS`.
+    """
+    found = sense_breaches(order, policy, network, grid, exempt)
     if found:
         raise InvalidOrder(found[:MAX_VIOLATIONS])
 
@@ -37,7 +52,11 @@ _policy_breaches = by_identity(policy_breaches)
 
 
 def sense_breaches(
-    order: Order, policy: RoutingPolicy, network: Network, grid: StockGrid
+    order: Order,
+    policy: RoutingPolicy,
+    network: Network,
+    grid: StockGrid,
+    exempt: Collection[Sku] = (),
 ) -> list[Violation]:
     """Return what an order of good shape names that is not there or not enough."""
     found: list[Violation] = []
@@ -45,10 +64,10 @@ def sense_breaches(
     for n, line in enumerate(order.lines):
         if line.components:
             for m, part in enumerate(line.components):
-                if part.sku not in rows:
+                if part.sku not in rows and part.sku not in exempt:
                     path = f"order.lines[{n}].components[{m}].sku"
                     found.append(_unknown(path, "SKU", part.sku))
-        elif line.sku not in rows:
+        elif line.sku not in rows and line.sku not in exempt:
             found.append(_unknown(f"order.lines[{n}].sku", "SKU", line.sku))
     if order.lanes:
         for n, lane in enumerate(order.lanes):

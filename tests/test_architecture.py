@@ -28,13 +28,18 @@ AVAILABILITY = (
     "availability.arrays",
     "availability.channels",
     "availability.checks",
+    "availability.documents",
     "availability.explain",
+    "availability.kit_offer",
     "availability.kits",
     "availability.lay_out",
     "availability.market",
     "availability.offer",
+    "availability.offering",
+    "availability.positions",
     "availability.promise",
     "availability.settings",
+    "availability.setup",
 )
 """The pure core of availability: nouns, each other, and nothing else."""
 
@@ -50,13 +55,15 @@ MAY_IMPORT = {
     "availability.model": Rule(()),
     "availability.errors": Rule(()),
     "availability.reservations": Rule(("availability.model",)),
-    "availability.stock_view": Rule(STOCK_NOUNS),
+    "availability.stock_view": Rule(
+        (*STOCK_NOUNS, "availability.positions", "availability.setup")
+    ),
     **dict.fromkeys(
         AVAILABILITY,
         Rule(("availability.model", "availability.errors", *AVAILABILITY)),
     ),
-    "availability.imports": Rule((*STOCK_NOUNS, "availability.imports")),
-    "availability.ledger": Rule((*STOCK_NOUNS, "availability.ledger")),
+    "availability.imports": Rule((*STOCK_NOUNS, *AVAILABILITY, "availability.imports")),
+    "availability.ledger": Rule((*STOCK_NOUNS, *AVAILABILITY, "availability.ledger")),
     "router.model": Rule(STOCK_NOUNS),
     "router.errors": Rule(STOCK_NOUNS),
     "router.changes": Rule(NOUNS),
@@ -64,13 +71,14 @@ MAY_IMPORT = {
     "router.optimize": Rule((*NOUNS, "router.identity", "router.optimize")),
     # The domain: all of router that is not said otherwise. No wire, no database.
     "router": Rule(
-        (*NOUNS, "availability.stock_view", "router"),
+        (*NOUNS, *AVAILABILITY, "availability.stock_view", "router"),
         never=("router.cli", "router.rpc", "router.v1"),
     ),
     # Wire <-> model, and nothing else.
     "router.rpc.codec": Rule(
         (
             *NOUNS,
+            *AVAILABILITY,
             *GENERATED,
             "router.changes",
             "router.identity",
@@ -102,9 +110,10 @@ OWNERS = {
     "prometheus_client": ("router.rpc.metrics", "router.rpc.exporter"),
     "psycopg": DATABASE,
     "psycopg_pool": DATABASE,
+    "pydantic": ("availability.documents",),
     "pysqlite3": DATABASE,
     "rich": CONSOLE,
-    "sqlite3": DATABASE,
+    "sqlite3": (*DATABASE, "availability.imports.staging"),
     "sqlalchemy": ("availability.ledger",),
     "structlog": ("router.cli.logs",),
     "trustme": (),

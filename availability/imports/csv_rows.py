@@ -6,7 +6,7 @@ after it because a quote was left open. Here a record is one line.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,11 @@ MAX_LINE_BYTES = 65_536
 MAX_FAULTS = 100
 """Faults kept for the report; the rest are counted."""
 
-_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
+Advance = Callable[[int], None]
+"""Told of the bytes read since it was called last."""
+
+_ADVANCE_BYTES = 2**18
+_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "|": "bars"}
 
 
 class Faults:
@@ -41,31 +45,41 @@ class Faults:
 
 
 def read_rows(
-    path: Path, required: Sequence[str], optional: Sequence[str], faults: Faults
+    path: Path,
+    columns: Sequence[str],
+    optional: Container[str],
+    faults: Faults,
+    *,
+    separators: str = ",",
+    advance: Advance | None = None,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the line number and the fields of every well-formed row.
 
-    The fields come in the order ``required + optional``, whatever the order of
-    the file's columns; a column that the file does not have is empty. Faults are
-    recorded, and their rows left out.
+    The fields come in the order of ``columns``, whatever the order of the file's,
+    and one more that is always empty; a column that the file does not have is
+    empty, too, and may be missing if ``optional`` has it. The header says which of
+    ``separators`` the file uses. Faults are recorded, and their rows left out.
     """
     try:
         with path.open("rb") as file:
-            yield from _rows(file, path, required, optional, faults)
+            lines = _lines(file, advance)
+            yield from _rows(lines, path, columns, optional, separators, faults)
     except OSError as error:
         faults.add(str(path), "UNREADABLE", f"cannot be read: {error.strerror}")
 
 
 def _rows(
-    file: BinaryIO,
+    lines: Iterable[bytes],
     path: Path,
-    required: Sequence[str],
-    optional: Sequence[str],
+    columns: Sequence[str],
+    optional: Container[str],
+    separators: str,
     faults: Faults,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     pick: Callable[[Sequence[str]], tuple[str, ...]] | None = None
     width = 0
-    for line, raw in enumerate(_lines(file), start=1):
+    separator = ""
+    for line, raw in enumerate(lines, start=1):
         text = _text(raw, line)
         if isinstance(text, Violation):
             faults.add(f"{path}:{line}", text.reason, text.message)
@@ -76,7 +90,12 @@ def _rows(
             continue
         if not text:
             continue
-        fields = text.split(",") if '"' not in text else _split_quoted(text)
+        if not separator:
+            separator = _separator(text, separators, f"{path}:{line}", faults)
+            if not separator:
+                return
+            field = _field_pattern(separator)
+        fields = text.split(separator) if '"' not in text else _split(text, field)
         if fields is None:
             faults.add(
                 f"{path}:{line}",
@@ -87,12 +106,13 @@ def _rows(
             if pick is None:
                 return
         elif pick is None:
-            positions = _positions(fields, required, optional, f"{path}:{line}", faults)
-            if positions is None:
+            hint = _SEPARATOR_NAMES[separator]
+            places = _places(fields, columns, optional, hint, f"{path}:{line}", faults)
+            if places is None:
                 return
             width = len(fields)
             # Two columns at least, or itemgetter would not return a tuple.
-            pick = itemgetter(*positions, width)
+            pick = itemgetter(*places, width)
         elif len(fields) != width:
             faults.add(
                 f"{path}:{line}",
@@ -103,13 +123,33 @@ def _rows(
             fields.append("")
             yield line, pick(fields)
     if pick is None:
-        columns = ",".join(required)
-        faults.add(str(path), "EMPTY_FILE", f"is empty: a header is needed: {columns}")
+        needed = separators[0].join(name for name in columns if name not in optional)
+        faults.add(str(path), "EMPTY_FILE", f"is empty: a header is needed: {needed}")
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def _separator(header: str, separators: str, path: str, faults: Faults) -> str:
+    """Return the one separator that the header has; of one, no choice is left."""
+    if len(separators) == 1:
+        return separators
+    there = [each for each in separators if each in header]
+    if len(there) == 1:
+        return there[0]
+    which = "all" if there else "none"
+    message = f"the header has {which} of {' '.join(separators)}: it needs one of them"
+    faults.add(path, "SEPARATOR", f"{message}, between its columns")
+    return ""
+
+
+def _lines(file: BinaryIO, advance: Advance | None) -> Iterator[bytes]:
+    untold = 0
     while raw := file.readline(MAX_LINE_BYTES + 1):
+        untold += len(raw)
+        if untold >= _ADVANCE_BYTES and advance is not None:
+            advance(untold)
+            untold = 0
         yield raw
+    if advance is not None:
+        advance(untold)
 
 
 def _text(raw: bytes, line: int) -> str | Violation:
@@ -129,11 +169,16 @@ def _text(raw: bytes, line: int) -> str | Violation:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _split_quoted(text: str) -> list[str] | None:
+def _field_pattern(separator: str) -> re.Pattern[str]:
+    mark = re.escape(separator)
+    return re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|([^"{mark}]*))({mark}|\Z)')
+
+
+def _split(text: str, field: re.Pattern[str]) -> list[str] | None:
     """Split a line with quotes in it; None if they do not pair up (RFC 4180)."""
     fields: list[str] = []
     at = 0
-    while match := _FIELD.match(text, at):
+    while match := field.match(text, at):
         quoted, plain, end = match.groups()
         fields.append(plain if quoted is None else quoted.replace('""', '"'))
         if not end:
@@ -142,27 +187,27 @@ def _split_quoted(text: str) -> list[str] | None:
     return None
 
 
-def _positions(
+def _places(
     header: Sequence[str],
-    required: Sequence[str],
-    optional: Sequence[str],
+    columns: Sequence[str],
+    optional: Container[str],
+    separator_name: str,
     path: str,
     faults: Faults,
 ) -> list[int] | None:
     """Return where each column stands; one past the last for those not there."""
     before = faults.count
-    known = [*required, *optional]
     for name in dict.fromkeys(header):
-        if name not in known:
-            hint = f"known are {', '.join(known)}"
-            if len(header) == 1 and re.search(r"[;\t]", name):
-                hint = "separate columns by commas"
+        if name not in columns:
+            hint = f"known are {', '.join(columns)}"
+            if len(header) == 1 and re.search(r"[,;|\t]", name):
+                hint = f"separate columns by {separator_name}"
             faults.add(path, "UNKNOWN_COLUMN", f"unknown column {name[:80]!r}: {hint}")
         elif header.count(name) > 1:
             faults.add(path, "DUPLICATE_COLUMN", f"column {name!r} appears twice")
-    for name in required:
-        if name not in header:
+    for name in columns:
+        if name not in header and name not in optional:
             faults.add(path, "MISSING_COLUMN", f"column {name!r} is missing")
     if faults.count > before:
         return None
-    return [header.index(name) if name in header else len(header) for name in known]
+    return [header.index(name) if name in header else len(header) for name in columns]

@@ -15,6 +15,7 @@ BOOLEANS = {
     "no": False,
 }
 
+_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,20}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}")
 # Neither NaN, nor infinity, nor the underscores and exponents that float() takes.
 _DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,20})?")
@@ -38,6 +39,19 @@ def whole_number_fault(name: str, text: str, least: int, most: int) -> str:
     if not _WHOLE_NUMBER.fullmatch(text) or not least <= int(text) <= most:
         return f"{name} must be a whole number, {least} to {most}, got {text[:80]!r}"
     return ""
+
+
+def decimal_fault(name: str, text: str, least: int, most: int) -> str:
+    """As `whole_number_fault`, of a number that may be written like ``5.0000``."""
+    if not _DECIMAL.fullmatch(text):
+        return whole_number_fault(name, text, least, most)
+    whole, _, fraction = text.partition(".")
+    if fraction.strip("0"):
+        return (
+            f"{name} has a fraction, {text!r}, and units are whole: count this SKU in "
+            "its smallest unit (in grams, not in kilograms)"
+        )
+    return whole_number_fault(name, whole, least, most)
 
 
 def coordinate_fault(name: str, text: str, limit: int) -> str:

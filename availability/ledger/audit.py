@@ -27,7 +27,7 @@ from availability.ledger.audit_statements import (
     WITHDRAWN,
     ZONES,
 )
-from availability.ledger.changes import move_queue, write_movement
+from availability.ledger.changes import counts_of, move_counts, write_movement
 from availability.ledger.protocol import MAX_DRIFTS
 from availability.ledger.session import Row, Session
 from availability.reservations import (
@@ -111,10 +111,14 @@ def _check_zones(session: Session) -> Iterator[_Found]:
 
 
 def _check_queues(session: Session) -> Iterator[_Found]:
-    for channel_id, sku, units, right in session.rows(QUEUES):
-        drifts = _drifts(f"queue {channel_id}/{sku}", ["queued"], [units], [right])
+    for channel_id, sku, *numbers in session.rows(QUEUES):
+        right = [int(each) for each in numbers[2:]]
+        names = ("queued", "promised")
+        drifts = _drifts(f"queue {channel_id}/{sku}", names, numbers[:2], right)
         at = {"at_channel_id": channel_id, "at_sku": sku}
-        yield _Found(drifts, _set(SET_QUEUE, new_queued=int(right), **at))
+        new = {f"new_{name}": each for name, each in zip(names, right, strict=True)}
+        # A sum below zero no queue may be, as with stock.
+        yield _Found(drifts, None if right[0] < 0 else _set(SET_QUEUE, **at, **new))
 
 
 def _check_loads(session: Session) -> Iterator[_Found]:
@@ -166,8 +170,9 @@ def _move(
 ) -> Callable[[Session, float], None]:
     def repair(session: Session, now: float) -> None:
         write_movement(session, moved, key, now, plan_key=plan_key)
+        for (channel_id, of_sku), count in counts_of([moved]).items():
+            move_counts(session, channel_id, of_sku, count)
         if key is None:
-            move_queue(session, moved)
             return
         at_stock = {"at_sku": moved.sku, "at_location_key": key}
         row: Row = session.rows(READ_STOCK, **at_stock)[0]

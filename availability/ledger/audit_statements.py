@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, or_, select
 
 from availability.ledger.tables import (
     location,
@@ -15,7 +15,7 @@ from availability.ledger.tables import (
     withdrawal,
     zone_stock,
 )
-from availability.reservations import OPEN_STATES, ReservationState
+from availability.reservations import OPEN_STATES, Cause, ReservationState
 
 BALANCES = ("on_hand", "allocated", "held", "withdrawn", "safety_stock")
 
@@ -128,9 +128,15 @@ _queue_moved = (
     select(
         movement.c.channel_id,
         movement.c.sku,
-        func.sum(movement.c.queued).label("units"),
+        func.sum(movement.c.queued).label("queued"),
+        func.sum(
+            case(
+                (movement.c.channel_id == "", 0),
+                (movement.c.cause == Cause.SHIPPED.value, 0),
+                else_=movement.c.allocated + movement.c.held + movement.c.queued,
+            )
+        ).label("promised"),
     )
-    .where(movement.c.location_key.is_(None))
     .group_by(movement.c.channel_id, movement.c.sku)
     .subquery("queue_moved")
 )
@@ -139,7 +145,9 @@ QUEUES = (
         queue.c.channel_id,
         queue.c.sku,
         queue.c.queued,
-        func.coalesce(_queue_moved.c.units, 0),
+        queue.c.promised,
+        func.coalesce(_queue_moved.c.queued, 0),
+        func.coalesce(_queue_moved.c.promised, 0),
     )
     .select_from(
         queue.outerjoin(
@@ -150,7 +158,12 @@ QUEUES = (
             ),
         )
     )
-    .where(queue.c.queued != func.coalesce(_queue_moved.c.units, 0))
+    .where(
+        or_(
+            queue.c.queued != func.coalesce(_queue_moved.c.queued, 0),
+            queue.c.promised != func.coalesce(_queue_moved.c.promised, 0),
+        )
+    )
     .order_by(queue.c.channel_id, queue.c.sku)
 )
 SET_QUEUE = (
@@ -159,7 +172,7 @@ SET_QUEUE = (
         queue.c.channel_id == bindparam("at_channel_id"),
         queue.c.sku == bindparam("at_sku"),
     )
-    .values(queued=bindparam("new_queued"))
+    .values(queued=bindparam("new_queued"), promised=bindparam("new_promised"))
 )
 
 _planned = (

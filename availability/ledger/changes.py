@@ -20,13 +20,16 @@ from availability.ledger.tables import (
     location,
     movement,
     plan,
+    purchase,
     queue,
     stock,
     withdrawal,
     zone_stock,
 )
 from availability.model import LocationId
+from availability.positions import Counts
 from availability.reservations import (
+    Cause,
     Command,
     Movement,
     PlanRef,
@@ -38,13 +41,13 @@ from availability.reservations import (
 class Changed(NamedTuple):
     """What a change left behind, for memory to take over.
 
-    ``queued`` was added to the queues by (channel, SKU); ``loads`` tells whether
+    ``counts`` was added to the channels' by (channel, SKU); ``loads`` tells whether
     the load of any location's day moved.
     """
 
     record: ReservationRecord
     left: tuple[Units, ...] = ()
-    queued: Mapping[tuple[str, str], int] = {}
+    counts: Mapping[tuple[str, str], Counts] = {}
     loads: bool = False
 
 
@@ -114,24 +117,37 @@ INSERT_MOVEMENT = movement.insert().values(
     }
 )
 
-_INSERT_QUEUE = upsert(queue).values(
-    channel_id=bindparam("new_channel_id"),
-    sku=bindparam("new_sku"),
-    queued=bindparam("new_queued"),
-)
-_ADD_QUEUE = _INSERT_QUEUE.on_conflict_do_update(
-    index_elements=["channel_id", "sku"],
-    set_={"queued": queue.c.queued + _INSERT_QUEUE.excluded.queued},
-)
 # SQLite judges the row to insert before it finds the conflict, so a negative one
-# would be refused: what leaves the queue is an update.
-_TAKE_QUEUE = (
+# would be refused: the row is made empty, and then moved.
+_MAKE_COUNTS = (
+    upsert(queue)
+    .values(
+        channel_id=bindparam("new_channel_id"),
+        sku=bindparam("new_sku"),
+        queued=0,
+        promised=0,
+    )
+    .on_conflict_do_nothing()
+)
+_MOVE_COUNTS = (
     queue.update()
     .where(
         queue.c.channel_id == bindparam("at_channel_id"),
         queue.c.sku == bindparam("at_sku"),
     )
-    .values(queued=queue.c.queued + bindparam("units"))
+    .values(
+        queued=queue.c.queued + bindparam("more_queued"),
+        promised=queue.c.promised + bindparam("more_promised"),
+    )
+)
+
+_MOVE_PURCHASE = (
+    purchase.update()
+    .where(
+        purchase.c.plan_key == bindparam("at_plan_key"),
+        purchase.c.line_id == bindparam("at_line_id"),
+    )
+    .values(units=purchase.c.units + bindparam("more_units"))
 )
 
 INSERT_WITHDRAWAL = withdrawal.insert().values(
@@ -228,15 +244,11 @@ def _write(
         elif key[0] not in decision.taken:  # or capacity moved from day to day
             continue
         left.append(Units(key[1], location_key, row.left))
-    queued: dict[tuple[str, str], int] = {}
-    for each in decision.movements:
+    moved = [_on_channel(each, found.channel_id) for each in decision.movements]
+    for each in moved:
         at = LocationId(each.location_id)
         place = places[at].location_key if at else None
         write_movement(session, each, place, now, plan_key=found.plan_key)
-        if each.queued:
-            move_queue(session, each)
-            pair = (each.channel_id, each.sku)
-            queued[pair] = queued.get(pair, 0) + each.queued
     for withdrawn in decision.withdrawals:
         location_key = places[withdrawn.location_id].location_key
         write_withdrawal(session, withdrawn, location_key, active=True)
@@ -256,8 +268,51 @@ def _write(
             units,
             now,
         )
+    counts = counts_of(moved)
+    for (channel_id, sku), count in counts.items():
+        move_counts(session, channel_id, sku, count)
+    if found.customer_id:
+        _move_purchases(session, found.plan_key, moved)
     _write_plan(session, found, decision.record)
-    return Changed(decision.record, tuple(left), queued, loads)
+    return Changed(decision.record, tuple(left), counts, loads)
+
+
+def _on_channel(each: Movement, channel_id: str) -> Movement:
+    """Return a movement on its plan's channel, if it moves what is promised."""
+    if each.channel_id or not (each.allocated or each.held):
+        return each
+    return each._replace(channel_id=channel_id)
+
+
+def counts_of(movements: Iterable[Movement]) -> dict[tuple[str, str], Counts]:
+    """Return what movements add to the counts, in the order of (channel, SKU)."""
+    added: dict[tuple[str, str], Counts] = {}
+    for each in movements:
+        units = promised_units(each) if each.channel_id else 0
+        if units or each.queued:
+            key = (each.channel_id, each.sku)
+            before = added.get(key, Counts())
+            added[key] = Counts(before.queued + each.queued, before.promised + units)
+    return {key: counts for key, counts in sorted(added.items()) if any(counts)}
+
+
+def promised_units(each: Movement) -> int:
+    """Return what a movement adds to what is promised: what ships stays promised."""
+    if each.cause is Cause.SHIPPED:
+        return 0
+    return each.allocated + each.held + each.queued
+
+
+def _move_purchases(
+    session: Session, plan_key: int, movements: Iterable[Movement]
+) -> None:
+    lines: dict[str, int] = {}
+    for each in movements:
+        lines[each.line_id] = lines.get(each.line_id, 0) + promised_units(each)
+    for line_id, units in sorted(lines.items()):
+        if units:
+            at = {"at_plan_key": plan_key, "at_line_id": line_id}
+            session.count(_MOVE_PURCHASE, more_units=units, **at)
 
 
 def write_row(session: Session, sku: str, location_key: int, row: StockRow) -> None:
@@ -313,22 +368,16 @@ def write_movement(
         )
 
 
-def move_queue(session: Session, each: Movement) -> None:
-    """Move the balance of a channel's queue."""
-    if each.queued > 0:
-        session.count(
-            _ADD_QUEUE,
-            new_channel_id=each.channel_id,
-            new_sku=each.sku,
-            new_queued=each.queued,
-        )
-    else:
-        session.count(
-            _TAKE_QUEUE,
-            at_channel_id=each.channel_id,
-            at_sku=each.sku,
-            units=each.queued,
-        )
+def move_counts(session: Session, channel_id: str, sku: str, count: Counts) -> None:
+    """Move the counts of a SKU on a channel."""
+    session.count(_MAKE_COUNTS, new_channel_id=channel_id, new_sku=sku)
+    session.count(
+        _MOVE_COUNTS,
+        at_channel_id=channel_id,
+        at_sku=sku,
+        more_queued=count.queued,
+        more_promised=count.promised,
+    )
 
 
 def write_withdrawal(

@@ -1,9 +1,12 @@
 """What a ledger keeps in memory, in step with its commits."""
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from availability.channels import Allocation
+from availability.ledger.change_log import ChangeLog
 from availability.ledger.protocol import CapacityLeft
 from availability.model import (
     Location,
@@ -13,6 +16,8 @@ from availability.model import (
     Sku,
     StockGrid,
 )
+from availability.positions import Changes, Counts, Mark, Positions, counted_by
+from availability.setup import Setup
 
 DAY_SECONDS = 86_400
 """A UTC day, as capacities count it."""
@@ -26,12 +31,15 @@ def utc_day(seconds: float) -> int:
 class Units(NamedTuple):
     """What may still be promised of one record, signed.
 
-    ``left`` is on_hand - allocated - held - withdrawn - safety_stock.
+    ``left`` is on_hand - allocated - held - withdrawn - safety_stock;
+    ``counted_seconds`` since the epoch is when it was counted, 0 if never, None if
+    that did not change.
     """
 
     sku: str
     location_key: int
     left: int
+    counted_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +93,44 @@ class Load:
     units: int = 0
 
 
+Added = Mapping[tuple[str, str], Counts]
+"""What was added to the counts, by (channel, SKU)."""
+
+
+Loads = Mapping[tuple[int, LocationId], Load]
+"""What locations were given, by UTC day."""
+
+
 class Mirror:
-    """Locations, available units, queues and loads, as the last commit left them.
+    """Locations, units, counts, loads and setup, as the last commit left them.
 
     Changed by the thread that holds the writer's lock, read by any: a reader may
-    see a commit a moment late. ``loads`` maps (UTC day, location) to what was
-    given; all days but the last two are dropped.
+    see a commit a moment late. What `positions` returns is of one moment: each
+    commit is taken over by one call, within a lock. ``loads`` maps (UTC day,
+    location) to what was given; all days but the last two are dropped.
     """
 
     def __init__(
         self,
         places: Places,
         units: Iterable[Units],
-        loads: Mapping[tuple[int, LocationId], Load],
-        queued: Mapping[tuple[str, Sku], int],
+        loads: Loads,
+        counts: Added,
         version: int,
+        setup: Setup,
     ) -> None:
         self.places = places
         self.version = version
+        self.setup = setup
         self.grid = StockGrid(places.network, version)
-        self.queued: Mapping[tuple[str, Sku], int] = dict(queued)
+        self._lock = threading.Lock()
+        self._log = ChangeLog()
+        self._counts: dict[str, dict[str, Counts]] = {}
+        self._set_counts(counts)
         self._loads = dict(loads)
         self._load_day = 0
         self._columns = self._columns_of(places)
-        self.set(units, version)
+        self._set(units, version)
 
     @staticmethod
     def _columns_of(places: Places) -> dict[int, tuple[int, bool]]:
@@ -118,49 +140,122 @@ class Mirror:
             for column, each in enumerate(places.network.locations)
         }
 
-    def set(self, units: Iterable[Units], version: int) -> None:
-        """Take over what an import left of the records it changed."""
+    def set(
+        self,
+        units: Iterable[Units],
+        version: int,
+        *,
+        added: Iterable[Added] = (),
+        counts: Added | None = None,
+        loads: Loads | None = None,
+        more_loads: Loads | None = None,
+    ) -> None:
+        """Take over one commit, or several.
+
+        ``units`` are what is left of some records, and when they were counted.
+        ``added`` is added to the counts, ``counts`` replaces those that it names;
+        ``loads`` replaces all loads, ``more_loads`` those that it names.
+        """
+        with self._lock:
+            for each in added:
+                self._add_counts(each)
+            if counts:
+                self._set_counts(counts)
+            if loads is not None:
+                self._loads = dict(loads)
+            if more_loads:
+                self._loads = {**self._loads, **more_loads}
+            self._set(units, version)
+
+    def _set(self, units: Iterable[Units], version: int) -> None:
         grid, columns = self.grid, self._columns
-        for sku, location_key, left in units:
+        touched = []
+        for sku, location_key, left, counted in units:
             column, active = columns[location_key]
-            grid.set(sku, column, left if active and left > 0 else 0)
+            grid.set(sku, column, left if active and left > 0 else 0, counted)
+            touched.append(sku)
+        self._log.add(touched)
         self.version = grid.version = version
 
-    def move(self, places: Places) -> None:
+    def move(self, places: Places, units: Iterable[Units], version: int) -> None:
         """Take over locations that leave the grid's columns as they are."""
-        self.places = places
-        self.grid.network = places.network
-        self.version = self.grid.version = places.network.version
+        with self._lock:
+            self.places = places
+            self.grid.network = places.network
+            self._set(units, version)
+            self._log.add_everything()
+
+    def say(self, setup: Setup, version: int) -> None:
+        """Take over another setup."""
+        with self._lock:
+            self.setup = setup
+            self._log.add_everything()
+            self.version = self.grid.version = version
 
     def take(self, reservations: Iterable[Reservation], day: int, version: int) -> None:
         """Take over what a group of reservations allocated."""
         grid, index = self.grid, self.places.network.index
-        for reservation in reservations:
-            for claim in reservation.claims:
-                grid.take(claim.sku, index[claim.location_id], claim.quantity)
-            if self.places.capped:
-                self._add_load(reservation, day)
-            if reservation.queued:
-                self.add_queued(queued_by(reservation))
-        self.version = grid.version = version
+        with self._lock:
+            for reservation in reservations:
+                for claim in reservation.claims:
+                    grid.take(claim.sku, index[claim.location_id], claim.quantity)
+                self._log.add(claim.sku for claim in reservation.claims)
+                if self.places.capped:
+                    self._add_load(reservation, day)
+                self._add_counts(counted_by(reservation))
+            self.version = grid.version = version
 
-    def add_queued(self, added: Mapping[tuple[str, str], int]) -> None:
-        """Take over what was added to queues; readers have the old or the new map."""
-        queued = dict(self.queued)
-        for (channel_id, sku), units in added.items():
-            key = (channel_id, Sku(sku))
-            queued[key] = queued.get(key, 0) + units
-            if not queued[key]:
-                del queued[key]
-        self.queued = queued
+    def _add_counts(self, added: Added) -> None:
+        for (channel_id, sku), (queued, promised) in added.items():
+            of_sku = self._counts.setdefault(sku, {})
+            before = of_sku.get(channel_id, Counts())
+            after = Counts(before.queued + queued, before.promised + promised)
+            of_sku[channel_id] = after
+            self._log.add((sku,))
 
-    def set_loads(self, loads: Mapping[tuple[int, LocationId], Load]) -> None:
-        """Take over all loads anew."""
-        self._loads = dict(loads)
+    def _set_counts(self, counts: Added) -> None:
+        for (channel_id, sku), count in counts.items():
+            self._counts.setdefault(sku, {})[channel_id] = count
+            self._log.add((sku,))
 
-    def add_loads(self, loads: Mapping[tuple[int, LocationId], Load]) -> None:
-        """Take over some loads; readers have the old or the new map."""
-        self._loads = {**self._loads, **loads}
+    @property
+    def queued(self) -> Mapping[tuple[str, Sku], int]:
+        """What is queued, by (channel, SKU); none are 0."""
+        with self._lock:
+            return {
+                (channel_id, Sku(sku)): count.queued
+                for sku, of_sku in self._counts.items()
+                for channel_id, count in of_sku.items()
+                if count.queued
+            }
+
+    def promised(self, allocation: Allocation) -> int:
+        """Return what the channels of an allocation have promised of its SKU."""
+        of_sku = self._counts.get(allocation.sku, {})
+        counts = (of_sku.get(each, Counts()) for each in allocation.channel_ids)
+        return sum(count.promised for count in counts)
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return what is known of some SKUs, all of one moment."""
+        with self._lock:
+            grid = self.grid
+            rows = [grid.rows.get(sku, -1) for sku in skus]
+            units, counted = grid.read(rows), grid.read_counted(rows)
+            counts = {
+                sku: dict(of_sku) for sku in skus if (of_sku := self._counts.get(sku))
+            }
+            setup, version, network = self.setup, self.version, grid.network
+        # A SKU without a row has read the last one's.
+        missing = [n for n, row in enumerate(rows) if row < 0]
+        if missing:
+            units[missing] = 0
+            counted[missing] = 0
+        return Positions(tuple(skus), network, setup, units, counted, counts, version)
+
+    def changes(self, mark: Mark | None) -> Changes:
+        """Return which SKUs changed since a mark."""
+        with self._lock:
+            return self._log.since(mark)
 
     def _add_load(self, reservation: Reservation, day: int) -> None:
         if day > self._load_day:
@@ -196,13 +291,14 @@ class Mirror:
         return left
 
 
-def queued_by(reservation: Reservation) -> dict[tuple[str, str], int]:
-    """Return what a reservation adds to the queues, by (channel, SKU)."""
-    added: dict[tuple[str, str], int] = {}
+def bought_by(reservation: Reservation) -> dict[str, int]:
+    """Return the units of stock that each line of a reservation is promised."""
+    units: dict[str, int] = {}
+    for claim in reservation.claims:
+        units[claim.line_id] = units.get(claim.line_id, 0) + claim.quantity
     for each in reservation.queued:
-        key = (each.channel_id, each.sku)
-        added[key] = added.get(key, 0) + each.quantity
-    return added
+        units[each.line_id] = units.get(each.line_id, 0) + each.quantity
+    return units
 
 
 def _left(capacity: int | None, load: int) -> int | None:

@@ -16,8 +16,12 @@ transaction runs and in whatever order they commit:
 * ids are the 64 bits that never wrap, and of whole transactions: ids of savepoints
   are in no snapshot, and `pg_current_xact_id` never returns one.
 
-What changes without a movement (a record that comes with nothing in it, a balance
-that an audit repairs) is told in the table ``news`` in the same way.
+What changes without a movement (a record that comes with nothing in it, a count that
+is confirmed, a balance that an audit repairs) is told in the table ``news`` in the
+same way. A transaction that only confirms counts changes no version: it is not among
+those that are told. Confirmations are as many as what is counted, so those older than
+a day are deleted: a process that did not look for so long takes these records for as
+old as it knew them.
 
 Rows are read as they are and not added up, so to read one again would do no harm.
 The snapshot and the rows come of one statement, which sees one moment. A transaction
@@ -38,6 +42,7 @@ from typing import Any, NamedTuple
 from availability.ledger.mirror import Units
 from availability.ledger.postgres_reads import VERSION
 from availability.ledger.postgres_session import PostgresSession
+from availability.positions import Counts
 
 FEED_ROWS = 20_000
 """Most movements one read takes over; beyond that memory is filled anew, which is
@@ -47,7 +52,8 @@ SNAPSHOT = "SELECT pg_current_snapshot()::text"
 
 _NEWS = f"""
 WITH told AS MATERIALIZED (
-  SELECT n.sku, n.location_key, n.xid FROM news n
+  SELECT n.sku, n.location_key, CASE WHEN n.confirmed_ms IS NULL THEN n.xid END AS xid
+  FROM news n
   WHERE n.xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
     AND NOT pg_visible_in_snapshot(n.xid, %(seen)s::pg_snapshot)
   LIMIT {FEED_ROWS + 1}
@@ -61,15 +67,17 @@ WITH told AS MATERIALIZED (
 SELECT pg_current_snapshot()::text,
   pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmin(%(seen)s::pg_snapshot)
     OR EXISTS (SELECT FROM told WHERE sku IS NULL),
-  {VERSION}, network_version,
+  {VERSION}, network_version, setup_version,
   (SELECT count(*) FROM moved),
-  (SELECT array_agg(DISTINCT xid::text::bigint) FROM moved),
+  (SELECT array_agg(DISTINCT xid::text::bigint) FROM moved WHERE xid IS NOT NULL),
   (SELECT json_agg(json_build_array(s.sku, s.location_key,
-      s.on_hand - s.allocated - s.held - s.withdrawn - s.safety_stock))
+      s.on_hand - s.allocated - s.held - s.withdrawn - s.safety_stock,
+      s.counted_ms / 1000))
     FROM (SELECT DISTINCT sku, location_key FROM moved) AS touched
       JOIN stock s ON s.sku = touched.sku AND s.location_key = touched.location_key),
-  (SELECT json_agg(json_build_array(q.channel_id, q.sku, q.queued))
-    FROM (SELECT DISTINCT channel_id, sku FROM moved WHERE channel_id <> '') AS touched
+  (SELECT json_agg(json_build_array(q.channel_id, q.sku, q.queued, q.promised))
+    FROM (SELECT DISTINCT channel_id, sku FROM moved
+      WHERE channel_id <> '' OR location_key IS NULL) AS touched
       JOIN queue q ON q.channel_id = touched.channel_id AND q.sku = touched.sku)
 FROM ledger_version, ledger
 """
@@ -80,31 +88,33 @@ class News(NamedTuple):
 
     ``too_much``: there is more than `FEED_ROWS`, or balances were repaired, or the
     database went back in time (it was restored); and only ``version`` holds. ``xids``
-    are the transactions. ``queued`` are balances by (channel, SKU).
+    are the transactions that changed what is there. ``counts`` are balances by
+    (channel, SKU).
     """
 
     seen: str
     too_much: bool
     version: int
     network: int
+    setup: int
     xids: frozenset[int]
     units: list[Units]
-    queued: dict[tuple[str, str], int]
+    counts: dict[tuple[str, str], Counts]
 
 
 def read_news(session: PostgresSession, seen: str) -> News:
     """Read what was committed since ``seen``: one statement, one moment."""
-    ((now, back, version, network, count, xids, units, queued),) = session.run(
-        _NEWS, {"seen": seen}
-    )
+    (row,) = session.run(_NEWS, {"seen": seen})
+    now, back, version, network, setup, count, xids, units, counts = row
     return News(
         now,
         back or count > FEED_ROWS,
         version,
         network,
+        setup,
         frozenset(xids or ()),
         [Units(*row) for row in _rows(units)],
-        {(channel, sku): balance for channel, sku, balance in _rows(queued)},
+        {(channel_id, sku): Counts(*both) for channel_id, sku, *both in _rows(counts)},
     )
 
 

@@ -1,11 +1,20 @@
 """Stock imports in PostgreSQL: a few statements over all changes.
 
-Records that are new are created first and empty, then every row that can change is
-locked, both in the order of all writers. What is read after that stays as it is
-until the commit.
+Records that are new are created first, empty and uncounted, then every row that can
+change is locked, both in the order of all writers. What is read after that stays as
+it is until the commit.
 """
 
-from availability.ledger.judge import Imported, Judged, left_out_of_range, refusal
+from itertools import repeat
+
+from availability.ledger.judge import (
+    Drop,
+    Imported,
+    Judged,
+    check_drop,
+    left_out_of_range,
+    refusal,
+)
 from availability.ledger.mirror import Units
 from availability.ledger.postgres_session import PostgresSession
 from availability.ledger.protocol import MAX_VIOLATIONS
@@ -31,12 +40,6 @@ CREATE TEMP TABLE IF NOT EXISTS import_counted (
 ) ON COMMIT DELETE ROWS
 """,
     """
-CREATE TEMP TABLE IF NOT EXISTS import_fresh (
-  sku text COLLATE "C" NOT NULL,
-  location_key bigint NOT NULL
-) ON COMMIT DELETE ROWS
-""",
-    """
 CREATE TEMP TABLE IF NOT EXISTS import_change (
   sku text COLLATE "C" NOT NULL,
   location_key bigint NOT NULL,
@@ -58,7 +61,7 @@ CREATE TEMP TABLE IF NOT EXISTS import_total (
   withdrawn bigint NOT NULL,
   safety_stock bigint NOT NULL,
   safety_moved bigint NOT NULL,
-  differs boolean NOT NULL  -- from what the stock is
+  differs boolean NOT NULL  -- from what the stock is, or was never counted
 ) ON COMMIT DELETE ROWS
 """,
 )
@@ -76,16 +79,13 @@ SELECT * FROM unnest(%(keys)b::bigint[], %(zones)b::text[])
 """
 
 _CREATE_STOCK = """
-WITH made AS (
-  INSERT INTO stock (sku, location_key, on_hand, allocated, held, withdrawn,
-    safety_stock, deficit)
-  SELECT sku, location_key, 0, 0, 0, 0, 0, 0
-  FROM (SELECT DISTINCT sku, location_key FROM import_named) AS named
-    JOIN location USING (location_key)
-  ORDER BY sku, location_id
-  ON CONFLICT DO NOTHING RETURNING sku, location_key
-)
-INSERT INTO import_fresh SELECT sku, location_key FROM made
+INSERT INTO stock (sku, location_key, on_hand, allocated, held, withdrawn,
+  safety_stock, deficit, counted_ms)
+SELECT sku, location_key, 0, 0, 0, 0, 0, 0, 0
+FROM (SELECT DISTINCT sku, location_key FROM import_named) AS named
+  JOIN location USING (location_key)
+ORDER BY sku, location_id
+ON CONFLICT DO NOTHING
 """
 
 _LOCK_NAMED = """
@@ -146,13 +146,24 @@ WHERE was > 0 AND NOT EXISTS (
     AND n.location_key = rest.location_key AND n.zone_id = rest.zone_id)
 """
 
+_DELETE_ZONES = """
+INSERT INTO import_change
+SELECT z.sku, z.location_key, z.zone_id, NULL,
+  CASE WHEN c.zone_id IS NULL THEN 0 ELSE 1 END, z.on_hand, 0, NULL
+FROM import_named n
+  JOIN zone_stock z ON z.sku = n.sku AND z.location_key = n.location_key
+  LEFT JOIN import_counted c
+    ON c.location_key = z.location_key AND c.zone_id = z.zone_id
+WHERE z.on_hand > 0
+"""
+
 _ADD_UP = """
 INSERT INTO import_total
 SELECT c.sku, c.location_key, c.position, stock.on_hand + c.moved,
   stock.allocated + stock.held, stock.withdrawn,
   coalesce(c.safety_stock, stock.safety_stock),
   coalesce(c.safety_stock - stock.safety_stock, 0),
-  fresh.sku IS NOT NULL OR c.moves
+  (stock.counted_ms > 0) <> %(counts)s::boolean OR c.moves
     OR coalesce(c.safety_stock <> stock.safety_stock, false)
 FROM (
   SELECT sku, location_key, min(position) AS position,
@@ -160,7 +171,27 @@ FROM (
     max(safety_stock) AS safety_stock
   FROM import_change GROUP BY sku, location_key
 ) AS c JOIN stock USING (sku, location_key)
-  LEFT JOIN import_fresh AS fresh USING (sku, location_key)
+"""
+
+# A snapshot says of these that they are still not there.
+_CONFIRM_THE_REST = """
+INSERT INTO import_total
+SELECT sku, location_key, NULL, on_hand, allocated + held, withdrawn, safety_stock, 0,
+  false
+FROM stock
+WHERE location_key IN (SELECT location_key FROM import_named) AND counted_ms > 0
+  AND NOT EXISTS (SELECT FROM import_total t WHERE t.sku = stock.sku
+    AND t.location_key = stock.location_key)
+"""
+
+# To delete what is not known changes nothing.
+_KEEP_KNOWN = "DELETE FROM import_total WHERE NOT differs"
+
+_DROP = """
+SELECT count(*) FILTER (WHERE t.on_hand = 0), count(*),
+  coalesce(sum(greatest(0, stock.on_hand - t.on_hand)), 0)::bigint,
+  coalesce(sum(stock.on_hand), 0)::bigint
+FROM import_total t JOIN stock USING (sku, location_key) WHERE stock.on_hand > 0
 """
 
 _OUT_OF_RANGE = """
@@ -174,9 +205,9 @@ SELECT position, min(units) FROM (
 
 _APPLY = """
 UPDATE stock SET on_hand = t.on_hand, safety_stock = t.safety_stock,
-  deficit = greatest(0, t.promised - t.on_hand)
+  deficit = greatest(0, t.promised - t.on_hand), counted_ms = %(counted_ms)s::bigint
 FROM import_total t
-WHERE stock.sku = t.sku AND stock.location_key = t.location_key AND t.differs
+WHERE stock.sku = t.sku AND stock.location_key = t.location_key
 """
 
 _APPLY_ZONES = """
@@ -203,46 +234,64 @@ FROM (
 ORDER BY sku, location_key, zone_id
 """
 
-# A record that is there now, and empty: nothing moved, but others must hear of it.
+# A record that is there now and empty, or was counted again: nothing moved, but others
+# must hear of it.
 _TELL = """
-INSERT INTO news (sku, location_key)
-SELECT sku, location_key FROM import_total t
-WHERE differs AND safety_moved = 0 AND NOT EXISTS (
+INSERT INTO news (sku, location_key, confirmed_ms)
+SELECT sku, location_key, CASE WHEN NOT differs THEN %(now_ms)s::bigint END
+FROM import_total t
+WHERE safety_moved = 0 AND NOT EXISTS (
   SELECT FROM import_change c WHERE c.sku = t.sku
     AND c.location_key = t.location_key AND c.becomes <> c.was)
 """
 
+CONFIRMED_SECONDS = 86_400
+"""How long a confirmed count is told to the other processes."""
+
+# More than are written, so they do not pile up; what another deletes is let be.
+_FORGET = """
+DELETE FROM news WHERE news_key IN (
+  SELECT news_key FROM news WHERE confirmed_ms < %(before_ms)s::bigint
+  ORDER BY confirmed_ms LIMIT 2 * (SELECT count(*) FROM import_total)
+  FOR UPDATE SKIP LOCKED)
+"""
+
 _COUNT = """
-SELECT count(*) FILTER (WHERE position IS NOT NULL),
-  count(*) FILTER (WHERE position IS NULL),
-  array_agg(sku), array_agg(location_key),
+SELECT count(*) FILTER (WHERE differs AND position IS NOT NULL),
+  count(*) FILTER (WHERE differs AND position IS NULL)
+FROM import_total
+"""
+
+_UNITS = """
+SELECT array_agg(sku), array_agg(location_key),
   array_agg(on_hand - promised - withdrawn - safety_stock)
-FROM import_total WHERE differs
+FROM import_total
 """
 
 
 def import_stock(
-    session: PostgresSession, judged: Judged, now_ms: int, reference: str
+    session: PostgresSession,
+    judged: Judged,
+    now_ms: int,
+    reference: str,
+    *,
+    dry_run: bool = False,
 ) -> Imported:
-    """Write an import within the caller's transaction.
+    """Write an import within the caller's transaction, or only say what it would do.
 
     Raises
     ------
     InvalidChange
         Every violation, up to `MAX_VIOLATIONS`, in the order of the changes.
+    SnapshotDrops
+        A snapshot would take away more than its guard allows.
     """
     for statement in _CREATE:
         session.run(statement)
+    if dry_run:
+        session.run("SAVEPOINT dry_run")
     _fill(session, judged)
-    session.run(_CREATE_STOCK)
-    snapshot = judged.mode is ImportMode.SNAPSHOT
-    session.run(_LOCK_PLACES if snapshot else _LOCK_NAMED)
-    session.run(_COMPUTE, {"delta": judged.mode is ImportMode.DELTA})
-    if snapshot:
-        session.run(_ZERO_THE_REST)
-    session.run("ANALYZE import_change")
-    session.run(_ADD_UP)
-    session.run("ANALYZE import_total")
+    _lay_out(session, judged)
     limits = {"most": MAX_STOCK_UNITS, "limit": MAX_VIOLATIONS}
     found = [
         (position, units) for position, units in session.run(_OUT_OF_RANGE, limits)
@@ -250,13 +299,52 @@ def import_stock(
     breaches = judged.breaches + left_out_of_range(found)
     if breaches:
         raise refusal(breaches)
-    session.run(_APPLY)
+    drop = Drop()
+    if judged.mode is ImportMode.SNAPSHOT:
+        drop = Drop(*session.run(_DROP)[0])
+        check_drop(drop, judged.max_drop_permille)
+    ((changed, zeroed),) = session.run(_COUNT)
+    if dry_run:
+        # Also the records that were created, and their locks.
+        session.run("ROLLBACK TO SAVEPOINT dry_run")
+        return Imported(changed, zeroed, drop, [])
+    counted_ms = now_ms if judged.counts else 0
+    units = _write(session, counted_ms, now_ms, reference)
+    return Imported(changed, zeroed, drop, units)
+
+
+def _lay_out(session: PostgresSession, judged: Judged) -> None:
+    """Lock the records and fill the temporary tables; no balance is written."""
+    snapshot = judged.mode is ImportMode.SNAPSHOT
+    if judged.counts:
+        session.run(_CREATE_STOCK)
+    session.run(_LOCK_PLACES if snapshot else _LOCK_NAMED)
+    session.run(_COMPUTE, {"delta": judged.mode is ImportMode.DELTA})
+    if snapshot:
+        session.run(_ZERO_THE_REST)
+    elif not judged.counts:
+        session.run(_DELETE_ZONES)
+    session.run("ANALYZE import_change")
+    session.run(_ADD_UP, {"counts": judged.counts})
+    session.run("ANALYZE import_total")
+    if snapshot:
+        session.run(_CONFIRM_THE_REST)
+    elif not judged.counts:
+        session.run(_KEEP_KNOWN)
+
+
+def _write(
+    session: PostgresSession, counted_ms: int, now_ms: int, reference: str
+) -> list[Units]:
+    """Write what was laid out; return what it leaves of each record."""
+    session.run(_APPLY, {"counted_ms": counted_ms})
     session.run(_APPLY_ZONES)
     session.run(_RECORD, {"now_ms": now_ms, "reference": reference})
-    session.run(_TELL)
-    ((changed, zeroed, skus, keys, left),) = session.run(_COUNT)
-    units = list(map(Units, skus or (), keys or (), left or ()))
-    return Imported(changed, zeroed, units)
+    session.run(_FORGET, {"before_ms": now_ms - CONFIRMED_SECONDS * 1_000})
+    session.run(_TELL, {"now_ms": now_ms})
+    ((skus, keys, left),) = session.run(_UNITS)
+    counted = repeat(counted_ms // 1_000)
+    return list(map(Units, skus or (), keys or (), left or (), counted))
 
 
 def _fill(session: PostgresSession, judged: Judged) -> None:

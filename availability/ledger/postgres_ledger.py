@@ -6,6 +6,7 @@ those of others; nothing is promised from memory.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.audit import repair_drifts
@@ -13,9 +14,13 @@ from availability.ledger.changes import change
 from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.judge import judge
 from availability.ledger.locations import check_locations
-from availability.ledger.mirror import Units, queued_by
 from availability.ledger.postgres_import import import_stock
-from availability.ledger.postgres_reads import read_places, write_locations
+from availability.ledger.postgres_reads import (
+    read_places,
+    read_promised,
+    read_setup,
+    write_locations,
+)
 from availability.ledger.postgres_reserve import (
     RESERVE,
     Outcome,
@@ -34,6 +39,7 @@ from availability.ledger.protocol import (
     version_to_json,
 )
 from availability.ledger.records import first_reply, milliseconds, store_reply
+from availability.ledger.setup_items import SetupDraft
 from availability.ledger.sweeps import sweep
 from availability.ledger.withdrawals import check_withdrawals, put_withdrawals
 from availability.ledger.zones import rezone
@@ -47,6 +53,7 @@ from availability.model import (
     Reservation,
     StockChange,
 )
+from availability.positions import counted_by
 from availability.reservations import (
     AuditReport,
     Command,
@@ -55,9 +62,11 @@ from availability.reservations import (
     Swept,
     Withdrawals,
 )
+from availability.setup import SetupChange, SetupResult
 
 _SHARE_NETWORK = "SELECT network_version FROM ledger FOR SHARE"
 _LOCK_NETWORK = "SELECT network_version FROM ledger FOR UPDATE"
+_SET_SETUP = "UPDATE ledger SET version = %(version)s, setup_version = %(version)s"
 _SET_NETWORK = """
 UPDATE ledger SET version = %(version)s, network_version = %(version)s
 """
@@ -125,8 +134,7 @@ class PostgresLedger(PostgresWriter):
             def follow() -> None:
                 mirror = self._memory.mirror
                 if places.same_columns(mirror.places):
-                    mirror.move(places)
-                    mirror.set(left, version)
+                    mirror.move(places, left, version)
                 else:
                     self._memory.reload(version)
 
@@ -134,20 +142,77 @@ class PostgresLedger(PostgresWriter):
 
         return self._answer(request, work)
 
+    def put_setup(
+        self,
+        change: SetupChange,
+        locations: Sequence[Location] = (),
+        request: Request = Request(),
+        encode: Callable[[SetupResult], bytes] = SetupResult.to_json,
+        *,
+        dry_run: bool = False,
+    ) -> bytes:
+        """Change what is said about selling; see `Ledger.put_setup`."""
+        check_locations(locations)
+        request = Request() if dry_run else request
+
+        def work(session: PostgresSession, now: float) -> Done[bytes]:
+            reply = first_reply(session, request)
+            if reply is not None:
+                return Done(reply)
+            session.run(_LOCK_NETWORK)
+            before, setup = read_places(session), read_setup(session)
+            moved = [x for x in locations if before.locations.get(x.location_id) != x]
+            network = before.with_put(moved, before.network.version + 1).network
+            counts = read_promised(session, change, setup)
+            draft = SetupDraft(setup, change, network, counts)
+            changes = bool(moved) or draft.changes
+            if dry_run or not changes:
+                version = self._memory.mirror.version
+                reply = encode(draft.result(locations, before.locations, version))
+                store_reply(session, request, now, reply)
+                return Done(reply)
+            ((drawn, xid),) = session.run(DRAW)
+            version = self._memory.next_version(drawn)
+            reply = encode(draft.result(locations, before.locations, version))
+            store_reply(session, request, now, reply)
+            if draft.changes:
+                draft.write(session, drawn)
+                session.run(_SET_SETUP, {"version": drawn})
+            if moved:
+                rezone(session, locations, before, now)
+                write_locations(session, moved, before.with_put(moved, drawn))
+                session.run(_SET_NETWORK, {"version": drawn})
+
+            def follow() -> None:
+                if moved:
+                    self._memory.reload(version)
+                else:
+                    mirror = self._memory.mirror
+                    mirror.say(replace(draft.after, version=drawn), version)
+
+            return Done(reply, xid, follow)
+
+        return self._answer(request, work, LONG_SECONDS)
+
     def import_stock(
         self,
         mode: ImportMode,
         changes: Sequence[StockChange],
         request: Request = Request(),
         encode: Callable[[ImportResult], bytes] = ImportResult.to_json,
+        *,
+        dry_run: bool = False,
+        max_drop_permille: int | None = None,
     ) -> bytes:
         """Set or change what is on hand; see `Ledger.import_stock`."""
         # First: what was right when it was answered may not be any more.
+        request = Request() if dry_run else request
         reply = self.replay(request)
         if reply is not None:
             return reply
         self.refresh()  # another process may have put the locations a moment ago
-        judged = judge(mode, changes, self._memory.current().places)
+        places = self._memory.current().places
+        judged = judge(mode, changes, places, max_drop_permille)
 
         def work(session: PostgresSession, now: float) -> Done[bytes]:
             reply = first_reply(session, request)
@@ -156,13 +221,20 @@ class PostgresLedger(PostgresWriter):
             ((network,),) = session.run(_SHARE_NETWORK)  # no zone opens or closes now
             fair = judged
             if fair.zones_of != network:
-                fair = judge(mode, changes, read_places(session))
-            done = import_stock(session, fair, milliseconds(now), request.request_id)
-            units = [Units(*each) for each in done.units]
-            version, xid = self._drawn(session, bool(units))
-            result = ImportResult(done.changed_count, done.zeroed_count, version)
-            reply = encode(result)
+                fair = judge(mode, changes, read_places(session), max_drop_permille)
+            done = import_stock(
+                session,
+                fair,
+                milliseconds(now),
+                request.request_id,
+                dry_run=dry_run,
+            )
+            version, xid = self._drawn(session, done.changes and not dry_run)
+            reply = encode(done.result(version))
+            if dry_run:
+                return Done(reply)
             store_reply(session, request, now, reply)
+            units = done.units
             return Done(reply, xid, lambda: self._take_over(units, version, network))
 
         return self._answer(request, work, LONG_SECONDS)
@@ -207,12 +279,13 @@ class PostgresLedger(PostgresWriter):
                 memory.committed(done.xid)
 
             def follow() -> None:
-                if done.loads:
-                    mirror.add_loads(done.loads)
-                for each in done.stored:
-                    if each.queued:
-                        mirror.add_queued(queued_by(each))
-                self._take_over(done.units, version, done.network)
+                self._take_over(
+                    done.units,
+                    version,
+                    done.network,
+                    added=[counted_by(each) for each in done.stored],
+                    more_loads=done.loads,
+                )
 
             memory.follow(follow)
         return done.outcomes

@@ -7,9 +7,9 @@ from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.mirror import Mirror, utc_day
 from availability.ledger.postgres import Database
 from availability.ledger.postgres_feed import SNAPSHOT, read_news
-from availability.ledger.postgres_reads import load_mirror, read_loads
+from availability.ledger.postgres_reads import load_mirror, read_loads, read_setup
 from availability.ledger.postgres_session import LONG_SECONDS
-from availability.model import Clock, Sku
+from availability.model import Clock
 
 MAX_OWN = 100_000
 """Most transactions of this process that are told from others' at the next look."""
@@ -102,18 +102,15 @@ class Memory:
                 loads = read_loads(session, mirror.places, today)
         moved = news.network != mirror.places.network.version
         version = mirror.version
-        if moved or news.too_much or news.xids - self._own:
+        said = news.setup != mirror.setup.version
+        if moved or said or news.too_much or news.xids - self._own:
             version = max(news.version, version + 1)
         if moved or news.too_much:
             self.reload(version)
             return
-        if loads is not None:
-            mirror.set_loads(loads)
-        if news.queued:
-            queued = dict(mirror.queued)
-            for (channel_id, sku), units in news.queued.items():
-                queued[channel_id, Sku(sku)] = units
-            mirror.queued = {key: units for key, units in queued.items() if units}
-        mirror.set(news.units, version)
+        if said:
+            with self._database.snapshot(LONG_SECONDS) as session:
+                mirror.say(read_setup(session), version)
+        mirror.set(news.units, version, counts=news.counts, loads=loads)
         self._seen = news.seen
         self._own.clear()

@@ -1,12 +1,16 @@
 """What is read from PostgreSQL: locations, pages of stock, and all of memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from availability.channels import Allocation
 from availability.ledger.locations import body_of, location_of
 from availability.ledger.mirror import Load, Mirror, Places, Units
 from availability.ledger.postgres_session import PostgresSession
 from availability.ledger.protocol import StockCursor, StockPage
+from availability.ledger.setup_items import setup_of
 from availability.model import Location, LocationId, Sku, StockRecord
+from availability.positions import Counts
+from availability.setup import Setup, SetupChange
 
 VERSION = "CASE WHEN is_called THEN last_value ELSE 0 END"
 """What the last commit that changed something drew from ``ledger_version``."""
@@ -25,7 +29,8 @@ ON CONFLICT (location_key) DO UPDATE SET rank = excluded.rank, body = excluded.b
 # One array a column, and not a row of Python each.
 _UNITS = """
 SELECT array_agg(sku), array_agg(location_key),
-  array_agg(on_hand - allocated - held - withdrawn - safety_stock)
+  array_agg(on_hand - allocated - held - withdrawn - safety_stock),
+  array_agg(counted_ms / 1000)
 FROM (SELECT * FROM stock WHERE (sku, location_key) > (%(sku)s, %(key)s::bigint)
   ORDER BY sku, location_key LIMIT %(limit)s::bigint) AS stock
 """
@@ -33,14 +38,22 @@ FROM (SELECT * FROM stock WHERE (sku, location_key) > (%(sku)s, %(key)s::bigint)
 LOAD_ROWS = 50_000
 """Stock rows read at once when memory is filled."""
 
-_QUEUED = "SELECT channel_id, sku, queued FROM queue WHERE queued > 0"
+_COUNTS = "SELECT channel_id, sku, queued, promised FROM queue"
+
+_PROMISED = """
+SELECT channel_id, sku, promised FROM queue WHERE sku = ANY (%(skus)s::text[])
+ORDER BY channel_id, sku FOR SHARE
+"""
+
+_SETUP = "SELECT kind, item_key, body FROM setup_item ORDER BY number"
 
 _LOADS = """
 SELECT day, location_key, orders, units FROM location_load WHERE day >= %(day)s
 """
 
 _PAGE = """
-SELECT location_id, sku, on_hand, allocated, safety_stock, held, withdrawn
+SELECT location_id, sku, on_hand, allocated, safety_stock, held, withdrawn,
+  counted_ms / 1000
 FROM stock JOIN location USING (location_key)
 WHERE {skus} {locations} sku >= %(sku)s
   AND (sku > %(sku)s OR (rank, location_key) > (%(rank)s::bigint, %(key)s::bigint))
@@ -88,19 +101,45 @@ def load_mirror(session: PostgresSession, today: int) -> Mirror:
     """Read everything that memory holds; within one snapshot."""
     places = read_places(session)
     ((version, _),) = session.run(_LEDGER)
-    queued = {
-        (channel, Sku(sku)): units for channel, sku, units in session.run(_QUEUED)
+    counts = {
+        (channel_id, sku): Counts(*units)
+        for channel_id, sku, *units in session.run(_COUNTS)
     }
     loads = read_loads(session, places, today)
-    mirror = Mirror(places, (), loads, queued, version)
+    mirror = Mirror(places, (), loads, counts, version, read_setup(session))
     last: tuple[str, int] = ("", 0)
     while True:
         values = {"sku": last[0], "key": last[1], "limit": LOAD_ROWS}
-        ((skus, keys, left),) = session.run(_UNITS, values)
+        ((skus, keys, left, counted),) = session.run(_UNITS, values)
         if skus is None:
             return mirror
-        mirror.set(map(Units, skus, keys, left), version)
+        mirror.set(map(Units, skus, keys, left, counted), version)
         last = (skus[-1], keys[-1])
+
+
+def read_setup(session: PostgresSession) -> Setup:
+    """Return what is said about selling, as this transaction sees it."""
+    ((version,),) = session.run("SELECT setup_version FROM ledger")
+    return setup_of(session.run(_SETUP), version)
+
+
+def read_promised(
+    session: PostgresSession, change: SetupChange, setup: Setup
+) -> Callable[[Allocation], int]:
+    """Read what was promised of the SKUs whose allocations a change names.
+
+    The counts stay as they are until the transaction ends.
+    """
+    named = [
+        *change.allocations.values(),
+        *map(setup.allocations.get, change.allocations),
+    ]
+    skus = sorted({each.sku for each in named if each is not None})
+    rows = session.run(_PROMISED, {"skus": skus}) if skus else []
+    promised = {(channel_id, sku): units for channel_id, sku, units in rows}
+    return lambda each: sum(
+        promised.get((channel_id, each.sku), 0) for channel_id in each.channel_ids
+    )
 
 
 def read_loads(

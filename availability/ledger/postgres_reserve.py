@@ -10,13 +10,21 @@ from typing import Any
 
 from availability.errors import (
     AvailabilityError,
+    CustomerLimitReached,
     OrderAlreadyRouted,
     RequestReused,
     StockConflict,
     StoreUnavailable,
 )
-from availability.ledger.mirror import Load, Units
-from availability.model import MAX_STOCK_UNITS, Claim, LocationId, Reservation
+from availability.ledger.mirror import Load, Units, bought_by
+from availability.model import (
+    MAX_STOCK_UNITS,
+    Claim,
+    LocationId,
+    Purchase,
+    Reservation,
+)
+from availability.positions import counted_by
 
 _TYPES = {
     "plan_ids": "text[]",
@@ -41,6 +49,27 @@ _TYPES = {
     "queued_skus": "text[]",
     "queued_lines": "text[]",
     "queued_units": "bigint[]",
+    "channels": "text[]",
+    "customers": "text[]",
+    "count_channels": "text[]",
+    "count_skus": "text[]",
+    "add_firsts": "bigint[]",
+    "add_counts": "bigint[]",
+    "add_queued": "bigint[]",
+    "add_promised": "bigint[]",
+    "guard_firsts": "bigint[]",
+    "guard_most": "bigint[]",
+    "guard_queued": "boolean[]",
+    "guard_count_firsts": "bigint[]",
+    "guard_counts": "bigint[]",
+    "buy_firsts": "bigint[]",
+    "buy_plans": "bigint[]",
+    "buy_lines": "text[]",
+    "buy_skus": "text[]",
+    "buy_sizes": "bigint[]",
+    "buy_units": "bigint[]",
+    "buy_most": "bigint[]",
+    "buy_seconds": "bigint[]",
 }
 
 # Binary: what a plan was made from is kilobytes, and text would double it.
@@ -75,10 +104,11 @@ class Outcome:
         (kinds, live, replies, failed, keys, lefts, caps, orders, units) = row[:9]
         today, version, xid, network = row[9:]
         claims = [claim for each in reservations for claim in each.claims]
+        buys = [each for every in reservations for each in _purchases(every)]
         places = dict(zip(keys or (), values["row_locations"], strict=True))
         return cls(
             [
-                _outcome(each, kinds[n], live[n], replies[n], claims, failed[n])
+                _outcome(each, kinds[n], live[n], replies[n], claims, buys, failed[n])
                 for n, each in enumerate(reservations)
             ],
             [
@@ -111,6 +141,7 @@ def _outcome(
     live: str,
     reply: bytes,
     claims: Sequence[Claim],
+    buys: Sequence[Purchase],
     failed: int | None,
 ) -> bytes | AvailabilityError:
     """Return what `reserve` would have returned or raised."""
@@ -125,6 +156,11 @@ def _outcome(
             return OrderAlreadyRouted(each.order_id, live)
         case "refused":
             return StoreUnavailable(f"there is a plan {each.plan_id!r} already")
+        case "guarded":
+            return StockConflict(f"others took what plan {each.plan_id!r} wanted")
+        case "bought":
+            buy = buys[(failed or 1) - 1]
+            return CustomerLimitReached(buy.line_id, buy.sku, buy.max_units or 0)
     claim = claims[(failed or 1) - 1]
     at = f"{claim.location_id!r}"
     if kind == "full":
@@ -143,6 +179,9 @@ def check_text(each: Reservation) -> None:
     if not each.plan_id:
         raise ValueError("plan_id must not be empty")
     names = [each.plan_id, each.order_id, each.request.request_id]
+    names += [each.channel_id, each.customer_id]
+    for buy in each.purchases:
+        names += [buy.line_id, buy.sku]
     for claim in each.claims:
         names += [claim.location_id, claim.sku, claim.line_id]
     for queued in each.queued:
@@ -196,7 +235,59 @@ def arguments(
             values["queued_lines"].append(queued.line_id)
             values["queued_units"].append(queued.quantity)
     values["claim_firsts"].append(len(values["claim_rows"]) + 1)
+    _add_counts(values, reservations)
+    _add_purchases(values, reservations)
     return values
+
+
+def _add_counts(values: dict[str, Any], reservations: Sequence[Reservation]) -> None:
+    """Add what the plans add to the channels' counts, and what guards these."""
+    added = [counted_by(each) for each in reservations]
+    wanted = {at for each in added for at in each}
+    for every in reservations:
+        wanted.update((c, each.sku) for each in every.guards for c in each.channel_ids)
+    rows = sorted(wanted)
+    number = {row: n for n, row in enumerate(rows, start=1)}
+    values["count_channels"] = [channel_id for channel_id, _ in rows]
+    values["count_skus"] = [sku for _, sku in rows]
+    for every, counts in zip(reservations, added, strict=True):
+        values["channels"].append(every.channel_id)
+        values["customers"].append(every.customer_id)
+        values["add_firsts"].append(len(values["add_counts"]) + 1)
+        for at, count in counts.items():
+            values["add_counts"].append(number[at])
+            values["add_queued"].append(count.queued)
+            values["add_promised"].append(count.promised)
+        values["guard_firsts"].append(len(values["guard_most"]) + 1)
+        for each in every.guards:
+            values["guard_most"].append(each.most_units)
+            values["guard_queued"].append(each.queued)
+            values["guard_count_firsts"].append(len(values["guard_counts"]) + 1)
+            values["guard_counts"] += [number[c, each.sku] for c in each.channel_ids]
+    values["add_firsts"].append(len(values["add_counts"]) + 1)
+    values["guard_firsts"].append(len(values["guard_most"]) + 1)
+    values["guard_count_firsts"].append(len(values["guard_counts"]) + 1)
+
+
+def _add_purchases(values: dict[str, Any], reservations: Sequence[Reservation]) -> None:
+    """Add what the customers buy."""
+    for n, every in enumerate(reservations, start=1):
+        values["buy_firsts"].append(len(values["buy_plans"]) + 1)
+        bought = bought_by(every) if every.customer_id else {}
+        for each in _purchases(every):
+            values["buy_plans"].append(n)
+            values["buy_lines"].append(each.line_id)
+            values["buy_skus"].append(each.sku)
+            values["buy_sizes"].append(each.size_units)
+            values["buy_units"].append(bought.get(each.line_id, 0))
+            values["buy_most"].append(each.max_units)
+            values["buy_seconds"].append(each.window_seconds)
+    values["buy_firsts"].append(len(values["buy_plans"]) + 1)
+
+
+def _purchases(each: Reservation) -> tuple[Purchase, ...]:
+    """Return what counts against a customer; nobody's purchases do not."""
+    return each.purchases if each.customer_id else ()
 
 
 def _same(names: Iterable[Hashable]) -> list[int]:

@@ -8,8 +8,14 @@
 -- breaks a unique index; then all is decided again, with that one in sight.
 --
 -- Arrays are parallel: plan_* by plan, row_* by distinct (SKU, location), claim_* by
--- claim, queued_* by queued line. claim_plans, claim_rows and queued_plans are
--- numbers from 1; same_* the last plan before with the same id, or 0.
+-- claim, queued_* by queued line, count_* by distinct (channel, SKU), in this order;
+-- add_* by what a plan adds to a count, guard_* by guard, buy_* by purchase. What ends
+-- in _plans, _rows or _counts, and *_firsts, are numbers from 1; same_* the last plan
+-- before with the same id, or 0.
+--
+-- Every count of the group, and every count that one of its guards adds up, is locked
+-- after the stock: so what a guard allows is judged while nobody else can promise. A
+-- customer whose purchases are limited is locked before anything.
 CREATE OR REPLACE FUNCTION reserve_group(
   plan_ids text[], order_ids text[], bodies bytea[], replies bytea[],
   request_ids text[], digests bytea[], holds bigint[],
@@ -19,6 +25,13 @@ CREATE OR REPLACE FUNCTION reserve_group(
   claim_lines text[], claim_units bigint[],
   queued_plans bigint[], queued_channels text[], queued_skus text[],
   queued_lines text[], queued_units bigint[],
+  channels text[], customers text[],
+  count_channels text[], count_skus text[],
+  add_firsts bigint[], add_counts bigint[], add_queued bigint[], add_promised bigint[],
+  guard_firsts bigint[], guard_most bigint[], guard_queued boolean[],
+  guard_count_firsts bigint[], guard_counts bigint[],
+  buy_firsts bigint[], buy_plans bigint[], buy_lines text[], buy_skus text[],
+  buy_sizes bigint[], buy_units bigint[], buy_most bigint[], buy_seconds bigint[],
   now_ms bigint,
   OUT outcomes text[], OUT live_plans text[], OUT old_replies bytea[],
   OUT failed_claims bigint[],
@@ -51,6 +64,12 @@ DECLARE
   load_plans bigint[];   -- of plan_load, in parallel
   load_caps bigint[];
   load_needs bigint[];
+  old_queued bigint[];   -- by count: as it is, and with what is stored of the group
+  old_promised bigint[];
+  new_queued bigint[];
+  new_promised bigint[];
+  total bigint;
+  counted boolean;
   old_digests bytea[];
   taken boolean[];
   stored boolean[];
@@ -61,6 +80,14 @@ DECLARE
   r bigint;
   c bigint;
 BEGIN
+  IF array_remove(buy_most, NULL) <> '{}' THEN
+    PERFORM pg_advisory_xact_lock(limited.hash) FROM (
+      SELECT DISTINCT hashtextextended(customers[b.i], 0) AS hash
+      FROM unnest(buy_plans, buy_most) AS b(i, most) WHERE b.most IS NOT NULL
+      ORDER BY 1
+    ) AS limited;
+  END IF;
+
   SELECT array_agg(l.location_key ORDER BY wanted.n),
     array_agg(coalesce((l.fields ->> 'active')::boolean, false) ORDER BY wanted.n),
     array_agg((l.fields ->> 'capacity_orders')::bigint ORDER BY wanted.n),
@@ -108,9 +135,26 @@ BEGIN
     INTO old_orders, old_units FROM held;
   END IF;
 
+  IF cardinality(count_skus) > 0 THEN
+    INSERT INTO queue (channel_id, sku, queued, promised)
+    SELECT k.channel, k.sku, 0, 0
+    FROM unnest(count_channels, count_skus) WITH ORDINALITY AS k(channel, sku, n)
+    ORDER BY k.n ON CONFLICT DO NOTHING;
+    WITH held AS MATERIALIZED (
+      SELECT k.n, q.queued, q.promised
+      FROM unnest(count_channels, count_skus) WITH ORDINALITY AS k(channel, sku, n)
+        JOIN queue q ON q.channel_id = k.channel AND q.sku = k.sku
+      ORDER BY k.n FOR NO KEY UPDATE OF q
+    )
+    SELECT array_agg(held.queued ORDER BY n), array_agg(held.promised ORDER BY n)
+    INTO old_queued, old_promised FROM held;
+  END IF;
+
   FOR attempt IN 1 .. 3 LOOP
     BEGIN
       lefts := units;
+      new_queued := old_queued;
+      new_promised := old_promised;
       load_orders := old_orders;
       load_units := old_units;
       load_plans := '{}';
@@ -198,6 +242,46 @@ BEGIN
           IF outcome IS NULL AND taken[i] THEN
             outcome := 'refused';
           END IF;
+          counted := outcome IS NULL;
+          IF counted THEN
+            FOR k IN add_firsts[i] .. add_firsts[i + 1] - 1 LOOP
+              c := add_counts[k];
+              new_queued[c] := new_queued[c] + add_queued[k];
+              new_promised[c] := new_promised[c] + add_promised[k];
+            END LOOP;
+            FOR k IN guard_firsts[i] .. guard_firsts[i + 1] - 1 LOOP
+              total := 0;
+              FOR m IN guard_count_firsts[k] .. guard_count_firsts[k + 1] - 1 LOOP
+                c := guard_counts[m];
+                total := total
+                  + CASE WHEN guard_queued[k] THEN new_queued[c] ELSE new_promised[c] END;
+              END LOOP;
+              IF total > guard_most[k] THEN
+                outcome := 'guarded';
+                EXIT;
+              END IF;
+            END LOOP;
+          END IF;
+          IF outcome IS NULL THEN
+            FOR k IN buy_firsts[i] .. buy_firsts[i + 1] - 1 LOOP
+              CONTINUE WHEN buy_most[k] IS NULL;
+              SELECT coalesce(sum((p.units + p.size - 1) / p.size), 0) INTO total
+              FROM purchase p WHERE p.customer_id = customers[i]
+                AND p.sku = buy_skus[k] AND p.at_ms > at_ms - 1000 * buy_seconds[k];
+              FOR m IN 1 .. buy_firsts[i + 1] - 1 LOOP
+                IF (stored[buy_plans[m]] OR buy_plans[m] = i)
+                    AND customers[buy_plans[m]] = customers[i]
+                    AND buy_skus[m] = buy_skus[k] THEN
+                  total := total + (buy_units[m] + buy_sizes[m] - 1) / buy_sizes[m];
+                END IF;
+              END LOOP;
+              IF total > buy_most[k] THEN
+                outcome := 'bought';
+                failed_claims[i] := k;
+                EXIT;
+              END IF;
+            END LOOP;
+          END IF;
           IF outcome IS NULL AND cap_keys IS NOT NULL THEN
             plan_needs := array_fill(0::bigint, ARRAY[cardinality(cap_keys)]);
             FOR k IN claim_firsts[i] .. claim_firsts[i + 1] - 1 LOOP
@@ -236,6 +320,13 @@ BEGIN
               r := claim_rows[k];
               lefts[r] := lefts[r] + claim_units[k];
             END LOOP;
+            IF counted THEN
+              FOR k IN add_firsts[i] .. add_firsts[i + 1] - 1 LOOP
+                c := add_counts[k];
+                new_queued[c] := new_queued[c] - add_queued[k];
+                new_promised[c] := new_promised[c] - add_promised[k];
+              END LOOP;
+            END IF;
           END IF;
         END IF;
         outcomes[i] := outcome;
@@ -243,14 +334,15 @@ BEGIN
 
       IF true = ANY (stored) THEN
         INSERT INTO plan (plan_key, plan_id, order_id, state, revision, body, reply,
-          created_ms, hold_seconds, expires_ms, work)
+          created_ms, hold_seconds, expires_ms, work, channel_id, customer_id)
         SELECT g.key, g.plan_id, g.order_id,
           CASE WHEN NOT g.binds THEN 'none' WHEN g.hold IS NULL THEN 'placed'
             ELSE 'held' END,
           0, g.body, g.reply, at_ms, CASE WHEN g.binds THEN g.hold END,
-          CASE WHEN g.binds THEN at_ms + 1000 * g.hold END, ''
-        FROM unnest(plan_keys, plan_ids, order_ids, bodies, replies, holds, binds)
-          AS g(key, plan_id, order_id, body, reply, hold, binds)
+          CASE WHEN g.binds THEN at_ms + 1000 * g.hold END, '', g.channel, g.customer
+        FROM unnest(plan_keys, plan_ids, order_ids, bodies, replies, holds, binds,
+            channels, customers)
+          AS g(key, plan_id, order_id, body, reply, hold, binds, channel, customer)
         WHERE g.key IS NOT NULL;
 
         INSERT INTO request (request_id, digest, plan_key, created_ms)
@@ -258,6 +350,14 @@ BEGIN
         FROM unnest(request_ids, digests, plan_keys, stored)
           AS g(request_id, digest, plan_key, stored)
         WHERE g.stored AND g.request_id <> '';
+
+        IF cardinality(buy_plans) > 0 THEN
+          INSERT INTO purchase (plan_key, line_id, customer_id, sku, size, units, at_ms)
+          SELECT plan_keys[b.i], b.line, customers[b.i], b.sku, b.size, b.units, at_ms
+          FROM unnest(buy_plans, buy_lines, buy_skus, buy_sizes, buy_units)
+            AS b(i, line, sku, size, units)
+          WHERE stored[b.i];
+        END IF;
       END IF;
 
       IF true = ANY (binds) THEN
@@ -278,7 +378,8 @@ BEGIN
           location_key, channel_id, sku, zone_id, on_hand, zone_units, allocated,
           held, withdrawn, safety_stock, queued)
         SELECT at_ms, CASE WHEN holds[k.i] IS NULL THEN 'allocated' ELSE 'held' END,
-          '', plan_keys[k.i], k.line, row_keys[k.r], '', row_skus[k.r], '', 0, 0,
+          '', plan_keys[k.i], k.line, row_keys[k.r], channels[k.i], row_skus[k.r],
+          '', 0, 0,
           CASE WHEN holds[k.i] IS NULL THEN k.units ELSE 0 END,
           CASE WHEN holds[k.i] IS NULL THEN 0 ELSE k.units END, 0, 0, 0
         FROM unnest(claim_plans, claim_rows, claim_lines, claim_units)
@@ -294,15 +395,15 @@ BEGIN
           FROM unnest(queued_plans, queued_channels, queued_skus, queued_lines,
             queued_units) WITH ORDINALITY AS k(i, channel, sku, line, units, n)
           WHERE stored[k.i] ORDER BY k.n;
+        END IF;
 
-          INSERT INTO queue AS old (channel_id, sku, queued)
-          SELECT k.channel, k.sku, sum(k.units)::bigint
-          FROM unnest(queued_plans, queued_channels, queued_skus, queued_units)
-            AS k(i, channel, sku, units)
-          WHERE stored[k.i] GROUP BY k.channel, k.sku
-          ORDER BY k.channel COLLATE "C", k.sku COLLATE "C"
-          ON CONFLICT (channel_id, sku) DO UPDATE
-          SET queued = old.queued + excluded.queued;
+        IF cardinality(count_skus) > 0 THEN
+          UPDATE queue q SET queued = k.queued, promised = k.promised
+          FROM unnest(count_channels, count_skus, new_queued, new_promised,
+              old_queued, old_promised)
+            AS k(channel, sku, queued, promised, was_queued, was_promised)
+          WHERE q.channel_id = k.channel AND q.sku = k.sku
+            AND (k.queued <> k.was_queued OR k.promised <> k.was_promised);
         END IF;
 
         IF cardinality(load_plans) > 0 THEN

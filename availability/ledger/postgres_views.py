@@ -29,6 +29,7 @@ from availability.model import (
     Sku,
     StockGrid,
 )
+from availability.positions import Changes, Mark, Positions
 from availability.reservations import (
     AuditReport,
     PlanRef,
@@ -36,6 +37,7 @@ from availability.reservations import (
     ReservationRecord,
     Withdrawal,
 )
+from availability.setup import Setup
 
 
 class PostgresViews:
@@ -99,6 +101,18 @@ class PostgresViews:
     def queued(self) -> Mapping[tuple[str, Sku], int]:
         """Return the units queued; see `Ledger.queued`."""
         return self._memory.current().queued
+
+    def setup(self) -> Setup:
+        """Return what is said about selling; see `Ledger.setup`."""
+        return self._memory.current().setup
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return what is known of some SKUs; see `Ledger.positions`."""
+        return self._memory.current().positions(skus)
+
+    def changes(self, mark: Mark | None = None) -> Changes:
+        """Return which SKUs changed since a mark; see `Ledger.changes`."""
+        return self._memory.current().changes(mark)
 
     def _audited(self) -> AuditReport:
         with self._database.snapshot(LONG_SECONDS) as session:

@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, RequestReused, StoreUnavailable
 from availability.ledger.changes import Changed
-from availability.ledger.mirror import Units, utc_day
+from availability.ledger.mirror import Added, Loads, Units, utc_day
 from availability.ledger.postgres_reads import read_loads
 from availability.ledger.postgres_session import STATEMENT_SECONDS, PostgresSession
 from availability.ledger.postgres_views import PostgresViews
@@ -41,8 +41,8 @@ class PostgresWriter(PostgresViews):
         now: float,
     ) -> Done[ResultT]:
         """Return what memory takes over from changes of reservations."""
-        queued = [each.queued for each in changes if each.queued]
-        version, xid = self._drawn(session, bool(left or queued))
+        counts = [each.counts for each in changes if each.counts]
+        version, xid = self._drawn(session, bool(left or counts))
         if xid is None:
             return Done(result)
         mirror = self._memory.mirror
@@ -51,14 +51,11 @@ class PostgresWriter(PostgresViews):
             loads = read_loads(session, mirror.places, utc_day(now))
         ((network,),) = session.run("SELECT network_version FROM ledger")
 
-        def follow() -> None:
-            for added in queued:
-                mirror.add_queued(added)
-            if loads is not None:
-                mirror.set_loads(loads)
-            self._take_over(left, version, network)
-
-        return Done(result, xid, follow)
+        return Done(
+            result,
+            xid,
+            lambda: self._take_over(left, version, network, added=counts, loads=loads),
+        )
 
     def _drawn(self, session: PostgresSession, changes: bool) -> tuple[int, int | None]:
         """Draw the version of a transaction that changes something."""
@@ -67,13 +64,27 @@ class PostgresWriter(PostgresViews):
         ((drawn, xid),) = session.run(DRAW)
         return self._memory.next_version(drawn), xid
 
-    def _take_over(self, left: Sequence[Units], version: int, network: int) -> None:
+    def _take_over(
+        self,
+        left: Sequence[Units],
+        version: int,
+        network: int,
+        *,
+        added: Sequence[Added] = (),
+        loads: Loads | None = None,
+        more_loads: Loads | None = None,
+    ) -> None:
         """Let memory follow a commit, made while the network had this version."""
         mirror = self._memory.mirror
-        if network == mirror.places.network.version:
-            mirror.set(left, version)
-        else:
-            mirror.set((), version)
+        known = network == mirror.places.network.version
+        mirror.set(
+            left if known else (),
+            version,
+            added=added,
+            loads=loads,
+            more_loads=more_loads,
+        )
+        if not known:
             self._memory.catch_up()
 
     def _answer(

@@ -153,6 +153,9 @@ class Ledger(Protocol):
         changes: Sequence[StockChange],
         request: Request = Request(),
         encode: Callable[[ImportResult], bytes] = ImportResult.to_json,
+        *,
+        dry_run: bool = False,
+        max_drop_permille: int | None = None,
     ) -> bytes:
         """Set or change what is on hand; see `ImportMode`.
 
@@ -161,6 +164,16 @@ class Ledger(Protocol):
         made up. There is no limit on the number of changes. A change of a zone
         counts that zone alone; a SNAPSHOT zeroes the other SKUs of the locations
         named in all their zones, and the SKUs named in the zones not named.
+
+        A record is counted, now, by every change that names it, also one that leaves
+        its quantity as it was and so changes nothing; a SNAPSHOT counts all records
+        of the locations named that were counted before, or that it zeroes.
+
+        ``dry_run``: judge and answer as if it were done, with the version as it is,
+        and change nothing; the request is not looked at and nothing is kept of it.
+        ``max_drop_permille``: refuse a SNAPSHOT that drops more than this share of
+        the records, or of the units, of the locations named; see `ImportResult` for
+        what is counted.
 
         Raises
         ------
@@ -171,7 +184,12 @@ class Ledger(Protocol):
             INVALID_SKU or DUPLICATE (location, SKU and zone came before) at
             ``changes[n].sku``; OUT_OF_RANGE, or in DELTA BELOW_ZERO, at
             ``changes[n].on_hand_units``; OUT_OF_RANGE, or CONFLICT with a change
-            of the same record, at ``changes[n].safety_stock_units``.
+            of the same record, at ``changes[n].safety_stock_units``. In DELETE
+            NOT_ALLOWED at ``changes[n].safety_stock_units`` and
+            ``changes[n].zone_id``. First of all NOT_ALLOWED (outside SNAPSHOT) or
+            OUT_OF_RANGE (0..1000) at ``max_drop_permille``.
+        SnapshotDrops
+            More than ``max_drop_permille`` would be dropped; nothing was changed.
         RequestReused
             The request id came with another digest.
         """

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, literal_column, select
 from sqlalchemy.sql.expression import ClauseElement
 
 from availability.errors import PlanNotFound, RequestReused
@@ -29,6 +29,8 @@ _COLUMNS = (
     plan.c.hold_seconds,
     plan.c.expires_ms,
     plan.c.work,
+    plan.c.channel_id,
+    plan.c.customer_id,
 )
 _BY_PLAN = select(*_COLUMNS).where(plan.c.plan_id == bindparam("plan_id"))
 # An order's plan that binds it, and the last of those that do not any more: each
@@ -42,10 +44,16 @@ _ENDED_OF = (
 )
 _LOCKED = {each: each.with_for_update() for each in (_BY_PLAN, _BINDING_OF, _ENDED_OF)}
 
+# A holding names the channel of what is queued; what has a location counts on the
+# plan's, which is said once.
+_CHANNEL = case(
+    (movement.c.location_key.is_(None), movement.c.channel_id),
+    else_=literal_column("''"),
+)
 _SUMS = (
     select(
         func.coalesce(location.c.location_id, ""),
-        movement.c.channel_id,
+        _CHANNEL,
         movement.c.sku,
         movement.c.line_id,
         movement.c.cause,
@@ -57,7 +65,7 @@ _SUMS = (
     .where(movement.c.plan_key == bindparam("plan_key"))
     .group_by(
         location.c.location_id,
-        movement.c.channel_id,
+        _CHANNEL,
         movement.c.sku,
         movement.c.line_id,
         movement.c.cause,
@@ -84,10 +92,12 @@ _STORE_REPLY: ClauseElement = request.insert().values(
 
 
 class Found(NamedTuple):
-    """A record and its plan's key in the database."""
+    """A record, its plan's key in the database, and for whom its units count."""
 
     plan_key: int
     record: ReservationRecord
+    channel_id: str
+    customer_id: str
 
 
 def milliseconds(seconds: float) -> int:
@@ -159,7 +169,8 @@ def find(session: Session, ref: PlanRef, *, lock: bool = False) -> Found:
     plan_key = rows[0][0]
     # After the lock: what another transaction changed until then is in it.
     sums = session.rows(_SUMS, plan_key=plan_key)
-    return Found(plan_key, _record(rows[0], sums))
+    *row, channel_id, customer_id = rows[0]
+    return Found(plan_key, _record(tuple(row), sums), channel_id, customer_id)
 
 
 def _record(row: Row, sums: list[Row]) -> ReservationRecord:

@@ -115,7 +115,7 @@ def _create_schema(connection: Any) -> None:
     # One transaction: a crash in the middle leaves an empty file, not half a schema.
     connection.executescript(
         f"BEGIN IMMEDIATE; {_schema()};"
-        "INSERT INTO ledger (one, version, network_version) VALUES (1, 0, 0);"
+        "INSERT INTO ledger VALUES (1, 0, 0, 0);"
         f"PRAGMA application_id = {APPLICATION_ID};"
         f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )

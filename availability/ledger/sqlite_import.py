@@ -7,7 +7,14 @@ every other write waits.
 
 import json
 
-from availability.ledger.judge import Imported, Judged, left_out_of_range, refusal
+from availability.ledger.judge import (
+    Drop,
+    Imported,
+    Judged,
+    check_drop,
+    left_out_of_range,
+    refusal,
+)
 from availability.ledger.mirror import Units
 from availability.ledger.protocol import MAX_VIOLATIONS
 from availability.ledger.sqlite_session import Cursor
@@ -28,7 +35,7 @@ CREATE TEMP TABLE IF NOT EXISTS change (
 ) STRICT, WITHOUT ROWID
 """
 
-# What that makes of each record.
+# What that makes of each record that is counted or deleted.
 _CREATE_TOTAL = """
 CREATE TEMP TABLE IF NOT EXISTS total (
   sku TEXT NOT NULL,
@@ -40,7 +47,7 @@ CREATE TEMP TABLE IF NOT EXISTS total (
   withdrawn INTEGER NOT NULL,
   safety_stock INTEGER NOT NULL,
   safety_moved INTEGER NOT NULL,
-  differs INTEGER NOT NULL,  -- from what the stock is
+  differs INTEGER NOT NULL,  -- from what the stock is, or was never counted
   PRIMARY KEY (sku, location_key)
 ) STRICT, WITHOUT ROWID
 """
@@ -83,6 +90,17 @@ SELECT sku, location_key, zone_id, position, counts, was,
 FROM known
 """
 
+_DELETE_ZONES = f"""
+WITH {_COUNTED}
+INSERT INTO temp.change
+SELECT zone_stock.sku, zone_stock.location_key, zone_stock.zone_id, NULL,
+  (zone_stock.location_key, zone_stock.zone_id) IN (
+    SELECT location_key, zone_id FROM counted), zone_stock.on_hand, 0, NULL
+FROM temp.change AS named CROSS JOIN zone_stock
+  ON zone_stock.sku = named.sku AND zone_stock.location_key = named.location_key
+WHERE zone_stock.on_hand > 0
+"""
+
 _ZERO_THE_REST = f"""
 WITH {_COUNTED}, place AS MATERIALIZED (
   SELECT DISTINCT location_key FROM temp.change
@@ -108,11 +126,29 @@ SELECT change.sku, change.location_key, min(position),
   coalesce(stock.allocated, 0), coalesce(stock.held, 0), coalesce(stock.withdrawn, 0),
   coalesce(max(change.safety_stock), stock.safety_stock, 0),
   coalesce(max(change.safety_stock) - coalesce(stock.safety_stock, 0), 0),
-  stock.sku IS NULL OR max(becomes <> was)
+  (coalesce(stock.counted_ms, 0) > 0) <> :counts OR max(becomes <> was)
     OR coalesce(max(change.safety_stock) <> stock.safety_stock, 0)
 FROM temp.change LEFT JOIN stock
   ON stock.sku = change.sku AND stock.location_key = change.location_key
 GROUP BY change.sku, change.location_key
+"""
+
+# A snapshot says of these that they are still not there.
+_CONFIRM_THE_REST = """
+INSERT INTO temp.total
+SELECT sku, location_key, NULL, on_hand, allocated, held, withdrawn, safety_stock, 0, 0
+FROM stock WHERE location_key IN (SELECT location_key FROM temp.change)
+  AND counted_ms > 0
+  AND (sku, location_key) NOT IN (SELECT sku, location_key FROM temp.total)
+"""
+
+_DROP = """
+SELECT count(*) FILTER (WHERE total.on_hand = 0), count(*),
+  coalesce(sum(max(0, stock.on_hand - total.on_hand)), 0),
+  coalesce(sum(stock.on_hand), 0)
+FROM temp.total AS total CROSS JOIN stock
+  ON stock.sku = total.sku AND stock.location_key = total.location_key
+WHERE stock.on_hand > 0
 """
 
 _OUT_OF_RANGE = """
@@ -128,13 +164,14 @@ SELECT json_group_array(json_array(position, units)) FROM (
 
 _APPLY = """
 INSERT INTO stock (sku, location_key, on_hand, allocated, held, withdrawn,
-  safety_stock, deficit)
+  safety_stock, deficit, counted_ms)
 SELECT sku, location_key, on_hand, allocated, held, withdrawn, safety_stock,
-  max(0, allocated + held - on_hand)
-FROM temp.total WHERE differs ORDER BY sku, location_key
+  max(0, allocated + held - on_hand), :counted_ms
+FROM temp.total WHERE differs OR :counted_ms > 0 ORDER BY sku, location_key
 ON CONFLICT (sku, location_key) DO UPDATE SET on_hand = excluded.on_hand,
   safety_stock = excluded.safety_stock,
-  deficit = excluded.deficit
+  deficit = excluded.deficit,
+  counted_ms = excluded.counted_ms
 """
 
 _APPLY_ZONES = """
@@ -168,43 +205,69 @@ FROM temp.total
 _UNITS = """
 SELECT json_group_array(
   json_array(sku, location_key, on_hand - allocated - held - withdrawn - safety_stock))
-FROM temp.total WHERE differs
+FROM temp.total WHERE differs OR :counted_ms > 0
 """
 
 
-def import_stock(db: Cursor, judged: Judged, now_ms: int, reference: str) -> Imported:
-    """Write an import within the caller's transaction.
+def import_stock(
+    db: Cursor, judged: Judged, now_ms: int, reference: str, *, dry_run: bool = False
+) -> Imported:
+    """Write an import within the caller's transaction, or only say what it would do.
 
     Raises
     ------
     InvalidChange
         Every violation, up to `MAX_VIOLATIONS`, in the order of the changes.
+    SnapshotDrops
+        A snapshot would take away more than its guard allows.
     """
     for statement in (_CREATE_CHANGE, _CREATE_TOTAL, *_EMPTY):
         db.execute(statement)
-    counted = json.dumps(judged.counted, ensure_ascii=False)
-    values = {
-        "changes": json.dumps(judged.sound, ensure_ascii=False),
-        "counted": counted,
-        "delta": judged.mode is ImportMode.DELTA,
-    }
-    db.execute(_FILL, values)
-    if judged.mode is ImportMode.SNAPSHOT:
-        db.execute(_ZERO_THE_REST, {"counted": counted})
-    db.execute(_ADD_UP)
+    _lay_out(db, judged)
     limits = {"most": MAX_STOCK_UNITS, "limit": MAX_VIOLATIONS}
     (found,) = db.execute(_OUT_OF_RANGE, limits).fetchone()
     breaches = judged.breaches + left_out_of_range(json.loads(found))
     if breaches:
         raise refusal(breaches)
-    for statement in (_APPLY, _APPLY_ZONES):
-        db.execute(statement)
-    db.execute(_RECORD, {"now_ms": now_ms, "reference": reference})
+    drop = Drop()
+    if judged.mode is ImportMode.SNAPSHOT:
+        drop = Drop(*db.execute(_DROP).fetchone())
+        check_drop(drop, judged.max_drop_permille)
+    counted_ms = now_ms if judged.counts else 0
+    units = [] if dry_run else _write(db, counted_ms, now_ms, reference)
     changed, zeroed = db.execute(_COUNT).fetchone()
-    (rows,) = db.execute(_UNITS).fetchone()
     for statement in _EMPTY:
         db.execute(statement)
-    return Imported(changed, zeroed, [Units(*row) for row in json.loads(rows)])
+    return Imported(changed, zeroed, drop, units)
+
+
+def _lay_out(db: Cursor, judged: Judged) -> None:
+    """Fill the temporary tables; nothing is written."""
+    counted = {"counted": json.dumps(judged.counted, ensure_ascii=False)}
+    values = {
+        "changes": json.dumps(judged.sound, ensure_ascii=False),
+        "delta": judged.mode is ImportMode.DELTA,
+    }
+    db.execute(_FILL, {**values, **counted})
+    snapshot = judged.mode is ImportMode.SNAPSHOT
+    if snapshot:
+        db.execute(_ZERO_THE_REST, counted)
+    elif not judged.counts:
+        db.execute(_DELETE_ZONES, counted)
+    db.execute(_ADD_UP, {"counts": judged.counts})
+    if snapshot:
+        db.execute(_CONFIRM_THE_REST)
+
+
+def _write(db: Cursor, counted_ms: int, now_ms: int, reference: str) -> list[Units]:
+    """Write what was laid out; return what it leaves of each record."""
+    counted = {"counted_ms": counted_ms}
+    db.execute(_APPLY, counted)
+    db.execute(_APPLY_ZONES)
+    db.execute(_RECORD, {"now_ms": now_ms, "reference": reference})
+    (rows,) = db.execute(_UNITS, counted).fetchone()
+    seconds = counted_ms // 1_000
+    return [Units(sku, key, left, seconds) for sku, key, left in json.loads(rows)]
 
 
 _EMPTY = ("DELETE FROM temp.change", "DELETE FROM temp.total")

@@ -5,7 +5,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from availability.errors import AvailabilityError, StoreUnavailable
@@ -34,6 +34,7 @@ from availability.ledger.records import (
     plan_reply,
     store_reply,
 )
+from availability.ledger.setup_items import SetupDraft
 from availability.ledger.sqlite import Database
 from availability.ledger.sqlite_import import import_stock
 from availability.ledger.sqlite_locations import put_locations
@@ -66,6 +67,7 @@ from availability.model import (
     StockChange,
     StockGrid,
 )
+from availability.positions import Changes, Mark, Positions
 from availability.reservations import (
     AuditReport,
     Command,
@@ -76,6 +78,7 @@ from availability.reservations import (
     Withdrawal,
     Withdrawals,
 )
+from availability.setup import Setup, SetupChange, SetupResult
 
 
 @dataclass(slots=True)
@@ -87,6 +90,9 @@ class _Writing:
     mirror: Mirror
     now: float
     follow: Callable[[], None] = lambda: None
+    unversioned: bool = False
+    """Memory may change and the version not: a version that is as it was proves
+    nothing."""
 
 
 class SqliteLedger:
@@ -111,6 +117,7 @@ class SqliteLedger:
         self._clock = clock
         self._database = Database(path)
         self._doubtful = False
+        self._doubts_version = False
         self._combiner: Combiner[Reservation, bytes | AvailabilityError] = Combiner(
             self._database.exclusive, self._commit, failure_of, GROUP_LIMIT
         )
@@ -154,12 +161,61 @@ class SqliteLedger:
                 tx.follow = lambda: self._moved(places, left)
         return reply
 
+    def put_setup(
+        self,
+        change: SetupChange,
+        locations: Sequence[Location] = (),
+        request: Request = Request(),
+        encode: Callable[[SetupResult], bytes] = SetupResult.to_json,
+        *,
+        dry_run: bool = False,
+    ) -> bytes:
+        """Change what is said about selling; see `Ledger.put_setup`."""
+        check_locations(locations)
+        request = Request() if dry_run else request
+        with self._writing() as tx:
+            session, mirror, now = tx.session, tx.mirror, tx.now
+            reply = first_reply(session, request)
+            if reply is not None:
+                return reply
+            known = mirror.places.locations
+            moved = [x for x in locations if known.get(x.location_id) != x]
+            version = mirror.version + 1
+            places = mirror.places.with_put(moved, version) if moved else mirror.places
+            draft = SetupDraft(mirror.setup, change, places.network, mirror.promised)
+            changes = bool(moved) or draft.changes
+            version = version if changes else mirror.version
+            reply = encode(draft.result(locations, known, version))
+            if dry_run:
+                return reply
+            store_reply(session, request, now, reply)
+            if not changes:
+                return reply
+            setup = mirror.setup
+            if draft.changes:
+                setup = replace(draft.after, version=version)
+                draft.write(session, version)
+                tx.db.execute(_SET_SETUP, (version,))
+            left: list[Units] = []
+            if moved:
+                left = list(rezone(session, locations, mirror.places, now))
+                put_locations(tx.db, moved, places)
+                tx.db.execute(_SET_NETWORK, (version,))
+            _set_version(tx.db, version)
+
+            def follow() -> None:
+                if moved:
+                    self._moved(places, left)
+                self._mirror.say(setup, version)
+
+            tx.follow = follow
+        return reply
+
     def _moved(self, places: Places, left: Sequence[Units]) -> None:
         """Take over locations that were put, and what their zones hold now."""
         before = self._mirror
         if places.same_columns(before.places):
-            before.move(places)
-            before.set(left, places.network.version)
+            before.move(places, left, places.network.version)
         else:
             self._mirror = self._load()
 
@@ -169,26 +225,38 @@ class SqliteLedger:
         changes: Sequence[StockChange],
         request: Request = Request(),
         encode: Callable[[ImportResult], bytes] = ImportResult.to_json,
+        *,
+        dry_run: bool = False,
+        max_drop_permille: int | None = None,
     ) -> bytes:
         """Set or change what is on hand; see `Ledger.import_stock`."""
         # First: what was right when it was answered may not be any more.
+        request = Request() if dry_run else request
         reply = self.replay(request)
         if reply is not None:
             return reply
-        judged = judge(mode, changes, self._current().places)
+        judged = judge(mode, changes, self._current().places, max_drop_permille)
         with self._writing() as tx:
             session, mirror, now = tx.session, tx.mirror, tx.now
             reply = first_reply(session, request)
             if reply is not None:
                 return reply
             if judged.zones_of != mirror.places.network.version:
-                judged = judge(mode, changes, mirror.places)
-            done = import_stock(tx.db, judged, milliseconds(now), request.request_id)
-            version = mirror.version + bool(done.units)
-            result = ImportResult(done.changed_count, done.zeroed_count, version)
-            reply = encode(result)
+                judged = judge(mode, changes, mirror.places, max_drop_permille)
+            done = import_stock(
+                tx.db,
+                judged,
+                milliseconds(now),
+                request.request_id,
+                dry_run=dry_run,
+            )
+            version = mirror.version + (done.changes and not dry_run)
+            reply = encode(done.result(version))
+            if dry_run:
+                return reply
             store_reply(session, request, now, reply)
             _set_version(tx.db, version)
+            tx.unversioned = not done.changes
             tx.follow = lambda: mirror.set(done.units, version)
         return reply
 
@@ -280,8 +348,8 @@ class SqliteLedger:
     ) -> None:
         """Raise the version by what changed, and let memory follow the commit."""
         mirror = tx.mirror
-        queued = [each.queued for each in changes if each.queued]
-        version = mirror.version + bool(left or queued)
+        counts = [each.counts for each in changes if each.counts]
+        version = mirror.version + bool(left or counts)
         if version == mirror.version:
             return
         _set_version(tx.db, version)
@@ -289,14 +357,7 @@ class SqliteLedger:
         if any(each.loads for each in changes):
             loads = read_loads(tx.db, mirror.places, utc_day(tx.now))
 
-        def follow() -> None:
-            for added in queued:
-                mirror.add_queued(added)
-            if loads is not None:
-                mirror.set_loads(loads)
-            mirror.set(left, version)
-
-        tx.follow = follow
+        tx.follow = lambda: mirror.set(left, version, added=counts, loads=loads)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator["_Writing"]:
@@ -309,14 +370,17 @@ class SqliteLedger:
         """
         with self._database.exclusive():
             self._resolve_doubt()
+            unversioned = False
             try:
                 with self._database.transaction() as db:
                     tx = _Writing(db, SqliteSession(db), self._mirror, self._clock())
                     yield tx
+                    unversioned = tx.unversioned
                 tx.follow()
             except BaseException as error:
                 no = isinstance(error, AvailabilityError)
                 self._doubtful = not no or isinstance(error, StoreUnavailable)
+                self._doubts_version = self._doubtful and unversioned
                 raise
 
     def _resolve_doubt(self) -> None:
@@ -324,9 +388,9 @@ class SqliteLedger:
         if self._doubtful:
             with self._database.reading() as db:
                 version = read_version(db)
-            if version != self._mirror.version:
+            if self._doubts_version or version != self._mirror.version:
                 self._mirror = self._load()
-            self._doubtful = False
+            self._doubtful = self._doubts_version = False
 
     # Reads.
 
@@ -379,6 +443,18 @@ class SqliteLedger:
     def queued(self) -> Mapping[tuple[str, Sku], int]:
         """Return the units queued; see `Ledger.queued`."""
         return self._current().queued
+
+    def setup(self) -> Setup:
+        """Return what is said about selling; see `Ledger.setup`."""
+        return self._current().setup
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return what is known of some SKUs; see `Ledger.positions`."""
+        return self._current().positions(skus)
+
+    def changes(self, mark: Mark | None = None) -> Changes:
+        """Return which SKUs changed since a mark; see `Ledger.changes`."""
+        return self._current().changes(mark)
 
     def audit(self, repair: bool = False) -> AuditReport:
         """Recompute every balance; see `Ledger.audit`."""
@@ -442,6 +518,7 @@ class SqliteLedger:
 
 
 _SET_NETWORK = "UPDATE ledger SET version = ?1, network_version = ?1"
+_SET_SETUP = "UPDATE ledger SET setup_version = ?"
 
 
 def _set_version(db: Cursor, version: int) -> None:
@@ -457,3 +534,4 @@ def _check_text(reservation: Reservation) -> None:
         claim.line_id.encode()
     for queued in reservation.queued:
         (queued.channel_id + queued.sku + queued.line_id).encode()
+    (reservation.channel_id + reservation.customer_id).encode()

@@ -6,16 +6,21 @@ from typing import Any
 
 from availability.ledger.mirror import Load, Mirror, Places, Units
 from availability.ledger.protocol import StockCursor, StockPage
+from availability.ledger.setup_items import setup_of
 from availability.ledger.sqlite_locations import load_places
 from availability.ledger.sqlite_session import Cursor
 from availability.model import LocationId, Sku, StockRecord
+from availability.positions import Counts
 
 _UNITS = """
-SELECT sku, location_key, on_hand - allocated - held - withdrawn - safety_stock
+SELECT sku, location_key, on_hand - allocated - held - withdrawn - safety_stock,
+  counted_ms / 1000
 FROM stock
 """
 
-_QUEUED = "SELECT channel_id, sku, queued FROM queue WHERE queued > 0"
+_COUNTS = "SELECT channel_id, sku, queued, promised FROM queue"
+
+_SETUP = "SELECT kind, item_key, body FROM setup_item ORDER BY number"
 
 _LOADS = "SELECT day, location_key, orders, units FROM location_load WHERE day >= ?"
 
@@ -24,9 +29,10 @@ _LOADS = "SELECT day, location_key, orders, units FROM location_load WHERE day >
 _PAGE = """
 SELECT (SELECT version FROM ledger),
   json_group_array(json_array(
-    location_id, sku, on_hand, allocated, safety_stock, held, withdrawn))
+    location_id, sku, on_hand, allocated, safety_stock, held, withdrawn,
+    counted_ms / 1000))
 FROM (
-  SELECT location_id, sku, on_hand, allocated, safety_stock, held, withdrawn
+  SELECT location_id, sku, on_hand, allocated, safety_stock, held, withdrawn, counted_ms
   FROM stock CROSS JOIN location USING (location_key)
   WHERE {skus} sku >= :sku AND (sku > :sku OR (rank, location_key) > (:rank, :key))
     AND (:locations IS NULL
@@ -91,13 +97,17 @@ def _json(values: Sequence[Any]) -> str:
 
 def load_mirror(db: Cursor, today: int) -> Mirror:
     """Read everything that memory holds; loads from yesterday on."""
-    version, network_version = db.execute(
-        "SELECT version, network_version FROM ledger"
+    version, network_version, setup_version = db.execute(
+        "SELECT version, network_version, setup_version FROM ledger"
     ).fetchone()
     places = load_places(db, network_version)
-    queued = {(channel, Sku(sku)): units for channel, sku, units in db.execute(_QUEUED)}
+    counts = {
+        (channel_id, sku): Counts(*units)
+        for channel_id, sku, *units in db.execute(_COUNTS)
+    }
     loads = read_loads(db, places, today)
-    return Mirror(places, _units(db), loads, queued, version)
+    setup = setup_of(db.execute(_SETUP), setup_version)
+    return Mirror(places, _units(db), loads, counts, version, setup)
 
 
 def read_loads(

@@ -3,20 +3,23 @@
 The hot path: its statements are written by hand, and as few as can be.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from availability.errors import (
     AvailabilityError,
+    CustomerLimitReached,
     OrderAlreadyRouted,
     StockConflict,
     StoreUnavailable,
 )
-from availability.ledger.mirror import Mirror, queued_by, utc_day
+from availability.ledger.mirror import Mirror, bought_by, utc_day
 from availability.ledger.records import first_reply, milliseconds
 from availability.ledger.sqlite import ConstraintError
 from availability.ledger.sqlite_session import Cursor, SqliteSession
 from availability.model import Reservation
+from availability.positions import counted_by
 from availability.reservations import ReservationState
 
 _BINDING_PLAN = """
@@ -44,8 +47,8 @@ WHERE orders + 1 <= :most_orders AND units + excluded.units <= :most_units
 
 _INSERT_PLAN = """
 INSERT INTO plan (plan_id, order_id, state, revision, body, reply, created_ms,
-  hold_seconds, expires_ms, work)
-VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, '')
+  hold_seconds, expires_ms, work, channel_id, customer_id)
+VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, '', ?, ?)
 """
 
 _INSERT_PLAN_LOAD = """
@@ -59,9 +62,27 @@ INSERT INTO movement (at_ms, cause, reference, plan_key, line_id, location_key,
 VALUES (?, ?, '', ?, ?, ?, ?, ?, '', 0, 0, ?, ?, 0, 0, ?)
 """
 
-_ADD_QUEUE = """
-INSERT INTO queue (channel_id, sku, queued) VALUES (?, ?, ?)
-ON CONFLICT (channel_id, sku) DO UPDATE SET queued = queued + excluded.queued
+_ADD_COUNTS = """
+INSERT INTO queue (channel_id, sku, queued, promised) VALUES (?, ?, ?, ?)
+ON CONFLICT (channel_id, sku) DO UPDATE SET queued = queued + excluded.queued,
+  promised = promised + excluded.promised
+"""
+
+_COUNTED = """
+SELECT coalesce(sum({count}), 0) FROM queue
+WHERE sku = ? AND channel_id IN (SELECT value FROM json_each(?))
+"""
+_PROMISED = _COUNTED.format(count="promised")
+_QUEUED = _COUNTED.format(count="queued")
+
+_INSERT_PURCHASE = """
+INSERT INTO purchase (plan_key, line_id, customer_id, sku, size, units, at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+_BOUGHT = """
+SELECT coalesce(sum((units + size - 1) / size), 0) FROM purchase
+WHERE customer_id = ? AND sku = ? AND at_ms > ?
 """
 
 _INSERT_REQUEST = """
@@ -116,12 +137,15 @@ def _reserve(db: Cursor, mirror: Mirror, reservation: Reservation, now: float) -
         if mirror.places.capped:
             _add_load(db, mirror, reservation, plan_key, utc_day(now))
         _insert_movements(db, mirror, reservation, plan_key, milliseconds(now))
-        for (channel_id, sku), units in queued_by(reservation).items():
-            db.execute(_ADD_QUEUE, (channel_id, sku, units))
-    except (StockConflict, ConstraintError) as error:
+        for at, counts in counted_by(reservation).items():
+            db.execute(_ADD_COUNTS, (*at, *counts))
+        _check_guards(db, reservation)
+        if reservation.customer_id:
+            _add_purchases(db, reservation, plan_key, milliseconds(now))
+    except (AvailabilityError, ConstraintError) as error:
         db.execute("ROLLBACK TO reservation")
         db.execute("RELEASE reservation")
-        if isinstance(error, StockConflict):
+        if isinstance(error, AvailabilityError):
             raise
         raise StoreUnavailable(
             f"the database refused plan {reservation.plan_id!r}: {error}"
@@ -166,6 +190,8 @@ def _insert_plan(db: Cursor, reservation: Reservation, now: float) -> int:
             created_ms,
             None if expires_ms is None else held,
             expires_ms,
+            reservation.channel_id,
+            reservation.customer_id,
         ),
     ).lastrowid
     request = reservation.request
@@ -195,6 +221,34 @@ def _add_load(
         db.execute(_INSERT_PLAN_LOAD, (plan_key, key, day, units))
 
 
+def _check_guards(db: Cursor, reservation: Reservation) -> None:
+    """Refuse what takes channels further than they may go; all of it is counted."""
+    for each in reservation.guards:
+        statement = _QUEUED if each.queued else _PROMISED
+        channel_ids = json.dumps(each.channel_ids, ensure_ascii=False)
+        (units,) = db.execute(statement, (each.sku, channel_ids)).fetchone()
+        if units > each.most_units:
+            raise StockConflict(f"others took what {each.sku!r} had for sale")
+
+
+def _add_purchases(
+    db: Cursor, reservation: Reservation, plan_key: int, at_ms: int
+) -> None:
+    """Count what a customer buys, and refuse more than he may have."""
+    customer_id = reservation.customer_id
+    bought = bought_by(reservation)
+    for each in reservation.purchases:
+        units = bought.get(each.line_id, 0)
+        at = (plan_key, each.line_id, customer_id, each.sku, each.size_units)
+        db.execute(_INSERT_PURCHASE, (*at, units, at_ms))
+    for each in reservation.purchases:
+        if each.max_units is not None:
+            since_ms = at_ms - 1_000 * each.window_seconds
+            (had,) = db.execute(_BOUGHT, (customer_id, each.sku, since_ms)).fetchone()
+            if had > each.max_units:
+                raise CustomerLimitReached(each.line_id, each.sku, each.max_units)
+
+
 def _insert_movements(
     db: Cursor, mirror: Mirror, reservation: Reservation, plan_key: int, at_ms: int
 ) -> None:
@@ -206,7 +260,8 @@ def _insert_movements(
         at, sku, line = keys[claim.location_id], claim.sku, claim.line_id
         units = claim.quantity
         balances = (0, units, 0) if held else (units, 0, 0)
-        moved.append((at_ms, cause, plan_key, line, at, "", sku, *balances))
+        channel_id = reservation.channel_id
+        moved.append((at_ms, cause, plan_key, line, at, channel_id, sku, *balances))
     for each in reservation.queued:
         place = (None, each.channel_id, each.sku)
         balances = (0, 0, each.quantity)

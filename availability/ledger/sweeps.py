@@ -78,7 +78,8 @@ WITHDRAW = (
         - stock.c.allocated
         - stock.c.held
         - stock.c.withdrawn
-        - stock.c.safety_stock
+        - stock.c.safety_stock,
+        stock.c.counted_ms // 1_000,
     )
 )
 
@@ -134,5 +135,5 @@ def withdraw(
     moved = Movement(cause, sku, withdrawn=units)
     write_movement(session, moved, location_key, now, reference=withdrawal_id)
     at = {"at_sku": sku, "at_location_key": location_key}
-    ((left,),) = session.rows(WITHDRAW, units=units, **at)
-    return Units(sku, location_key, left)
+    ((left, counted),) = session.rows(WITHDRAW, units=units, **at)
+    return Units(sku, location_key, left, counted)

@@ -82,6 +82,8 @@ ledger = Table(
     _number("version"),
     # What the version was when a location last changed.
     _number("network_version"),
+    # And when the setup last changed.
+    _number("setup_version"),
     **_LOG,
 )
 
@@ -113,9 +115,13 @@ stock = Table(
     # Units promised beyond what a later count, or a rejection, found. It is set in
     # the statement that sets on_hand; so nothing else can promise above on_hand.
     _number("deficit"),
+    # When an import last said what is there; 0: there is no count, the record is
+    # unknown. Promises and shipments leave it alone.
+    _number("counted_ms"),
     CheckConstraint(f"on_hand BETWEEN 0 AND {MAX_STOCK_UNITS}"),
     CheckConstraint("allocated >= 0 AND held >= 0 AND withdrawn >= 0"),
     CheckConstraint(f"safety_stock BETWEEN 0 AND {MAX_STOCK_UNITS}"),
+    CheckConstraint("counted_ms >= 0"),
     CheckConstraint(
         "deficit = CASE WHEN allocated + held > on_hand"
         " THEN allocated + held - on_hand ELSE 0 END",
@@ -175,6 +181,9 @@ plan = Table(
     Column("hold_seconds", INT),
     Column("expires_ms", INT),
     _string("work"),
+    # Empty: none.
+    _string("channel_id"),
+    _string("customer_id"),
     CheckConstraint("plan_id <> ''"),
     CheckConstraint(f"state IN ({_listed(ReservationState)})", name="plan_state"),
     CheckConstraint(
@@ -199,8 +208,9 @@ movement = Table(
     _string("reference"),
     Column("plan_key", INT, ForeignKey(plan.c.plan_key)),
     _string("line_id"),
-    # NULL where only `queued` moves; `channel_id` is empty everywhere else.
+    # NULL where only `queued` moves.
     Column("location_key", INT),
+    # Of the plan; of what is queued, its own.
     _string("channel_id"),
     _string("sku"),
     _string("zone_id"),
@@ -218,14 +228,45 @@ movement = Table(
     **_LOG,
 )
 
-# Units promised on a channel that no location was given yet.
+# Units promised on a channel: those that no location was given yet, and all that were
+# not given up again. What is shipped stays promised.
 queue = Table(
     "queue",
     metadata,
     Column("channel_id", STRING, primary_key=True),
     Column("sku", STRING, primary_key=True),
     _number("queued"),
+    # 0 on the channel of no name.
+    _number("promised"),
     CheckConstraint("queued >= 0"),
+    **_SMALL,
+)
+
+# What customers bought, line by line: `units` of stock, of which `size` make one.
+purchase = Table(
+    "purchase",
+    metadata,
+    Column("plan_key", INT, ForeignKey(plan.c.plan_key), primary_key=True),
+    Column("line_id", STRING, primary_key=True),
+    _string("customer_id"),
+    _string("sku"),
+    _number("size"),
+    _number("units"),
+    _number("at_ms"),
+    CheckConstraint("size > 0"),
+    Index("purchase_by_customer", "customer_id", "sku", "at_ms"),
+    **_SMALL,
+)
+
+# What is said about selling: the items of `availability.setup.Setup`, as JSON.
+setup_item = Table(
+    "setup_item",
+    metadata,
+    Column("kind", STRING, primary_key=True),
+    Column("item_key", STRING, primary_key=True),
+    _string("body"),
+    # In the order they were first put.
+    _number("number"),
     **_SMALL,
 )
 

@@ -35,7 +35,10 @@ _RECOUNT = (
         on_hand=_COUNT,
         deficit=case((_PROMISED > _COUNT, _PROMISED - _COUNT), else_=0),
     )
-    .returning(stock.c.on_hand - _PROMISED - stock.c.withdrawn - stock.c.safety_stock)
+    .returning(
+        stock.c.on_hand - _PROMISED - stock.c.withdrawn - stock.c.safety_stock,
+        stock.c.counted_ms // 1_000,
+    )
 )
 
 _SKU = bindparam("sku", type_=STRING)
@@ -118,8 +121,8 @@ def _recount(session: Session, turned: _Turned, now: float) -> Units:
     moved = Movement(Cause.ZONED, sku, zone_id=zone_id, on_hand=units)
     write_movement(session, moved, key, now)
     at = {"at_sku": sku, "at_location_key": key}
-    ((left,),) = session.rows(_RECOUNT, units=units, **at)
-    return Units(sku, key, left)
+    ((left, counted),) = session.rows(_RECOUNT, units=units, **at)
+    return Units(sku, key, left, counted)
 
 
 def list_zones(

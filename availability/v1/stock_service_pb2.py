@@ -26,17 +26,17 @@ from availability.v1 import location_pb2 as availability_dot_v1_dot_location__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#availability/v1/stock_service.proto\x12\x0f\x61vailability.v1\x1a\x1e\x61vailability/v1/location.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x13PutLocationsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\tlocations\x18\x02 \x03(\x0b\x32\x19.availability.v1.Location\"E\n\x14PutLocationsResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x05\x12\x16\n\x0ereplaced_count\x18\x02 \x01(\x05\"=\n\x14ListLocationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x15ListLocationsResponse\x12,\n\tlocations\x18\x01 \x03(\x0b\x32\x19.availability.v1.Location\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x0bStockChange\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x15\n\ron_hand_units\x18\x03 \x01(\x03\x12\x1f\n\x12safety_stock_units\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07zone_id\x18\x05 \x01(\tB\x15\n\x13_safety_stock_units\"\x82\x01\n\x12ImportStockRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12)\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.availability.v1.ImportMode\x12-\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x1c.availability.v1.StockChange\"Y\n\x13ImportStockResponse\x12\x15\n\rchanged_count\x18\x01 \x01(\x05\x12\x14\n\x0czeroed_count\x18\x02 \x01(\x05\x12\x15\n\rstock_version\x18\x03 \x01(\x03\"]\n\x10ListStockRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x14\n\x0clocation_ids\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xec\x01\n\x0bStockRecord\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x15\n\ron_hand_units\x18\x03 \x01(\x03\x12\x17\n\x0f\x61llocated_units\x18\x04 \x01(\x03\x12\x1a\n\x12safety_stock_units\x18\x05 \x01(\x03\x12\x17\n\x0f\x61vailable_units\x18\x06 \x01(\x03\x12\x12\n\nheld_units\x18\x07 \x01(\x03\x12\x17\n\x0fwithdrawn_units\x18\x08 \x01(\x03\x12)\n\x05zones\x18\t \x03(\x0b\x32\x1a.availability.v1.ZoneUnits\"3\n\tZoneUnits\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x15\n\ron_hand_units\x18\x02 \x01(\x03\"r\n\x11ListStockResponse\x12-\n\x07records\x18\x01 \x03(\x0b\x32\x1c.availability.v1.StockRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rstock_version\x18\x03 \x01(\x03\"\xa3\x01\n\nWithdrawal\x12\x15\n\rwithdrawal_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\rWithdrawalSet\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x30\n\x0bwithdrawals\x18\x03 \x03(\x0b\x32\x1b.availability.v1.Withdrawal\"\\\n\x15PutWithdrawalsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1e.availability.v1.WithdrawalSet\"/\n\x16PutWithdrawalsResponse\x12\x15\n\rstock_version\x18\x01 \x01(\x03\"<\n\x16ListWithdrawalsRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x14\n\x0clocation_ids\x18\x02 \x03(\t\"[\n\x17ListWithdrawalsResponse\x12,\n\x04sets\x18\x01 \x03(\x0b\x32\x1e.availability.v1.WithdrawalSet\x12\x12\n\nincomplete\x18\x02 \x01(\x08\"p\n\x14ListMovementsRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\t\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"^\n\x15ListMovementsResponse\x12,\n\tmovements\x18\x01 \x03(\x0b\x32\x19.availability.v1.Movement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x03\n\x08Movement\x12\x14\n\x0cmovement_key\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32\x1e.availability.v1.MovementCause\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x13\n\x0blocation_id\x18\x05 \x01(\t\x12\x0f\n\x07zone_id\x18\x06 \x01(\t\x12\x12\n\nchannel_id\x18\x07 \x01(\t\x12\x0f\n\x07plan_id\x18\x08 \x01(\t\x12\x0f\n\x07line_id\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t\x12\x15\n\ron_hand_units\x18\x0b \x01(\x03\x12\x12\n\nzone_units\x18\x0c \x01(\x03\x12\x17\n\x0f\x61llocated_units\x18\r \x01(\x03\x12\x12\n\nheld_units\x18\x0e \x01(\x03\x12\x17\n\x0fwithdrawn_units\x18\x0f \x01(\x03\x12\x1a\n\x12safety_stock_units\x18\x10 \x01(\x03\x12\x14\n\x0cqueued_units\x18\x11 \x01(\x03*o\n\nImportMode\x12\x1b\n\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPORT_MODE_SET\x10\x01\x12\x18\n\x14IMPORT_MODE_SNAPSHOT\x10\x02\x12\x15\n\x11IMPORT_MODE_DELTA\x10\x03*\xf3\x03\n\rMovementCause\x12\x1e\n\x1aMOVEMENT_CAUSE_UNSPECIFIED\x10\x00\x12\x1b\n\x17MOVEMENT_CAUSE_IMPORTED\x10\x01\x12\x18\n\x14MOVEMENT_CAUSE_ZONED\x10\x02\x12\x17\n\x13MOVEMENT_CAUSE_HELD\x10\x03\x12\x1c\n\x18MOVEMENT_CAUSE_ALLOCATED\x10\x04\x12\x19\n\x15MOVEMENT_CAUSE_QUEUED\x10\x05\x12\x19\n\x15MOVEMENT_CAUSE_PLACED\x10\x06\x12\x1a\n\x16MOVEMENT_CAUSE_SHIPPED\x10\x07\x12\x18\n\x14MOVEMENT_CAUSE_FOUND\x10\x08\x12\x1c\n\x18MOVEMENT_CAUSE_CANCELLED\x10\t\x12\x1b\n\x17MOVEMENT_CAUSE_REJECTED\x10\n\x12\x1b\n\x17MOVEMENT_CAUSE_REROUTED\x10\x0b\x12\x1a\n\x16MOVEMENT_CAUSE_EXPIRED\x10\x0c\x12\x1c\n\x18MOVEMENT_CAUSE_CORRECTED\x10\r\x12\x1c\n\x18MOVEMENT_CAUSE_WITHDRAWN\x10\x0e\x12\x1b\n\x17MOVEMENT_CAUSE_RETURNED\x10\x0f\x12\x1b\n\x17MOVEMENT_CAUSE_REPAIRED\x10\x10\x32\xa2\x05\n\x0cStockService\x12[\n\x0cPutLocations\x12$.availability.v1.PutLocationsRequest\x1a%.availability.v1.PutLocationsResponse\x12^\n\rListLocations\x12%.availability.v1.ListLocationsRequest\x1a&.availability.v1.ListLocationsResponse\x12X\n\x0bImportStock\x12#.availability.v1.ImportStockRequest\x1a$.availability.v1.ImportStockResponse\x12R\n\tListStock\x12!.availability.v1.ListStockRequest\x1a\".availability.v1.ListStockResponse\x12\x61\n\x0ePutWithdrawals\x12&.availability.v1.PutWithdrawalsRequest\x1a\'.availability.v1.PutWithdrawalsResponse\x12\x64\n\x0fListWithdrawals\x12\'.availability.v1.ListWithdrawalsRequest\x1a(.availability.v1.ListWithdrawalsResponse\x12^\n\rListMovements\x12%.availability.v1.ListMovementsRequest\x1a&.availability.v1.ListMovementsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#availability/v1/stock_service.proto\x12\x0f\x61vailability.v1\x1a\x1e\x61vailability/v1/location.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x13PutLocationsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\tlocations\x18\x02 \x03(\x0b\x32\x19.availability.v1.Location\"E\n\x14PutLocationsResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x05\x12\x16\n\x0ereplaced_count\x18\x02 \x01(\x05\"=\n\x14ListLocationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x15ListLocationsResponse\x12,\n\tlocations\x18\x01 \x03(\x0b\x32\x19.availability.v1.Location\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x0bStockChange\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x15\n\ron_hand_units\x18\x03 \x01(\x03\x12\x1f\n\x12safety_stock_units\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07zone_id\x18\x05 \x01(\tB\x15\n\x13_safety_stock_units\"\xc9\x01\n\x12ImportStockRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12)\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.availability.v1.ImportMode\x12-\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x1c.availability.v1.StockChange\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x1e\n\x11max_drop_permille\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x14\n\x12_max_drop_permille\"\xb1\x01\n\x13ImportStockResponse\x12\x15\n\rchanged_count\x18\x01 \x01(\x05\x12\x14\n\x0czeroed_count\x18\x02 \x01(\x05\x12\x15\n\rstock_version\x18\x03 \x01(\x03\x12\x15\n\rdropped_count\x18\x04 \x01(\x05\x12\x13\n\x0bknown_count\x18\x05 \x01(\x05\x12\x15\n\rdropped_units\x18\x06 \x01(\x03\x12\x13\n\x0bknown_units\x18\x07 \x01(\x03\"]\n\x10ListStockRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x14\n\x0clocation_ids\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x9e\x02\n\x0bStockRecord\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x15\n\ron_hand_units\x18\x03 \x01(\x03\x12\x17\n\x0f\x61llocated_units\x18\x04 \x01(\x03\x12\x1a\n\x12safety_stock_units\x18\x05 \x01(\x03\x12\x17\n\x0f\x61vailable_units\x18\x06 \x01(\x03\x12\x12\n\nheld_units\x18\x07 \x01(\x03\x12\x17\n\x0fwithdrawn_units\x18\x08 \x01(\x03\x12)\n\x05zones\x18\t \x03(\x0b\x32\x1a.availability.v1.ZoneUnits\x12\x30\n\x0c\x63ounted_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\tZoneUnits\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x15\n\ron_hand_units\x18\x02 \x01(\x03\"r\n\x11ListStockResponse\x12-\n\x07records\x18\x01 \x03(\x0b\x32\x1c.availability.v1.StockRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rstock_version\x18\x03 \x01(\x03\"\xa3\x01\n\nWithdrawal\x12\x15\n\rwithdrawal_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\rWithdrawalSet\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x30\n\x0bwithdrawals\x18\x03 \x03(\x0b\x32\x1b.availability.v1.Withdrawal\"\\\n\x15PutWithdrawalsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1e.availability.v1.WithdrawalSet\"/\n\x16PutWithdrawalsResponse\x12\x15\n\rstock_version\x18\x01 \x01(\x03\"<\n\x16ListWithdrawalsRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x14\n\x0clocation_ids\x18\x02 \x03(\t\"[\n\x17ListWithdrawalsResponse\x12,\n\x04sets\x18\x01 \x03(\x0b\x32\x1e.availability.v1.WithdrawalSet\x12\x12\n\nincomplete\x18\x02 \x01(\x08\"p\n\x14ListMovementsRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\t\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"^\n\x15ListMovementsResponse\x12,\n\tmovements\x18\x01 \x03(\x0b\x32\x19.availability.v1.Movement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x03\n\x08Movement\x12\x14\n\x0cmovement_key\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32\x1e.availability.v1.MovementCause\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x13\n\x0blocation_id\x18\x05 \x01(\t\x12\x0f\n\x07zone_id\x18\x06 \x01(\t\x12\x12\n\nchannel_id\x18\x07 \x01(\t\x12\x0f\n\x07plan_id\x18\x08 \x01(\t\x12\x0f\n\x07line_id\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t\x12\x15\n\ron_hand_units\x18\x0b \x01(\x03\x12\x12\n\nzone_units\x18\x0c \x01(\x03\x12\x17\n\x0f\x61llocated_units\x18\r \x01(\x03\x12\x12\n\nheld_units\x18\x0e \x01(\x03\x12\x17\n\x0fwithdrawn_units\x18\x0f \x01(\x03\x12\x1a\n\x12safety_stock_units\x18\x10 \x01(\x03\x12\x14\n\x0cqueued_units\x18\x11 \x01(\x03*\x87\x01\n\nImportMode\x12\x1b\n\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPORT_MODE_SET\x10\x01\x12\x18\n\x14IMPORT_MODE_SNAPSHOT\x10\x02\x12\x15\n\x11IMPORT_MODE_DELTA\x10\x03\x12\x16\n\x12IMPORT_MODE_DELETE\x10\x04*\xf3\x03\n\rMovementCause\x12\x1e\n\x1aMOVEMENT_CAUSE_UNSPECIFIED\x10\x00\x12\x1b\n\x17MOVEMENT_CAUSE_IMPORTED\x10\x01\x12\x18\n\x14MOVEMENT_CAUSE_ZONED\x10\x02\x12\x17\n\x13MOVEMENT_CAUSE_HELD\x10\x03\x12\x1c\n\x18MOVEMENT_CAUSE_ALLOCATED\x10\x04\x12\x19\n\x15MOVEMENT_CAUSE_QUEUED\x10\x05\x12\x19\n\x15MOVEMENT_CAUSE_PLACED\x10\x06\x12\x1a\n\x16MOVEMENT_CAUSE_SHIPPED\x10\x07\x12\x18\n\x14MOVEMENT_CAUSE_FOUND\x10\x08\x12\x1c\n\x18MOVEMENT_CAUSE_CANCELLED\x10\t\x12\x1b\n\x17MOVEMENT_CAUSE_REJECTED\x10\n\x12\x1b\n\x17MOVEMENT_CAUSE_REROUTED\x10\x0b\x12\x1a\n\x16MOVEMENT_CAUSE_EXPIRED\x10\x0c\x12\x1c\n\x18MOVEMENT_CAUSE_CORRECTED\x10\r\x12\x1c\n\x18MOVEMENT_CAUSE_WITHDRAWN\x10\x0e\x12\x1b\n\x17MOVEMENT_CAUSE_RETURNED\x10\x0f\x12\x1b\n\x17MOVEMENT_CAUSE_REPAIRED\x10\x10\x32\xa2\x05\n\x0cStockService\x12[\n\x0cPutLocations\x12$.availability.v1.PutLocationsRequest\x1a%.availability.v1.PutLocationsResponse\x12^\n\rListLocations\x12%.availability.v1.ListLocationsRequest\x1a&.availability.v1.ListLocationsResponse\x12X\n\x0bImportStock\x12#.availability.v1.ImportStockRequest\x1a$.availability.v1.ImportStockResponse\x12R\n\tListStock\x12!.availability.v1.ListStockRequest\x1a\".availability.v1.ListStockResponse\x12\x61\n\x0ePutWithdrawals\x12&.availability.v1.PutWithdrawalsRequest\x1a\'.availability.v1.PutWithdrawalsResponse\x12\x64\n\x0fListWithdrawals\x12\'.availability.v1.ListWithdrawalsRequest\x1a(.availability.v1.ListWithdrawalsResponse\x12^\n\rListMovements\x12%.availability.v1.ListMovementsRequest\x1a&.availability.v1.ListMovementsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'availability.v1.stock_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMPORTMODE']._serialized_start=2499
-  _globals['_IMPORTMODE']._serialized_end=2610
-  _globals['_MOVEMENTCAUSE']._serialized_start=2613
-  _globals['_MOVEMENTCAUSE']._serialized_end=3112
+  _globals['_IMPORTMODE']._serialized_start=2710
+  _globals['_IMPORTMODE']._serialized_end=2845
+  _globals['_MOVEMENTCAUSE']._serialized_start=2848
+  _globals['_MOVEMENTCAUSE']._serialized_end=3347
   _globals['_PUTLOCATIONSREQUEST']._serialized_start=121
   _globals['_PUTLOCATIONSREQUEST']._serialized_end=208
   _globals['_PUTLOCATIONSRESPONSE']._serialized_start=210
@@ -48,35 +48,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOCKCHANGE']._serialized_start=441
   _globals['_STOCKCHANGE']._serialized_end=584
   _globals['_IMPORTSTOCKREQUEST']._serialized_start=587
-  _globals['_IMPORTSTOCKREQUEST']._serialized_end=717
-  _globals['_IMPORTSTOCKRESPONSE']._serialized_start=719
-  _globals['_IMPORTSTOCKRESPONSE']._serialized_end=808
-  _globals['_LISTSTOCKREQUEST']._serialized_start=810
-  _globals['_LISTSTOCKREQUEST']._serialized_end=903
-  _globals['_STOCKRECORD']._serialized_start=906
-  _globals['_STOCKRECORD']._serialized_end=1142
-  _globals['_ZONEUNITS']._serialized_start=1144
-  _globals['_ZONEUNITS']._serialized_end=1195
-  _globals['_LISTSTOCKRESPONSE']._serialized_start=1197
-  _globals['_LISTSTOCKRESPONSE']._serialized_end=1311
-  _globals['_WITHDRAWAL']._serialized_start=1314
-  _globals['_WITHDRAWAL']._serialized_end=1477
-  _globals['_WITHDRAWALSET']._serialized_start=1479
-  _globals['_WITHDRAWALSET']._serialized_end=1578
-  _globals['_PUTWITHDRAWALSREQUEST']._serialized_start=1580
-  _globals['_PUTWITHDRAWALSREQUEST']._serialized_end=1672
-  _globals['_PUTWITHDRAWALSRESPONSE']._serialized_start=1674
-  _globals['_PUTWITHDRAWALSRESPONSE']._serialized_end=1721
-  _globals['_LISTWITHDRAWALSREQUEST']._serialized_start=1723
-  _globals['_LISTWITHDRAWALSREQUEST']._serialized_end=1783
-  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_start=1785
-  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_end=1876
-  _globals['_LISTMOVEMENTSREQUEST']._serialized_start=1878
-  _globals['_LISTMOVEMENTSREQUEST']._serialized_end=1990
-  _globals['_LISTMOVEMENTSRESPONSE']._serialized_start=1992
-  _globals['_LISTMOVEMENTSRESPONSE']._serialized_end=2086
-  _globals['_MOVEMENT']._serialized_start=2089
-  _globals['_MOVEMENT']._serialized_end=2497
-  _globals['_STOCKSERVICE']._serialized_start=3115
-  _globals['_STOCKSERVICE']._serialized_end=3789
+  _globals['_IMPORTSTOCKREQUEST']._serialized_end=788
+  _globals['_IMPORTSTOCKRESPONSE']._serialized_start=791
+  _globals['_IMPORTSTOCKRESPONSE']._serialized_end=968
+  _globals['_LISTSTOCKREQUEST']._serialized_start=970
+  _globals['_LISTSTOCKREQUEST']._serialized_end=1063
+  _globals['_STOCKRECORD']._serialized_start=1066
+  _globals['_STOCKRECORD']._serialized_end=1352
+  _globals['_ZONEUNITS']._serialized_start=1354
+  _globals['_ZONEUNITS']._serialized_end=1405
+  _globals['_LISTSTOCKRESPONSE']._serialized_start=1407
+  _globals['_LISTSTOCKRESPONSE']._serialized_end=1521
+  _globals['_WITHDRAWAL']._serialized_start=1524
+  _globals['_WITHDRAWAL']._serialized_end=1687
+  _globals['_WITHDRAWALSET']._serialized_start=1689
+  _globals['_WITHDRAWALSET']._serialized_end=1788
+  _globals['_PUTWITHDRAWALSREQUEST']._serialized_start=1790
+  _globals['_PUTWITHDRAWALSREQUEST']._serialized_end=1882
+  _globals['_PUTWITHDRAWALSRESPONSE']._serialized_start=1884
+  _globals['_PUTWITHDRAWALSRESPONSE']._serialized_end=1931
+  _globals['_LISTWITHDRAWALSREQUEST']._serialized_start=1933
+  _globals['_LISTWITHDRAWALSREQUEST']._serialized_end=1993
+  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_start=1995
+  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_end=2086
+  _globals['_LISTMOVEMENTSREQUEST']._serialized_start=2088
+  _globals['_LISTMOVEMENTSREQUEST']._serialized_end=2200
+  _globals['_LISTMOVEMENTSRESPONSE']._serialized_start=2202
+  _globals['_LISTMOVEMENTSRESPONSE']._serialized_end=2296
+  _globals['_MOVEMENT']._serialized_start=2299
+  _globals['_MOVEMENT']._serialized_end=2707
+  _globals['_STOCKSERVICE']._serialized_start=3350
+  _globals['_STOCKSERVICE']._serialized_end=4024
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,11 @@ class _ImportModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportMode
     """As SET, and every other SKU of the locations named here goes to zero."""
     IMPORT_MODE_DELTA: _ImportMode.ValueType  # 3
     """`on_hand_units` is added to what was on hand; it may be negative."""
+    IMPORT_MODE_DELETE: _ImportMode.ValueType  # 4
+    """The records named are forgotten: nothing is on hand in any of their zones, and
+    they are not counted. What is promised there stays promised; safety stock and
+    withdrawals stay. A record that is not there is no fault.
+    """
 
 class ImportMode(_ImportMode, metaclass=_ImportModeEnumTypeWrapper):
     """How the quantities of an import are meant. Always said, never guessed."""
@@ -47,6 +52,11 @@ IMPORT_MODE_SNAPSHOT: ImportMode.ValueType  # 2
 """As SET, and every other SKU of the locations named here goes to zero."""
 IMPORT_MODE_DELTA: ImportMode.ValueType  # 3
 """`on_hand_units` is added to what was on hand; it may be negative."""
+IMPORT_MODE_DELETE: ImportMode.ValueType  # 4
+"""The records named are forgotten: nothing is on hand in any of their zones, and
+they are not counted. What is promised there stays promised; safety stock and
+withdrawals stay. A record that is not there is no fault.
+"""
 Global___ImportMode: _TypeAlias = ImportMode  # noqa: Y015
 
 class _MovementCause:
@@ -244,14 +254,15 @@ class StockChange(_message.Message):
     sku: _builtins.str
     """Required. 1 to 128 printable characters, no spaces at either end."""
     on_hand_units: _builtins.int
-    """0 to 10^12 in SET and SNAPSHOT; -10^12 to 10^12 in DELTA."""
+    """0 to 10^12 in SET and SNAPSHOT; -10^12 to 10^12 in DELTA; 0 in DELETE."""
     safety_stock_units: _builtins.int
     """Units kept back from sale here. Unset leaves it as it was (0 for a new
-    record). 0 to 10^12.
+    record). 0 to 10^12; not in DELETE.
     """
     zone_id: _builtins.str
     """The zone that was counted: one of the location's. Unset means the part of the
-    location that is in no zone. A SNAPSHOT zeroes the zones not named, too.
+    location that is in no zone. A SNAPSHOT zeroes the zones not named, too. Not in
+    DELETE, which is of all zones.
     """
     def __init__(
         self,
@@ -279,10 +290,22 @@ class ImportStockRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    MAX_DROP_PERMILLE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As in PutLocationsRequest."""
     mode: Global___ImportMode.ValueType
     """Required."""
+    dry_run: _builtins.bool
+    """Judge and answer as if it were done, and change nothing. The `request_id` is not
+    looked at and nothing is kept under it.
+    """
+    max_drop_permille: _builtins.int
+    """Only in SNAPSHOT: refuse it if it drops more than this, in permille of what the
+    locations named hold before: of the records with more than 0 on hand, those that
+    would have 0; or of their units, those that would be gone. 0 to 1,000; unset
+    means no limit.
+    """
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockChange]:
         """1 to 50,000; each (location, SKU, zone) at most once."""
@@ -293,12 +316,16 @@ class ImportStockRequest(_message.Message):
         request_id: _builtins.str = ...,
         mode: Global___ImportMode.ValueType = ...,
         changes: _abc.Iterable[Global___StockChange] | None = ...,
+        dry_run: _builtins.bool = ...,
+        max_drop_permille: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_drop_permille", b"_max_drop_permille", "max_drop_permille", b"max_drop_permille"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "mode", b"mode", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_drop_permille", b"_max_drop_permille", "changes", b"changes", "dry_run", b"dry_run", "max_drop_permille", b"max_drop_permille", "mode", b"mode", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_drop_permille: _TypeAlias = _typing.Literal["max_drop_permille"]  # noqa: Y015
+    _WhichOneofArgType__max_drop_permille: _TypeAlias = _typing.Literal["_max_drop_permille", b"_max_drop_permille"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_drop_permille) -> _WhichOneofReturnType__max_drop_permille | None: ...
 
 Global___ImportStockRequest: _TypeAlias = ImportStockRequest  # noqa: Y015
 
@@ -309,22 +336,40 @@ class ImportStockResponse(_message.Message):
     CHANGED_COUNT_FIELD_NUMBER: _builtins.int
     ZEROED_COUNT_FIELD_NUMBER: _builtins.int
     STOCK_VERSION_FIELD_NUMBER: _builtins.int
+    DROPPED_COUNT_FIELD_NUMBER: _builtins.int
+    KNOWN_COUNT_FIELD_NUMBER: _builtins.int
+    DROPPED_UNITS_FIELD_NUMBER: _builtins.int
+    KNOWN_UNITS_FIELD_NUMBER: _builtins.int
     changed_count: _builtins.int
     """Records created or whose quantity changed."""
     zeroed_count: _builtins.int
     """Records that a SNAPSHOT set to zero because they were not named."""
     stock_version: _builtins.int
     """The ledger's version after the import."""
+    dropped_count: _builtins.int
+    """Of a SNAPSHOT: records that had more than 0 on hand and have 0 now."""
+    known_count: _builtins.int
+    """Of a SNAPSHOT: records of the locations named that had more than 0 on hand."""
+    dropped_units: _builtins.int
+    """Of a SNAPSHOT: units that are gone, record by record: what one has more of is
+    not set against what another has less of.
+    """
+    known_units: _builtins.int
+    """Of a SNAPSHOT: units that were on hand at the locations named."""
     def __init__(
         self,
         *,
         changed_count: _builtins.int = ...,
         zeroed_count: _builtins.int = ...,
         stock_version: _builtins.int = ...,
+        dropped_count: _builtins.int = ...,
+        known_count: _builtins.int = ...,
+        dropped_units: _builtins.int = ...,
+        known_units: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "stock_version", b"stock_version", "zeroed_count", b"zeroed_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "dropped_count", b"dropped_count", "dropped_units", b"dropped_units", "known_count", b"known_count", "known_units", b"known_units", "stock_version", b"stock_version", "zeroed_count", b"zeroed_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,6 +425,7 @@ class StockRecord(_message.Message):
     HELD_UNITS_FIELD_NUMBER: _builtins.int
     WITHDRAWN_UNITS_FIELD_NUMBER: _builtins.int
     ZONES_FIELD_NUMBER: _builtins.int
+    COUNTED_TIME_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
     sku: _builtins.str
     on_hand_units: _builtins.int
@@ -402,6 +448,10 @@ class StockRecord(_message.Message):
         are read just after the record: a change in between may show in one of them.
         """
 
+    @_builtins.property
+    def counted_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last counted; unset: never, or it was deleted since."""
+
     def __init__(
         self,
         *,
@@ -414,10 +464,11 @@ class StockRecord(_message.Message):
         held_units: _builtins.int = ...,
         withdrawn_units: _builtins.int = ...,
         zones: _abc.Iterable[Global___ZoneUnits] | None = ...,
+        counted_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counted_time", b"counted_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated_units", b"allocated_units", "available_units", b"available_units", "held_units", b"held_units", "location_id", b"location_id", "on_hand_units", b"on_hand_units", "safety_stock_units", b"safety_stock_units", "sku", b"sku", "withdrawn_units", b"withdrawn_units", "zones", b"zones"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated_units", b"allocated_units", "available_units", b"available_units", "counted_time", b"counted_time", "held_units", b"held_units", "location_id", b"location_id", "on_hand_units", b"on_hand_units", "safety_stock_units", b"safety_stock_units", "sku", b"sku", "withdrawn_units", b"withdrawn_units", "zones", b"zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

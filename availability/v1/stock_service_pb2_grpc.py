@@ -112,6 +112,8 @@ class StockServiceServicer:
         * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
         that would leave less than nothing on hand; nothing
         was changed.
+        * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+        `max_drop_permille`; nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

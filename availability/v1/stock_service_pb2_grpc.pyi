@@ -55,6 +55,8 @@ class StockServiceStub:
       * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
                           that would leave less than nothing on hand; nothing
                           was changed.
+      * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+                          `max_drop_permille`; nothing was changed.
     """
     ListStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockRequest, _stock_service_pb2.ListStockResponse]
     """Lists stock records, by SKU, then location in rank order."""
@@ -102,6 +104,8 @@ class StockServiceAsyncStub(StockServiceStub):
       * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
                           that would leave less than nothing on hand; nothing
                           was changed.
+      * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+                          `max_drop_permille`; nothing was changed.
     """
     ListStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockRequest, _stock_service_pb2.ListStockResponse]  # type: ignore[assignment]
     """Lists stock records, by SKU, then location in rank order."""
@@ -164,6 +168,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
           * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
                               that would leave less than nothing on hand; nothing
                               was changed.
+          * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+                              `max_drop_permille`; nothing was changed.
         """
 
     @_abc_1.abstractmethod

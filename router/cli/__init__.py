@@ -11,6 +11,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from router.cli.audit import audit
+from router.cli.availability_ import availability
 from router.cli.demo import demo
 from router.cli.import_ import import_
 from router.cli.route import route
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(route)
+app.command()(availability)
 app.command()(serve)
 app.command("import")(import_)
 app.command()(demo)

@@ -1,10 +1,12 @@
 """An import cut into requests that a server takes, each safe to repeat."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
-from availability.errors import BadFile, Violation
-from availability.imports.csv_rows import MAX_FAULTS
-from availability.model import ImportMode, Location, LocationId, Sku, StockChange
+from availability.imports.csv_rows import Faults
+from availability.imports.staging import Weight
+from availability.model import ImportMode, Location, StockChange
 
 MAX_CHANGES = 50_000
 """Most stock records in one request."""
@@ -16,11 +18,11 @@ MAX_BYTES = 3_900_000
 CHUNK_LOCATIONS = 1_000
 
 # Of one record on the wire: tags and lengths of it and of its fields, and the
-# widest quantity.
-_RECORD_BYTES = 24
+# widest quantities.
+_RECORD_BYTES = 32
 
 
-def check_snapshot(on_hand: Mapping[LocationId, Mapping[Sku, int]]) -> None:
+def check_snapshot(weights: Iterable[Weight]) -> None:
     """Refuse a snapshot that would have to be cut inside a location.
 
     A SNAPSHOT sets to zero what its request does not name, so that all records
@@ -31,53 +33,49 @@ def check_snapshot(on_hand: Mapping[LocationId, Mapping[Sku, int]]) -> None:
     BadFile
         Some location's records do not fit into one request; all are listed.
     """
-    too_large: list[Violation] = []
-    for location, held in on_hand.items():
-        weight = sum(_bytes(location, sku) for sku in held)
-        if len(held) > MAX_CHANGES or weight > MAX_BYTES:
+    faults = Faults()
+    for location, count, id_bytes in weights:
+        if count > MAX_CHANGES or id_bytes + count * _RECORD_BYTES > MAX_BYTES:
             message = (
-                f"{len(held):,} records are too many for one snapshot, which takes "
+                f"{count:,} records are too many for one snapshot, which takes "
                 f"{MAX_CHANGES:,} and {MAX_BYTES:,} bytes: use --mode set"
             )
-            too_large.append(
-                Violation(f"location {location}", "SNAPSHOT_TOO_LARGE", message)
-            )
-    if too_large:
-        raise BadFile(too_large[:MAX_FAULTS], len(too_large))
+            faults.add(f"location {location}", "SNAPSHOT_TOO_LARGE", message)
+    faults.raise_any()
 
 
 def stock_chunks(
-    on_hand: Mapping[LocationId, Mapping[Sku, int]], mode: ImportMode
+    changes: Iterable[StockChange], mode: ImportMode
 ) -> Iterator[tuple[StockChange, ...]]:
     """Cut stock into requests, the same way every time.
 
-    One that is too large is only made of a snapshot that `check_snapshot`
-    refuses.
+    The changes of a location follow each other. One that is too large is only made
+    of a snapshot that `check_snapshot` refuses.
     """
     chunk: list[StockChange] = []
     size = 0
-    for changes, weight in _pieces(on_hand, whole=mode is ImportMode.SNAPSHOT):
-        full = len(chunk) + len(changes) > CHUNK_CHANGES
+    for piece, weight in _pieces(changes, whole=mode is ImportMode.SNAPSHOT):
+        full = len(chunk) + len(piece) > CHUNK_CHANGES
         if chunk and (full or size + weight > CHUNK_BYTES):
             yield tuple(chunk)
             chunk, size = [], 0
-        chunk += changes
+        chunk += piece
         size += weight
     if chunk:
         yield tuple(chunk)
 
 
 def _pieces(
-    on_hand: Mapping[LocationId, Mapping[Sku, int]], *, whole: bool
+    changes: Iterable[StockChange], *, whole: bool
 ) -> Iterator[tuple[list[StockChange], int]]:
     """Yield what must stay together, and its bytes on the wire at most."""
-    for location, held in on_hand.items():
-        if whole:
-            changes = [StockChange(location, sku, units) for sku, units in held.items()]
-            yield changes, sum(_bytes(location, sku) for sku in held)
-        else:
-            for sku, units in held.items():
-                yield [StockChange(location, sku, units)], _bytes(location, sku)
+    if whole:
+        for _, group in groupby(changes, attrgetter("location_id")):
+            piece = list(group)
+            yield piece, sum(map(_bytes, piece))
+    else:
+        for change in changes:
+            yield [change], _bytes(change)
 
 
 def location_chunks(locations: Sequence[Location]) -> list[Sequence[Location]]:
@@ -88,5 +86,6 @@ def location_chunks(locations: Sequence[Location]) -> list[Sequence[Location]]:
     ]
 
 
-def _bytes(location: LocationId, sku: Sku) -> int:
-    return len(location.encode()) + len(sku.encode()) + _RECORD_BYTES
+def _bytes(change: StockChange) -> int:
+    ids = change.location_id + change.sku + change.zone_id
+    return (len(ids) if ids.isascii() else len(ids.encode())) + _RECORD_BYTES

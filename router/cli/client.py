@@ -1,7 +1,7 @@
 """Calls to a running server: bounded, repeatable, and with readable refusals."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
@@ -10,7 +10,11 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from availability.v1 import stock_service_pb2_grpc
+from availability.v1 import (
+    availability_service_pb2_grpc,
+    channel_service_pb2_grpc,
+    stock_service_pb2_grpc,
+)
 from router.cli.access import Access, open_channel
 from router.v1 import routing_service_pb2_grpc
 
@@ -31,6 +35,7 @@ _REPEATABLE = (
 )
 
 Reply = TypeVar("Reply", bound=Message)
+T = TypeVar("T")
 
 
 class CallFailed(Exception):
@@ -42,7 +47,7 @@ class CallFailed(Exception):
 
 
 class Client:
-    """The two services of one server."""
+    """The services of one server."""
 
     def __init__(
         self, address: str, channel: grpc.Channel, access: Access = Access()
@@ -51,6 +56,10 @@ class Client:
         self._metadata = access.metadata()
         self.routing = routing_service_pb2_grpc.RoutingServiceStub(channel)
         self.stock = stock_service_pb2_grpc.StockServiceStub(channel)
+        self.channels = channel_service_pb2_grpc.ChannelServiceStub(channel)
+        self.availability = availability_service_pb2_grpc.AvailabilityServiceStub(
+            channel
+        )
 
     def call(self, method: Callable[..., Reply], request: Message) -> Reply:
         """Call, and repeat what may be repeated.
@@ -63,10 +72,23 @@ class Client:
         CallFailed
             The server refused, or did not answer in any attempt.
         """
+        return self._repeated(
+            lambda: method(request, timeout=CALL_SECONDS, metadata=self._metadata)
+        )
+
+    def collect(
+        self, method: Callable[..., Iterable[Reply]], request: Message
+    ) -> list[Reply]:
+        """Call what answers with many messages, and return all of them; as `call`."""
+        return self._repeated(
+            lambda: list(method(request, timeout=CALL_SECONDS, metadata=self._metadata))
+        )
+
+    def _repeated(self, attempt_it: Callable[[], T]) -> T:
         pause_seconds = FIRST_PAUSE_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return method(request, timeout=CALL_SECONDS, metadata=self._metadata)
+                return attempt_it()
             except grpc.RpcError as error:
                 if error.code() not in _REPEATABLE or attempt == ATTEMPTS:
                     raise CallFailed(*_causes(self.address, error)) from None

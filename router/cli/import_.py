@@ -1,6 +1,8 @@
 """`repartir import`: files into the stock, in requests safe to repeat."""
 
+import enum
 import re
+import stat
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +11,10 @@ from typing import Annotated
 import typer
 
 from availability.errors import BadFile
-from availability.imports.csv_stock import StockFiles, read_files
+from availability.imports.csv_locations import read_locations
+from availability.imports.csv_rows import Faults
+from availability.imports.staging import Staging, open_staging
+from availability.imports.stock_rows import StockFormat, read_stock
 from availability.model import ImportMode, Location, StockChange
 from router.cli.access import (
     CA_HELP,
@@ -22,6 +27,7 @@ from router.cli.access import (
 )
 from router.cli.chunks import check_snapshot, location_chunks, stock_chunks
 from router.cli.client import CallFailed
+from router.cli.max_drop import DEFAULT_PERCENT, Totals, percent_permille
 from router.cli.progress import progress
 from router.cli.quiet import SOME_FAILED, fail, quietly
 from router.cli.serve import DEFAULT_ADDRESS
@@ -29,6 +35,27 @@ from router.cli.targets import Target, open_target
 
 _CHANGE = re.compile(r"^changes\[([0-9]{1,5})\]\.\w+")
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
+
+
+class Mode(enum.Enum):
+    """The modes as they are said here; two have the words of source items, too."""
+
+    SET = "set"
+    SNAPSHOT = "snapshot"
+    DELTA = "delta"
+    DELETE = "delete"
+    APPEND = "append"
+    REPLACE = "replace"
+
+
+_MODES = {
+    Mode.SET: ImportMode.SET,
+    Mode.SNAPSHOT: ImportMode.SNAPSHOT,
+    Mode.DELTA: ImportMode.DELTA,
+    Mode.DELETE: ImportMode.DELETE,
+    Mode.APPEND: ImportMode.SET,
+    Mode.REPLACE: ImportMode.SNAPSHOT,
+}
 
 
 def import_(
@@ -41,10 +68,11 @@ def import_(
         typer.Option(help="a database that no server has open: sqlite:///file"),
     ] = None,
     mode: Annotated[
-        ImportMode | None,
+        Mode | None,
         typer.Option(
-            help="set: replaces the quantities named; snapshot: and zeroes every other "
-            "SKU of the locations named; delta: adds. Needed with --stock"
+            help="set or append: replaces the quantities named; snapshot or replace: "
+            "and zeroes every other SKU of the locations named; delta: adds; delete: "
+            "forgets the records named. Needed with --stock"
         ),
     ] = None,
     locations: Annotated[
@@ -55,8 +83,34 @@ def import_(
         ),
     ] = None,
     stock: Annotated[
-        Path | None, typer.Option(help="CSV: location,sku,on_hand")
+        Path | None, typer.Option(help="stock in the format that --format names")
     ] = None,
+    stock_format: Annotated[
+        StockFormat,
+        typer.Option(
+            "--format",
+            help="of --stock; csv: location,sku,on_hand and, if wanted, "
+            "zone,safety_stock; source-items: Adobe Commerce's; stockstocks: the EDI "
+            "file",
+        ),
+    ] = StockFormat.CSV,
+    max_drop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="refuses a snapshot that takes away more of the records or of the "
+            f"units at its locations, 0 to 100; {DEFAULT_PERCENT} if unset",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="imports a snapshot whatever it takes away")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="says what --stock would change, changes nothing"
+        ),
+    ] = False,
     request_id: Annotated[
         str | None,
         typer.Option(
@@ -78,11 +132,12 @@ def import_(
         bool, typer.Option("--insecure-token", help=INSECURE_HELP)
     ] = False,
 ) -> None:
-    """Import locations, stock, or both, from CSV files.
+    """Import locations, stock, or both, from files.
 
-    Nothing is sent before both files have been read and found free of faults. Exit
-    status: 0, all is imported; 1, the server refused or was lost; 2, bad usage or
-    bad files.
+    Nothing is sent before both files have been read and found free of faults, and
+    no stock is changed before all of a snapshot was tried and takes away no more
+    than it may. Exit status: 0, all is imported; 1, it takes away too much, or the
+    server refused or was lost; 2, bad usage or bad files.
     """
     with quietly():
         if server is not None and database is not None:
@@ -90,18 +145,23 @@ def import_(
         if stock is None and locations is None:
             raise fail("nothing to import: give --stock, --locations or both")
         if stock is not None and mode is None:
-            raise fail("--stock needs --mode: set, snapshot or delta")
+            raise fail(
+                f"--stock needs --mode: {', '.join(each.value for each in Mode)}"
+            )
+        if dry_run and (stock is None or locations is not None):
+            raise fail("--dry-run is for --stock alone: import --locations before it")
+        chosen = None if mode is None or stock is None else _MODES[mode]
+        if chosen is not ImportMode.SNAPSHOT and (max_drop is not None or force):
+            raise fail("--max-drop and --force are for --mode snapshot only")
+        try:
+            percent = DEFAULT_PERCENT if max_drop is None else max_drop
+            limit = percent_permille("--max-drop", percent)
+        except ValueError as error:
+            raise fail(str(error)) from None
         if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
             raise fail(
                 "--request-id must be 1 to 100 printable ASCII characters, no spaces"
             )
-        try:
-            files = read_files(stock, locations, delta=mode is ImportMode.DELTA)
-            if mode is ImportMode.SNAPSHOT:
-                check_snapshot(files.on_hand)
-        except BadFile as error:
-            raise fail(*error.lines) from None
-        run_id = request_id or str(uuid.uuid4())
         access = Access(
             ca=ca,
             certificate=certificate,
@@ -109,69 +169,169 @@ def import_(
             token=token,
             insecure_token=insecure_token,
         )
-        try:
-            with open_target(server or DEFAULT_ADDRESS, database, access) as target:
-                # Locations that only the stock file names are the server's to know.
-                listed = () if locations is None else files.locations
-                _send(target, run_id, listed, mode, files)
-        except BadAccess as error:
-            raise fail(str(error)) from None
-        except CallFailed as error:
-            raise fail(*error.lines, status=SOME_FAILED) from None
-
-
-def _send(
-    target: Target,
-    run_id: str,
-    locations: Sequence[Location],
-    mode: ImportMode | None,
-    files: StockFiles,
-) -> None:
-    try:
-        if locations:
-            _put_locations(target, run_id, locations)
-        if mode is not None:
-            _import_stock(target, run_id, mode, files)
-    except CallFailed as error:
-        raise CallFailed(*error.lines, _how_to_go_on(run_id)) from None
-    except KeyboardInterrupt:
-        typer.echo(f"repartir: {_how_to_go_on(run_id)}", err=True)
-        raise
-
-
-def _how_to_go_on(run_id: str) -> str:
-    return (
-        "what was sent before stays; repeat the command with "
-        f"--request-id {run_id} to go on without applying it twice"
-    )
-
-
-def _put_locations(target: Target, run_id: str, locations: Sequence[Location]) -> None:
-    created = replaced = 0
-    for number, chunk in enumerate(location_chunks(locations)):
-        result = target.put_locations(f"{run_id}.locations.{number}", chunk)
-        created += result.created_count
-        replaced += result.replaced_count
-    typer.echo(f"locations: {created:,} created, {replaced:,} replaced")
-
-
-def _import_stock(
-    target: Target, run_id: str, mode: ImportMode, files: StockFiles
-) -> None:
-    changed = zeroed = 0
-    with progress("importing", files.record_count) as advance:
-        for number, chunk in enumerate(stock_chunks(files.on_hand, mode)):
+        with open_staging() as staging:
             try:
-                result = target.import_stock(f"{run_id}.stock.{number}", mode, chunk)
+                listed = _read(staging, locations, stock, stock_format, chosen)
+            except BadFile as error:
+                raise fail(*error.lines) from None
+            run_id = request_id or str(uuid.uuid4())
+            try:
+                with open_target(server or DEFAULT_ADDRESS, database, access) as target:
+                    run = _Run(target, run_id, staging)
+                    run.send(listed, chosen, limit, force=force, dry_run=dry_run)
+            except BadAccess as error:
+                raise fail(str(error)) from None
             except CallFailed as error:
-                raise CallFailed(*_named(error.lines, chunk)) from None
-            changed += result.changed_count
-            zeroed += result.zeroed_count
-            advance(len(chunk))
-    typer.echo(
-        f"stock: {files.record_count:,} records read, {changed:,} changed, "
-        f"{zeroed:,} set to zero"
-    )
+                raise fail(*error.lines, status=SOME_FAILED) from None
+
+
+def _read(
+    staging: Staging,
+    locations: Path | None,
+    stock: Path | None,
+    stock_format: StockFormat,
+    mode: ImportMode | None,
+) -> Sequence[Location]:
+    """Stage the stock and return the locations.
+
+    Raises
+    ------
+    BadFile
+        Either file has faults, those of both are listed; or a location's records
+        are too many for a snapshot.
+    """
+    faults = Faults()
+    listed = [] if locations is None else read_locations(locations, faults)
+    if stock is not None and mode is not None:
+        # Locations that only the stock file names are the server's to know; and bad
+        # ones would make good stock rows look as if they named none.
+        judged = locations is not None and not faults.count
+        known = {each.location_id for each in listed} if judged else None
+        with progress("reading", _byte_count(stock)) as advance:
+            rows = read_stock(
+                stock, stock_format, mode, faults, known=known, advance=advance
+            )
+            staging.take(rows, stock, faults)
+    faults.raise_any()
+    if mode is ImportMode.SNAPSHOT:
+        check_snapshot(staging.weights())
+    return listed
+
+
+def _byte_count(path: Path) -> int | None:
+    """Return a file's size; None when only the end will tell."""
+    try:
+        status = path.stat()
+    except OSError:
+        # Reading it will say why.
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+class _Run:
+    """One import into one target."""
+
+    def __init__(self, target: Target, run_id: str, staging: Staging) -> None:
+        self._target = target
+        self._run_id = run_id
+        self._staging = staging
+        self._begun = False
+
+    def send(
+        self,
+        locations: Sequence[Location],
+        mode: ImportMode | None,
+        limit: int,
+        *,
+        force: bool,
+        dry_run: bool,
+    ) -> None:
+        """Send everything; a snapshot is tried before.
+
+        ``limit`` is how much it may drop, in permille. Raises CallFailed, or Exit if
+        it drops too much.
+        """
+        try:
+            if locations:
+                self._put_locations(locations)
+            if mode is not None:
+                if dry_run or mode is ImportMode.SNAPSHOT:
+                    self._try(mode, limit, force=force, dry_run=dry_run)
+                if not dry_run:
+                    self._import_stock(mode)
+        except CallFailed as error:
+            raise CallFailed(*error.lines, *self._how_to_go_on()) from None
+        except KeyboardInterrupt:
+            for line in self._how_to_go_on():
+                typer.echo(f"repartir: {line}", err=True)
+            raise
+
+    def _how_to_go_on(self) -> Sequence[str]:
+        if not self._begun:
+            return ()
+        return (
+            "what was sent before stays; repeat the command with "
+            f"--request-id {self._run_id} to go on without applying it twice",
+        )
+
+    def _put_locations(self, locations: Sequence[Location]) -> None:
+        created = replaced = 0
+        self._begun = True
+        for number, chunk in enumerate(location_chunks(locations)):
+            request_id = f"{self._run_id}.locations.{number}"
+            result = self._target.put_locations(request_id, chunk)
+            created += result.created_count
+            replaced += result.replaced_count
+        typer.echo(f"locations: {created:,} created, {replaced:,} replaced")
+
+    def _try(self, mode: ImportMode, limit: int, *, force: bool, dry_run: bool) -> None:
+        totals = self._send_all(mode, dry_run=True)
+        snapshot = mode is ImportMode.SNAPSHOT
+        too_much = snapshot and totals.drops_more_than(limit)
+        said = f"more than --max-drop {limit / 10:g} %"
+        if dry_run:
+            typer.echo(
+                f"stock: {self._staging.record_count:,} records read, "
+                f"{totals.changed_count:,} would change, "
+                f"{totals.zeroed_count:,} would be set to zero"
+            )
+            if snapshot:
+                needs = f": {said}, it needs --force" if too_much else ""
+                typer.echo(f"the snapshot would take away {totals.drop}{needs}")
+        elif too_much and not force:
+            raise fail(
+                f"the snapshot would take away {totals.drop}: {said}; no stock was "
+                "changed; --force imports it all the same",
+                status=SOME_FAILED,
+            )
+
+    def _import_stock(self, mode: ImportMode) -> None:
+        self._begun = True
+        totals = self._send_all(mode, dry_run=False)
+        typer.echo(
+            f"stock: {self._staging.record_count:,} records read, "
+            f"{totals.changed_count:,} changed, {totals.zeroed_count:,} set to zero"
+        )
+
+    def _send_all(self, mode: ImportMode, *, dry_run: bool) -> Totals:
+        totals = Totals()
+        what = "checking" if dry_run else "importing"
+        chunks = stock_chunks(self._staging.changes(), mode)
+        with progress(what, self._staging.record_count) as advance:
+            for number, chunk in enumerate(chunks):
+                # Nothing is kept of a dry run, under any id.
+                request_id = "" if dry_run else f"{self._run_id}.stock.{number}"
+                try:
+                    # No limit for one request: a small location may lose more than
+                    # all of them together.
+                    result = self._target.import_stock(
+                        request_id, mode, chunk, dry_run=dry_run
+                    )
+                except CallFailed as error:
+                    raise CallFailed(*_named(error.lines, chunk)) from None
+                totals.add(result)
+                advance(len(chunk))
+        return totals
 
 
 def _named(lines: Sequence[str], chunk: Sequence[StockChange]) -> list[str]:

@@ -9,7 +9,8 @@ UNKNOWN with the parser's words).
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import NoReturn, TypeVar
 
 import grpc
@@ -20,6 +21,7 @@ from grpc_status import rpc_status
 from router.errors import DeadlineTooShort, MalformedMessage
 from router.rpc.errors import Overloaded
 from router.rpc.metrics import CODES, Metrics
+from router.rpc.outcomes import outcome_of
 from router.rpc.status import status_of
 from router.rpc.tokens import Scope, Tokens
 
@@ -31,13 +33,19 @@ MIN_DEADLINE_SECONDS = 0.005
 """The least time worth starting with: an order's plan and its commit."""
 MAX_CONCURRENT = 512
 """Most calls being answered at once, unless an operator says another number."""
+MAX_WATCHES = 1_000
+"""Most streams at once that last for as long as their clients want."""
 
 RequestT = TypeVar("RequestT", bound=Message)
+T = TypeVar("T")
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 Handler = Callable[[RequestT, float], Awaitable[bytes]]
 """A method: a request and its deadline (of `time.monotonic`), to reply bytes."""
+
+StreamHandler = Callable[[RequestT], AsyncGenerator[bytes, None]]
+"""A method that answers with many messages: a request to the bytes of each."""
 
 _OK = grpc.StatusCode.OK.value[0]
 _CANCELLED = grpc.StatusCode.CANCELLED.value[0]
@@ -63,12 +71,19 @@ class Gate:
         self.metrics = metrics or Metrics()
         self.in_flight = 0
         """Calls being answered now."""
+        self.watching = 0
+        """Streams that last, open now."""
         self._tokens = tokens
         self._max_concurrent = max_concurrent
         self.metrics.watch(
             "repartir_rpc_in_flight",
             "Calls being answered now.",
             lambda: self.in_flight,
+        )
+        self.metrics.watch(
+            "repartir_watches",
+            "Streams of availability that are open now.",
+            lambda: self.watching,
         )
 
     def enter(self, context: Context, needed: int) -> None:
@@ -81,11 +96,24 @@ class Gate:
         Overloaded
             There are too many.
         """
-        if self._tokens is not None:
-            self._tokens.check(context.invocation_metadata() or (), needed)
+        self._check(context, needed)
         if self.in_flight >= self._max_concurrent:
             raise Overloaded(f"{self._max_concurrent} calls are being answered")
         self.in_flight += 1
+
+    def enter_watch(self, context: Context, needed: int) -> None:
+        """Let a stream in that lasts, to be let out of ``watching``; as `enter`.
+
+        It takes no place of the calls, which it would keep for hours.
+        """
+        self._check(context, needed)
+        if self.watching >= MAX_WATCHES:
+            raise Overloaded(f"{MAX_WATCHES} streams are open")
+        self.watching += 1
+
+    def _check(self, context: Context, needed: int) -> None:
+        if self._tokens is not None:
+            self._tokens.check(context.invocation_metadata() or (), needed)
 
 
 def guarded(
@@ -118,26 +146,123 @@ def guarded(
                 gate.in_flight -= 1
             code = _OK
             return reply
-        except asyncio.CancelledError:
-            # The client has gone, or its deadline has passed and so gRPC has.
-            left: float | None = context.time_remaining()
-            if left is not None and left <= 0:
-                code = _DEADLINE_EXCEEDED
-            raise
-        except _DeadlinePassed as error:
-            code = _DEADLINE_EXCEEDED
-            _log_refusal(method, code, str(error))
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
-        except Exception as error:
-            status = status_of(error)
-            code = status.code
-            _log_refusal(method, code, type(error).__name__)
-            await _abort(context, status)
+        except (Exception, asyncio.CancelledError) as error:
+            code = _code_of(error, context)
+            await _end(error, context, method)
         finally:
             observed.handled(code, clock() - began)
-        raise AssertionError("an aborted call goes on")
 
     return grpc.unary_unary_rpc_method_handler(call)
+
+
+def guarded_stream(
+    gate: Gate,
+    request_type: type[RequestT],
+    handler: StreamHandler[RequestT],
+    scope: Scope,
+    default_seconds: float = DEFAULT_DEADLINE_SECONDS,
+    *,
+    lasting: bool = False,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return a handler to register that answers with many messages; as `guarded`.
+
+    The next message is asked for when the one before could be sent: the handler
+    waits for a slow client. A ``lasting`` stream has the deadline that its client
+    sets, or none, and is counted by itself.
+    """
+    needed = int(scope | Scope.ADMIN)
+    method = _method_name(request_type)
+    observed = gate.metrics.of_method(method)
+    clock = time.perf_counter
+    enter = _watching if lasting else _calling
+
+    async def send(data: bytes, context: Context) -> None:
+        request = _parse(request_type.FromString, data)
+        async with aclosing(handler(request)) as messages:
+            async for message in messages:
+                await context.write(message)
+
+    async def call(data: bytes, context: Context) -> None:
+        began = clock()
+        observed.started += 1
+        code = _CANCELLED
+        try:
+            async with enter(gate, context, needed):
+                if lasting:
+                    await send(data, context)
+                else:
+                    left = _time_left(context, default_seconds)
+                    await _within(left, send(data, context))
+            code = _OK
+        except (Exception, asyncio.CancelledError) as error:
+            code = _code_of(error, context)
+            await _end(error, context, method)
+        finally:
+            observed.handled(code, clock() - began)
+
+    return grpc.unary_stream_rpc_method_handler(call)
+
+
+@asynccontextmanager
+async def _calling(gate: Gate, context: Context, needed: int) -> AsyncIterator[None]:
+    gate.enter(context, needed)
+    try:
+        yield
+    finally:
+        gate.in_flight -= 1
+
+
+@asynccontextmanager
+async def _watching(gate: Gate, context: Context, needed: int) -> AsyncIterator[None]:
+    gate.enter_watch(context, needed)
+    try:
+        yield
+    finally:
+        gate.watching -= 1
+
+
+def _time_left(context: Context, default_seconds: float) -> float:
+    """Return the seconds a call may take; raises DeadlineTooShort."""
+    # None where the client set no deadline, whatever the stubs say.
+    left: float | None = context.time_remaining()
+    if left is None:
+        return default_seconds
+    if left < MIN_DEADLINE_SECONDS:
+        raise _too_short(left)
+    return min(left, MAX_DEADLINE_SECONDS)
+
+
+def _too_short(left: float) -> DeadlineTooShort:
+    return DeadlineTooShort(
+        f"{left * 1_000:.1f} ms are left, a call needs {MIN_DEADLINE_SECONDS * 1_000:g}"
+    )
+
+
+def _code_of(error: Exception | asyncio.CancelledError, context: Context) -> int:
+    """Return the code that a call ends with."""
+    if isinstance(error, asyncio.CancelledError):
+        # The client has gone, or its deadline has passed and so gRPC has.
+        left: float | None = context.time_remaining()
+        late = left is not None and left <= 0
+        return _DEADLINE_EXCEEDED if late else _CANCELLED
+    if isinstance(error, _DeadlinePassed):
+        return _DEADLINE_EXCEEDED
+    code: int = outcome_of(error).code.value[0]
+    return code
+
+
+async def _end(
+    error: Exception | asyncio.CancelledError, context: Context, method: str
+) -> NoReturn:
+    """Tell the client of an error, if it is still there; raises what ends a call."""
+    if isinstance(error, asyncio.CancelledError):
+        raise error
+    if isinstance(error, _DeadlinePassed):
+        _log_refusal(method, _DEADLINE_EXCEEDED, str(error))
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+    status = status_of(error)
+    _log_refusal(method, status.code, type(error).__name__)
+    await _abort(context, status)
 
 
 def _answering(
@@ -153,10 +278,7 @@ def _answering(
             deadline = time.monotonic() + left
             return await _within(left, handler(_parse(parse, data), deadline))
         if left < MIN_DEADLINE_SECONDS:
-            raise DeadlineTooShort(
-                f"{left * 1_000:.1f} ms are left, a call needs"
-                f" {MIN_DEADLINE_SECONDS * 1_000:g}"
-            )
+            raise _too_short(left)
         deadline = time.monotonic() + left
         return await handler(_parse(parse, data), deadline)
 
@@ -192,7 +314,7 @@ class _DeadlinePassed(Exception):
     """What the client's own deadline would have done; the outcome is not known."""
 
 
-async def _within(seconds: float, reply: Awaitable[bytes]) -> bytes:
+async def _within(seconds: float, reply: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(seconds) as limit:
             return await reply

@@ -12,12 +12,15 @@ import grpc
 
 from availability.errors import (
     BadFile,
+    ChannelNotFound,
+    CustomerLimitReached,
     InvalidChange,
     OrderAlreadyRouted,
     PlanChanged,
     PlanNotFound,
     RequestReused,
     ReservationResolved,
+    SnapshotDrops,
     StockConflict,
     StoreTooOld,
     StoreUnavailable,
@@ -118,6 +121,11 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
             error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
             retry_seconds=0.05,
         ),
+        CustomerLimitReached: Outcome(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            error_reason_pb2.ERROR_REASON_CUSTOMER_LIMIT,
+            metadata=("line_id", "sku", "max_units"),
+        ),
         DeadlineTooShort: Outcome(
             grpc.StatusCode.DEADLINE_EXCEEDED,
             error_reason_pb2.ERROR_REASON_DEADLINE_TOO_SHORT,
@@ -160,6 +168,11 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
             error_reason_pb2.ERROR_REASON_PLAN_NOT_FOUND,
             metadata=("plan_id",),
         ),
+        ChannelNotFound: Outcome(
+            grpc.StatusCode.NOT_FOUND,
+            error_reason_pb2.ERROR_REASON_CHANNEL_NOT_FOUND,
+            metadata=("channel_id",),
+        ),
         ReservationResolved: RESOLVED[ReservationState.NONE],
         UnitsNotOpen: Outcome(
             grpc.StatusCode.FAILED_PRECONDITION,
@@ -176,6 +189,17 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_PLAN_NOT_REROUTABLE,
             metadata=("plan_id",),
+        ),
+        SnapshotDrops: Outcome(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            error_reason_pb2.ERROR_REASON_SNAPSHOT_DROPS,
+            metadata=(
+                "dropped_count",
+                "known_count",
+                "dropped_units",
+                "known_units",
+                "max_drop_permille",
+            ),
         ),
         StoreUnavailable: Outcome(
             grpc.StatusCode.UNAVAILABLE,

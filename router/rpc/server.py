@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,20 +15,31 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from availability.ledger.protocol import Ledger
-from availability.v1 import stock_service_pb2
+from availability.model import Clock
+from availability.offering import Offering
+from availability.v1 import (
+    availability_service_pb2,
+    channel_service_pb2,
+    stock_service_pb2,
+)
 from router.pipeline import Router
 from router.rpc.address import CannotListen, bound_address, check_address
+from router.rpc.availability_service import AvailabilityService
+from router.rpc.channel_service import ChannelService
+from router.rpc.codec.body import WireForm
 from router.rpc.driver import MAX_WAITING, SOLVER_THREADS, Driver
 from router.rpc.exporter import Exporter, check_metrics_address
 from router.rpc.health import PROBE_SECONDS, HealthServicer, LedgerProbe
 from router.rpc.housekeeping import REFRESH_SECONDS, Housekeeper
-from router.rpc.interceptors import MAX_CONCURRENT, Gate
+from router.rpc.interceptors import MAX_CONCURRENT, MAX_WATCHES, Gate
 from router.rpc.limits import HANDSHAKE_SECONDS, MAX_OPEN_CALLS, channel_options
 from router.rpc.metrics import Metrics
+from router.rpc.offer_reads import OfferReader
 from router.rpc.routing_service import RoutingService
 from router.rpc.stock_service import StockService
 from router.rpc.tls import Tls, server_credentials
 from router.rpc.tokens import Tokens
+from router.rpc.watch import Watches
 from router.v1 import routing_service_pb2
 
 SERVICES = tuple(
@@ -35,6 +47,8 @@ SERVICES = tuple(
     for file, name in (
         (routing_service_pb2, "RoutingService"),
         (stock_service_pb2, "StockService"),
+        (channel_service_pb2, "ChannelService"),
+        (availability_service_pb2, "AvailabilityService"),
     )
 )
 
@@ -90,6 +104,7 @@ class RpcServer:
         health: HealthServicer,
         probe: LedgerProbe,
         housekeeper: Housekeeper,
+        watches: Watches,
         metrics: Metrics,
         exporter: Exporter | None,
         options: ServerOptions,
@@ -106,6 +121,7 @@ class RpcServer:
         self._health = health
         self._probe = probe
         self._housekeeper = housekeeper
+        self._watches = watches
         self._exporter = exporter
         self._options = options
         self._hurried = asyncio.Event()
@@ -126,9 +142,12 @@ class RpcServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.pre_stop_seconds):
                 await self._hurried.wait()
+        # Only now: who comes back at once is to find another server.
+        self._watches.drain()
         await self._server.stop(self._options.grace_seconds)
         await self._probe.stop()
         await self._housekeeper.stop()
+        await self._watches.close()
         await self._driver.close()
         if self._exporter is not None:
             # Last, so that what the drain did can still be seen.
@@ -145,10 +164,12 @@ def build_server(
     ledger: Ledger,
     options: ServerOptions,
     handlers: Sequence[grpc.GenericRpcHandler] = (),
+    clock: Clock = time.time,
 ) -> RpcServer:
     """Build a server and bind its address; call it where the event loop runs.
 
-    ``handlers`` are served beside ours.
+    ``handlers`` are served beside ours. By ``clock`` pre-orders open and counts grow
+    old.
 
     Raises
     ------
@@ -169,18 +190,23 @@ def build_server(
         solver_threads=options.solver_threads,
         max_waiting=options.max_waiting,
     )
+    router = Router(ledger, stored=WireForm())
     gate = Gate(metrics, options.tokens, options.max_concurrent_rpcs)
+    reader = OfferReader(Offering(ledger, clock), ledger)
+    watches = Watches(reader, ledger, clock)
     health = HealthServicer(SERVICES)
     server = grpc.aio.server(
         handlers=(
-            RoutingService(Router(ledger), ledger, driver, metrics).generic_handler(
-                gate
-            ),
+            RoutingService(router, ledger, driver, metrics).generic_handler(gate),
             StockService(ledger, driver).generic_handler(gate),
+            ChannelService(ledger, driver).generic_handler(gate),
+            AvailabilityService(reader, driver, watches).generic_handler(gate),
             *handlers,
         ),
         options=channel_options(options.handshake_seconds, options.reuse_port),
-        maximum_concurrent_rpcs=options.max_concurrent_rpcs + MAX_OPEN_CALLS,
+        maximum_concurrent_rpcs=(
+            options.max_concurrent_rpcs + MAX_OPEN_CALLS + MAX_WATCHES
+        ),
     )
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if options.tokens is None:
@@ -202,6 +228,7 @@ def build_server(
         health,
         probe,
         housekeeper,
+        watches,
         metrics,
         exporter,
         options,

@@ -112,8 +112,16 @@ class StockService:
     ) -> bytes:
         """Set or change what is on hand."""
         request, mode, changes = await self._driver.bulk(lambda: _read_import(wire))
+        guard = wire.max_drop_permille if wire.HasField("max_drop_permille") else None
         return await self._driver.write(
-            lambda: self._ledger.import_stock(mode, changes, request, encode_import)
+            lambda: self._ledger.import_stock(
+                mode,
+                changes,
+                request,
+                encode_import,
+                dry_run=wire.dry_run,
+                max_drop_permille=guard,
+            )
         )
 
     async def ListStock(

@@ -88,6 +88,17 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What the plan was made from was not stored with it (by an older version), so
     only all of it can be shipped or cancelled; metadata holds its `plan_id`.
     """
+    ERROR_REASON_SNAPSHOT_DROPS: _ErrorReason.ValueType  # 22
+    """A snapshot would take away more than its `max_drop_permille`; nothing was changed.
+    Metadata holds `dropped_count` of `known_count` records, `dropped_units` of
+    `known_units`, and the `max_drop_permille`.
+    """
+    ERROR_REASON_CHANNEL_NOT_FOUND: _ErrorReason.ValueType  # 23
+    """No channel has this id; metadata holds the `channel_id`."""
+    ERROR_REASON_CUSTOMER_LIMIT: _ErrorReason.ValueType  # 24
+    """The customer would have more than one may have in the window; metadata holds the
+    `line_id`, its `sku` and the `max_units`.
+    """
     ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 30
     """The server wants a bearer token in the metadata `authorization`, and there is
     none.
@@ -175,6 +186,17 @@ RetryInfo says when to come again.
 ERROR_REASON_PLAN_NOT_REROUTABLE: ErrorReason.ValueType  # 21
 """What the plan was made from was not stored with it (by an older version), so
 only all of it can be shipped or cancelled; metadata holds its `plan_id`.
+"""
+ERROR_REASON_SNAPSHOT_DROPS: ErrorReason.ValueType  # 22
+"""A snapshot would take away more than its `max_drop_permille`; nothing was changed.
+Metadata holds `dropped_count` of `known_count` records, `dropped_units` of
+`known_units`, and the `max_drop_permille`.
+"""
+ERROR_REASON_CHANNEL_NOT_FOUND: ErrorReason.ValueType  # 23
+"""No channel has this id; metadata holds the `channel_id`."""
+ERROR_REASON_CUSTOMER_LIMIT: ErrorReason.ValueType  # 24
+"""The customer would have more than one may have in the window; metadata holds the
+`line_id`, its `sku` and the `max_units`.
 """
 ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 30
 """The server wants a bearer token in the metadata `authorization`, and there is

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15router/v1/order.proto\x12\trouter.v1\"\xc4\x02\n\x05Order\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12#\n\x05lines\x18\x02 \x03(\x0b\x32\x14.router.v1.OrderLine\x12+\n\x0b\x64\x65stination\x18\x03 \x01(\x0b\x32\x16.router.v1.Destination\x12\x12\n\nchannel_id\x18\x04 \x01(\t\x12\x17\n\x0fshipping_method\x18\x05 \x01(\t\x12\x1e\n\x05lanes\x18\x06 \x03(\x0b\x32\x0f.router.v1.Lane\x12\x1d\n\x10promised_minutes\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12+\n\x06\x66rozen\x18\x08 \x03(\x0b\x32\x1b.router.v1.FrozenAssignment\x12)\n\x08rejected\x18\t \x03(\x0b\x32\x17.router.v1.RejectedPairB\x13\n\x11_promised_minutes\"\xaf\x01\n\tOrderLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x13\n\x0bindivisible\x18\x04 \x01(\x08\x12\x15\n\rship_together\x18\x05 \x01(\t\x12\x19\n\x11unit_value_micros\x18\x06 \x01(\x03\x12+\n\ncomponents\x18\x07 \x03(\x0b\x32\x17.router.v1.KitComponent\"-\n\x0cKitComponent\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"m\n\x0b\x44\x65stination\x12\x15\n\x08latitude\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tlongitude\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x63ountry_code\x18\x03 \x01(\tB\x0b\n\t_latitudeB\x0c\n\n_longitude\"\xbd\x01\n\x04Lane\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12!\n\x14shipment_cost_micros\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10unit_cost_micros\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1c\n\x0f\x61rrival_minutes\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\x17\n\x15_shipment_cost_microsB\x13\n\x11_unit_cost_microsB\x12\n\x10_arrival_minutes\"J\n\x10\x46rozenAssignment\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\"4\n\x0cRejectedPair\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15router/v1/order.proto\x12\trouter.v1\"\xd9\x02\n\x05Order\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12#\n\x05lines\x18\x02 \x03(\x0b\x32\x14.router.v1.OrderLine\x12+\n\x0b\x64\x65stination\x18\x03 \x01(\x0b\x32\x16.router.v1.Destination\x12\x12\n\nchannel_id\x18\x04 \x01(\t\x12\x17\n\x0fshipping_method\x18\x05 \x01(\t\x12\x1e\n\x05lanes\x18\x06 \x03(\x0b\x32\x0f.router.v1.Lane\x12\x1d\n\x10promised_minutes\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12+\n\x06\x66rozen\x18\x08 \x03(\x0b\x32\x1b.router.v1.FrozenAssignment\x12)\n\x08rejected\x18\t \x03(\x0b\x32\x17.router.v1.RejectedPair\x12\x13\n\x0b\x63ustomer_id\x18\n \x01(\tB\x13\n\x11_promised_minutes\"\xaf\x01\n\tOrderLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x13\n\x0bindivisible\x18\x04 \x01(\x08\x12\x15\n\rship_together\x18\x05 \x01(\t\x12\x19\n\x11unit_value_micros\x18\x06 \x01(\x03\x12+\n\ncomponents\x18\x07 \x03(\x0b\x32\x17.router.v1.KitComponent\"-\n\x0cKitComponent\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"m\n\x0b\x44\x65stination\x12\x15\n\x08latitude\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tlongitude\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x63ountry_code\x18\x03 \x01(\tB\x0b\n\t_latitudeB\x0c\n\n_longitude\"\xbd\x01\n\x04Lane\x12\x13\n\x0blocation_id\x18\x01 \x01(\t\x12!\n\x14shipment_cost_micros\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10unit_cost_micros\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1c\n\x0f\x61rrival_minutes\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\x17\n\x15_shipment_cost_microsB\x13\n\x11_unit_cost_microsB\x12\n\x10_arrival_minutes\"J\n\x10\x46rozenAssignment\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\"4\n\x0cRejectedPair\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,17 +32,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'router.v1.order_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ORDER']._serialized_start=37
-  _globals['_ORDER']._serialized_end=361
-  _globals['_ORDERLINE']._serialized_start=364
-  _globals['_ORDERLINE']._serialized_end=539
-  _globals['_KITCOMPONENT']._serialized_start=541
-  _globals['_KITCOMPONENT']._serialized_end=586
-  _globals['_DESTINATION']._serialized_start=588
-  _globals['_DESTINATION']._serialized_end=697
-  _globals['_LANE']._serialized_start=700
-  _globals['_LANE']._serialized_end=889
-  _globals['_FROZENASSIGNMENT']._serialized_start=891
-  _globals['_FROZENASSIGNMENT']._serialized_end=965
-  _globals['_REJECTEDPAIR']._serialized_start=967
-  _globals['_REJECTEDPAIR']._serialized_end=1019
+  _globals['_ORDER']._serialized_end=382
+  _globals['_ORDERLINE']._serialized_start=385
+  _globals['_ORDERLINE']._serialized_end=560
+  _globals['_KITCOMPONENT']._serialized_start=562
+  _globals['_KITCOMPONENT']._serialized_end=607
+  _globals['_DESTINATION']._serialized_start=609
+  _globals['_DESTINATION']._serialized_end=718
+  _globals['_LANE']._serialized_start=721
+  _globals['_LANE']._serialized_end=910
+  _globals['_FROZENASSIGNMENT']._serialized_start=912
+  _globals['_FROZENASSIGNMENT']._serialized_end=986
+  _globals['_REJECTEDPAIR']._serialized_start=988
+  _globals['_REJECTEDPAIR']._serialized_end=1040
 # @@protoc_insertion_point(module_scope)

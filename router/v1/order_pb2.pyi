@@ -33,17 +33,26 @@ class Order(_message.Message):
     PROMISED_MINUTES_FIELD_NUMBER: _builtins.int
     FROZEN_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Required. The merchant's id. 1 to 128 printable characters, no spaces at
     either end. One order has at most one live plan.
     """
     channel_id: _builtins.str
-    """The channel it was sold on. Unset means every location may ship it."""
+    """The channel it was sold on. If it is declared (see ChannelService), it is sold
+    what the channel is shown: from its pool, by its rules and limits. What it sells
+    beyond what is there waits, in the channel's queue. Unset means every location
+    may ship it.
+    """
     shipping_method: _builtins.str
     """Only locations that serve this method may ship. Unset means any."""
     promised_minutes: _builtins.int
     """Minutes from now by which it was promised. Unset means no promise:
     nothing is late.
+    """
+    customer_id: _builtins.str
+    """Who orders, for limits per customer: the merchant's id. At most 128 printable
+    characters, no spaces at either end. Unset means nobody is counted.
     """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
@@ -83,10 +92,11 @@ class Order(_message.Message):
         promised_minutes: _builtins.int | None = ...,
         frozen: _abc.Iterable[Global___FrozenAssignment] | None = ...,
         rejected: _abc.Iterable[Global___RejectedPair] | None = ...,
+        customer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_promised_minutes", b"_promised_minutes", "destination", b"destination", "promised_minutes", b"promised_minutes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promised_minutes", b"_promised_minutes", "channel_id", b"channel_id", "destination", b"destination", "frozen", b"frozen", "lanes", b"lanes", "lines", b"lines", "order_id", b"order_id", "promised_minutes", b"promised_minutes", "rejected", b"rejected", "shipping_method", b"shipping_method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promised_minutes", b"_promised_minutes", "channel_id", b"channel_id", "customer_id", b"customer_id", "destination", b"destination", "frozen", b"frozen", "lanes", b"lanes", "lines", b"lines", "order_id", b"order_id", "promised_minutes", b"promised_minutes", "rejected", b"rejected", "shipping_method", b"shipping_method"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__promised_minutes: _TypeAlias = _typing.Literal["promised_minutes"]  # noqa: Y015
     _WhichOneofArgType__promised_minutes: _TypeAlias = _typing.Literal["_promised_minutes", b"_promised_minutes"]  # noqa: Y015

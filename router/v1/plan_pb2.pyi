@@ -76,6 +76,12 @@ class _UnassignedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unas
     """A better plan may exist; time ran out before it was known."""
     UNASSIGNED_REASON_WALK: _UnassignedReason.ValueType  # 11
     """The policy walks a list and takes no second look."""
+    UNASSIGNED_REASON_BACKORDERED: _UnassignedReason.ValueType  # 12
+    """The channel sells it beyond what is there: it is promised and waits."""
+    UNASSIGNED_REASON_PREORDERED: _UnassignedReason.ValueType  # 13
+    """Sold before its release: it is promised and waits."""
+    UNASSIGNED_REASON_NOT_FOR_SALE: _UnassignedReason.ValueType  # 14
+    """The channel may not sell so much of it; ExplainAvailability says why."""
 
 class UnassignedReason(_UnassignedReason, metaclass=_UnassignedReasonEnumTypeWrapper):
     """Why units are not assigned."""
@@ -105,6 +111,12 @@ UNASSIGNED_REASON_TIME_LIMIT: UnassignedReason.ValueType  # 10
 """A better plan may exist; time ran out before it was known."""
 UNASSIGNED_REASON_WALK: UnassignedReason.ValueType  # 11
 """The policy walks a list and takes no second look."""
+UNASSIGNED_REASON_BACKORDERED: UnassignedReason.ValueType  # 12
+"""The channel sells it beyond what is there: it is promised and waits."""
+UNASSIGNED_REASON_PREORDERED: UnassignedReason.ValueType  # 13
+"""Sold before its release: it is promised and waits."""
+UNASSIGNED_REASON_NOT_FOR_SALE: UnassignedReason.ValueType  # 14
+"""The channel may not sell so much of it; ExplainAvailability says why."""
 Global___UnassignedReason: _TypeAlias = UnassignedReason  # noqa: Y015
 
 class _ObjectiveSense:

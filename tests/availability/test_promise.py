@@ -1,5 +1,6 @@
 """`promise` says for everything at once what `explain` says for each."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from availability.arrays import Offers
 from availability.channels import Allocation, Channel, FutureSupply, Purpose, SupplyRule
 from availability.explain import explain
-from availability.lay_out import lay_out
+from availability.lay_out import lay_out, stock_arrays, terms
 from availability.market import Market, SkuStock
 from availability.model import (
     Location,
@@ -19,7 +21,7 @@ from availability.model import (
     Sku,
     StockRecord,
 )
-from availability.promise import promise
+from availability.promise import Promiser, promise
 from availability.settings import (
     Backorders,
     CustomerLimit,
@@ -125,7 +127,7 @@ def markets() -> st.SearchStrategy[Market]:
 
 
 def stocks(sku: Sku) -> st.SearchStrategy[SkuStock]:
-    units = st.integers(0, 12)
+    units = st.one_of(st.integers(0, 12), st.integers(0, 12), st.just(10**12))
     records = st.lists(
         st.builds(StockRecord, st.sampled_from(PLACES), st.just(sku), units, few, few),
         max_size=3,
@@ -161,7 +163,9 @@ def stocks(sku: Sku) -> st.SearchStrategy[SkuStock]:
         SkuStock,
         st.just(sku),
         records.map(tuple),
-        st.frozensets(st.sampled_from(PLACES), max_size=1),
+        st.one_of(
+            st.just(frozenset()), st.frozensets(st.sampled_from(PLACES), max_size=3)
+        ),
         st.dictionaries(st.sampled_from(CHANNELS), few, max_size=2),
         allocations,
         supplies,
@@ -190,6 +194,149 @@ def test_promise_is_explain(market: Market, known: tuple[SkuStock, ...]) -> None
                 assert passes or units != most
 
 
+@settings(
+    max_examples=60,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    markets(),
+    st.tuples(*(stocks(each) for each in SKUS)),
+    st.lists(st.integers(0, len(CHANNELS) - 1), min_size=1, unique=True),
+    st.integers(1, 2),
+)
+def test_some_channels_in_blocks_and_one_by_one(
+    market: Market, known: tuple[SkuStock, ...], channels: list[int], block_skus: int
+) -> None:
+    """Neither what is asked together nor in which portions changes a number."""
+    world = lay_out(market, known, NOW_SECONDS)
+    whole = promise(world)
+    its = dataclasses.replace(world, terms=terms(market, SKUS, NOW_SECONDS, channels))
+    part = promise(its, channels)
+    blocks, one_by_one = (Offers.empty(len(channels), len(SKUS)) for _ in range(2))
+    Promiser(world, channels, block_skus).fill(blocks)
+    refiller = Promiser(world, channels)
+    for sku in range(len(SKUS)):
+        refiller.refill(one_by_one, sku)
+
+    right = [each[channels].tolist() for each in whole.columns]
+    for offers in (part, blocks, one_by_one):
+        assert [each.tolist() for each in offers.columns] == right
+
+
+def test_more_pools_than_bits_in_a_word() -> None:
+    """Each channel is fed by a location of its own, and knows only of that."""
+    names = [f"c{at:03}" for at in range(150)]
+    places = [Location(LocationId(f"l{each}")) for each in names]
+    market = Market(
+        Network.of(places),
+        tuple(
+            Channel(name, (SupplyRule(include_ids=frozenset({each.location_id})),))
+            for name, each in zip(names, places, strict=True)
+        ),
+    )
+    records = [
+        StockRecord(each.location_id, SKUS[0], at)
+        for at, each in enumerate(places)
+        if at % 3
+    ]
+
+    offers = promise(lay_out(market, [SkuStock(SKUS[0], tuple(records))], NOW_SECONDS))
+
+    assert offers.known[:, 0].tolist() == [at % 3 > 0 for at in range(150)]
+    assert offers.quantity_units[:, 0].tolist() == [
+        at if at % 3 else 0 for at in range(150)
+    ]
+
+
+def test_stock_of_a_grid() -> None:
+    """0 is no record; a count is stale when it is older than the location's limit."""
+    seconds = [[0, 900, 1], [0, 0, 0], [899, 900, 0]]
+    units = [[9, 8, 7], [6, 5, 4], [3, -2, 1]]
+
+    stock = stock_arrays(
+        np.array(units),
+        np.array(seconds, np.int32),
+        np.array([100, 100, 0]),
+        NOW_SECONDS,
+    )
+
+    assert stock.starts.tolist() == [0, 2, 2, 4]
+    assert stock.locations.tolist() == [1, 2, 0, 1]
+    assert stock.available_units.tolist() == [8, 7, 3, 0]
+    assert stock.stale.tolist() == [False, False, True, False]
+
+
+def test_terms_of_some_skus_cost_nothing_for_others() -> None:
+    """Neither all that is said is looked at, nor one object of settings twice."""
+    shared = Settings(low_units=4)
+
+    class Book(dict[Any, Settings]):
+        """One that cannot be walked through."""
+
+        def __iter__(self) -> Any:
+            raise AssertionError("walked through")
+
+        items = values = keys = __iter__
+
+    skus = [Sku(f"s{at}") for at in range(1_000)]
+    cells = {("c1", sku): shared for sku in skus}
+    book = SettingsBook(skus=Book.fromkeys(skus, shared), channel_skus=Book(cells))
+    market = Market(Network.of([]), tuple(map(Channel, CHANNELS)), book)
+
+    its = terms(market, skus[:2], NOW_SECONDS)
+
+    assert its.low_units.tolist() == [[4, 4]] * 3
+    assert terms(market, skus[:2], NOW_SECONDS, [1]).low_units.tolist() == [[4, 4]]
+
+
+def test_terms_are_of_the_channels_that_are_asked() -> None:
+    book = SettingsBook(channels={"c1": Settings(buffer_units=2)})
+    market = Market(Network.of([]), tuple(map(Channel, CHANNELS)), book)
+    world = lay_out(market, [SkuStock(SKUS[0])], NOW_SECONDS)
+    its = terms(market, SKUS[:1], NOW_SECONDS, [2, 1])
+
+    assert its.buffer_units.tolist() == [[0], [2]]
+    with pytest.raises(ValueError, match="not in tuple"):
+        promise(dataclasses.replace(world, terms=its), [0])
+
+
+def test_what_is_queued_counts_against_the_cap_that_covers_it() -> None:
+    """One cap for all channels, unless it was said for one."""
+    its = Settings(preorders=(Preorder(9, NOW_SECONDS + 5, 0, 1),))
+    books = [
+        SettingsBook(its),
+        SettingsBook(channels={"c0": its}),
+        SettingsBook(skus={SKUS[0]: its}),
+        SettingsBook(skus={SKUS[0]: its}, channel_skus={("c0", SKUS[0]): its}),
+    ]
+    known = [
+        SkuStock(SKUS[0], queued_units={"c0": 2, "c1": 3}),
+        SkuStock(SKUS[1], queued_units={"c1": 99}),
+    ]
+    left_units = []
+    for book in books:
+        market = Market(Network.of([]), tuple(map(Channel, CHANNELS)), book)
+        world = lay_out(market, known, NOW_SECONDS)
+        offers, one_by_one = promise(world), Offers.empty(3, 2)
+        for sku in range(2):
+            Promiser(world).refill(one_by_one, sku)
+        for row, channel_id in enumerate(CHANNELS):
+            for column, stock in enumerate(known):
+                right = plain(explain(market, stock, channel_id, NOW_SECONDS))
+                assert flat(offers, row, column) == right
+                assert flat(one_by_one, row, column) == right
+        left_units.append(offers.quantity_units.tolist())
+
+    assert left_units == [
+        [[3, 0], [3, 0], [3, 0]],
+        [[6, 8], [0, 0], [0, 0]],
+        [[3, 0], [3, 0], [3, 0]],
+        [[6, 0], [3, 0], [3, 0]],
+    ]
+
+
 def test_no_skus() -> None:
     market = Market(Network.of([]), (Channel("web"),))
 
@@ -210,12 +357,12 @@ def test_what_is_said_once_has_one_cell() -> None:
     )
     market = Market(Network.of([]), tuple(map(Channel, CHANNELS)), book)
 
-    terms = lay_out(market, [SkuStock(each) for each in SKUS], NOW_SECONDS).terms
+    its = terms(market, SKUS, NOW_SECONDS)
 
-    assert terms.low_units.tolist() == [[3]]
-    assert terms.buffer_units.tolist() == [[0], [2], [0]]
-    assert terms.max_units.tolist() == [[0, 0, 5]]
-    assert terms.low_units.dtype == np.int64
+    assert its.low_units.tolist() == [[3]]
+    assert its.buffer_units.tolist() == [[0], [2], [0]]
+    assert its.max_units.tolist() == [[0, 0, 5]]
+    assert its.low_units.dtype == np.int64
 
 
 def test_one_skus_promises_are_not_anothers() -> None:

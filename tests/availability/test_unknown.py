@@ -2,6 +2,7 @@
 
 import pytest
 
+from availability.channels import SupplyRule
 from availability.offer import Refusal, Rule, Status
 from availability.settings import (
     Backorders,
@@ -30,7 +31,7 @@ def test_the_floor_where_the_stock_is_not_known(
     settings: Settings, stale: bool
 ) -> None:
     offer = (
-        one({"dc": 50, "b": 5}, settings, stale_ids=["b"])
+        one({"dc": 50, "b": 5}, settings, stale_ids=["dc", "b"])
         if stale
         else one([], settings, locations=[place("dc")])
     )
@@ -59,6 +60,33 @@ def test_an_inactive_location_holds_nothing_and_is_known() -> None:
     offer = one({"dc": 9}, NOTHING, locations=locations, stale_ids=["dc"])
 
     assert (offer.quantity_units, offer.known) == (0, True)
+
+
+def test_a_stale_record_counts_as_if_it_were_missing() -> None:
+    """One store that does not report does not stop the sale at all the others."""
+    rule = SupplyRule(min_locations=2)
+    settings = Settings(floor_units=2, notify_units=20)
+    stock = {"a": 5, "b": 7, "c": 50}
+
+    offer = one(stock, settings, stale_ids=["c"], rules=[rule])
+
+    assert (offer.quantity_units, offer.known, offer.published) == (12, True, True)
+    assert offer.single_location_units == 7
+    assert offer.low_stock_ids == ("a", "b")
+    assert one(stock, settings, stale_ids=["b", "c"], rules=[rule]).quantity_units == 0
+
+
+def test_at_an_inactive_location_an_old_count_is_as_good_as_any() -> None:
+    locations = [place("dc"), place("shut", active=False)]
+
+    offer = one(
+        {"dc": 9, "shut": 9},
+        Settings(floor_units=2),
+        locations=locations,
+        stale_ids=["dc", "shut"],
+    )
+
+    assert (offer.quantity_units, offer.known, offer.published) == (0, True, True)
 
 
 def test_a_stale_record_outside_the_pool_does_not_matter() -> None:

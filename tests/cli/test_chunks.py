@@ -1,7 +1,8 @@
 import pytest
 
 from availability.errors import BadFile
-from availability.model import ImportMode, Location, LocationId, Sku
+from availability.imports.staging import Weight
+from availability.model import ImportMode, Location, LocationId, Sku, StockChange
 from router.cli.chunks import (
     CHUNK_BYTES,
     CHUNK_CHANGES,
@@ -14,27 +15,22 @@ from router.cli.chunks import (
 )
 from router.cli.targets import import_request
 
-OnHand = dict[LocationId, dict[Sku, int]]
 
-
-def stock(**sku_counts: int) -> OnHand:
-    return {
-        LocationId(location): {Sku(f"sku-{n}"): n for n in range(count)}
+def stock(**sku_counts: int) -> list[StockChange]:
+    return [
+        StockChange(LocationId(location), Sku(f"sku-{n}"), n)
         for location, count in sku_counts.items()
-    }
+        for n in range(count)
+    ]
 
 
 @pytest.mark.parametrize("mode", ImportMode)
 def test_every_record_comes_once_and_in_order(mode: ImportMode) -> None:
-    on_hand = stock(a=CHUNK_CHANGES + 1, b=1, c=2 * CHUNK_CHANGES)
+    changes = stock(a=CHUNK_CHANGES + 1, b=1, c=2 * CHUNK_CHANGES)
 
-    changes = [each for chunk in stock_chunks(on_hand, mode) for each in chunk]
+    chunks = stock_chunks(iter(changes), mode)
 
-    assert [(each.location_id, each.sku, each.on_hand) for each in changes] == [
-        (location, sku, units)
-        for location, held in on_hand.items()
-        for sku, units in held.items()
-    ]
+    assert [each for chunk in chunks for each in chunk] == changes
 
 
 def test_set_is_cut_anywhere() -> None:
@@ -44,9 +40,9 @@ def test_set_is_cut_anywhere() -> None:
 
 
 def test_a_snapshot_is_never_cut_inside_a_location() -> None:
-    on_hand = stock(a=6_000, b=6_000, c=1, d=MAX_CHANGES, e=1, f=1)
+    changes = stock(a=6_000, b=6_000, c=1, d=MAX_CHANGES, e=1, f=1)
 
-    chunks = list(stock_chunks(on_hand, ImportMode.SNAPSHOT))
+    chunks = list(stock_chunks(changes, ImportMode.SNAPSHOT))
 
     locations = [sorted({each.location_id for each in chunk}) for chunk in chunks]
     assert locations == [["a"], ["b", "c"], ["d"], ["e", "f"]]
@@ -54,7 +50,10 @@ def test_a_snapshot_is_never_cut_inside_a_location() -> None:
 
 def test_refuses_a_snapshot_that_would_have_to_be_cut() -> None:
     with pytest.raises(BadFile) as caught:
-        check_snapshot(stock(a=MAX_CHANGES + 1, b=MAX_CHANGES, c=MAX_CHANGES + 2))
+        check_snapshot(
+            Weight(LocationId(location), MAX_CHANGES + more, 0)
+            for location, more in (("a", 1), ("b", 0), ("c", 2))
+        )
 
     assert caught.value.lines == [
         "location a: 50,001 records are too many for one snapshot, which takes 50,000 "
@@ -70,14 +69,10 @@ def test_refuses_a_snapshot_that_would_have_to_be_cut() -> None:
 def test_requests_with_the_longest_ids_keep_the_limit_on_bytes(
     mode: str, most: int
 ) -> None:
-    """Four bytes a character: 10,000 such records would be 10 MB."""
-    on_hand = {
-        LocationId("😀" * 128): {
-            Sku(f"{n:06}" + "😀" * 122): -(10**12) for n in range(9_000)
-        }
-    }
+    """Four bytes a character: 10,000 such records would be 15 MB."""
+    changes = [long(n, on_hand=-(10**12), safety_stock=10**12) for n in range(9_000)]
 
-    chunks = list(stock_chunks(on_hand, ImportMode(mode)))
+    chunks = list(stock_chunks(changes, ImportMode(mode)))
 
     assert len(chunks) > 1
     for chunk in chunks:
@@ -86,16 +81,34 @@ def test_requests_with_the_longest_ids_keep_the_limit_on_bytes(
 
 
 def test_a_snapshot_with_long_ids_is_measured_in_bytes() -> None:
-    on_hand = {LocationId("a"): {Sku(f"{n:06}" + "😀" * 122): 1 for n in range(9_000)}}
+    """The most that is let through is little less than a server takes."""
+    first = long(0)
+    ids = f"{first.location_id}{first.sku}{first.zone_id}"
+    id_bytes = len(ids.encode())
+    count = next(n for n in range(9_000) if not fits(n, id_bytes)) - 1
+    changes = [long(n, safety_stock=10**12) for n in range(count)]
 
-    with pytest.raises(BadFile, match=r"9,000 records are too many"):
-        check_snapshot(on_hand)
+    [chunk] = stock_chunks(changes, ImportMode.SNAPSHOT)
 
-    half = {LocationId("a"): dict(list(on_hand[LocationId("a")].items())[:7_000])}
-    check_snapshot(half)
-    [chunk] = stock_chunks(half, ImportMode.SNAPSHOT)
     request = import_request("x" * 128, ImportMode.SNAPSHOT, chunk)
-    assert CHUNK_BYTES < request.ByteSize() <= MAX_BYTES
+    assert MAX_BYTES * 0.98 < request.ByteSize() <= MAX_BYTES
+
+
+def fits(count: int, id_bytes: int) -> bool:
+    """Tell whether a snapshot of one location is let through."""
+    weight = Weight(LocationId("a"), count, count * id_bytes)
+    try:
+        check_snapshot([weight])
+    except BadFile:
+        return False
+    return True
+
+
+def long(n: int, on_hand: int = 10**12, safety_stock: int | None = None) -> StockChange:
+    """Return a change with ids as long as may be."""
+    sku = Sku(f"{n:06}" + "😀" * 122)
+    location, zone = LocationId("😀" * 128), "😀" * 128
+    return StockChange(location, sku, on_hand, safety_stock, zone)
 
 
 def test_cuts_locations() -> None:

@@ -22,6 +22,12 @@ from availability.model import (
 from availability.reservations import Ship
 from tests.ledger.contract_audit import AuditContract
 from tests.ledger.contract_capacity import MIDNIGHT, CapacityContract
+from tests.ledger.contract_counts import (
+    CountedContract,
+    DeleteContract,
+    DropContract,
+    DryRunContract,
+)
 from tests.ledger.contract_expiry import ExpiryContract
 from tests.ledger.contract_freed import FreedCapacityContract
 from tests.ledger.contract_imports import ImportContract, ReplayContract
@@ -32,6 +38,7 @@ from tests.ledger.contract_orders import OrderContract
 from tests.ledger.contract_queue import QueueContract
 from tests.ledger.contract_races import RaceContract
 from tests.ledger.contract_reserve import ReserveContract
+from tests.ledger.contract_selling import SellingContract
 from tests.ledger.contract_swap import SwapContract
 from tests.ledger.contract_withdrawals import WithdrawalContract
 from tests.ledger.contract_zones import ZoneContract
@@ -148,6 +155,8 @@ class Model:
                     self.stock[at, sku] = (0, held, safety)
         for each in changes:
             key = (each.location_id, each.sku)
+            if mode is ImportMode.DELETE and key not in self.stock:
+                continue
             on_hand, held, safety = self.stock.get(key, (0, 0, 0))
             on_hand = on_hand if mode is ImportMode.DELTA else 0
             if each.safety_stock is not None:
@@ -192,7 +201,11 @@ class ModelContract:
             elif dice < 0.35:
                 mode = random.choice(list(ImportMode))
                 changes = [
-                    change(at, sku, random.randint(0, 9), random.choice([None, 0, 2]))
+                    change(at, sku, 0)
+                    if mode is ImportMode.DELETE
+                    else change(
+                        at, sku, random.randint(0, 9), random.choice([None, 0, 2])
+                    )
                     for at, sku in {
                         (random.choice(places), random.choice(skus)) for _ in range(3)
                     }
@@ -244,6 +257,10 @@ def _random_job(
 class LedgerContract(
     LocationContract,
     ImportContract,
+    CountedContract,
+    DeleteContract,
+    DryRunContract,
+    DropContract,
     ReplayContract,
     ReserveContract,
     RaceContract,
@@ -260,6 +277,7 @@ class LedgerContract(
     WithdrawalContract,
     MovementContract,
     AuditContract,
+    SellingContract,
 ):
     """All of it; and after each test the books must balance."""
 

@@ -57,7 +57,7 @@ def empty(address: str) -> None:
         if db.execute("SELECT to_regclass('ledger')").fetchone() != (None,):
             names = ", ".join([*metadata.tables, "news"])
             db.execute(f"TRUNCATE {names} RESTART IDENTITY")
-            db.execute("INSERT INTO ledger VALUES (1, 0, 0)")
+            db.execute("INSERT INTO ledger VALUES (1, 0, 0, 0)")
             db.execute("ALTER SEQUENCE ledger_version RESTART")
 
 

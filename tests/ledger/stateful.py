@@ -297,7 +297,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert tuple(self.ledger.sweep()) == self.model.sweep(self.clock.now)
 
     @rule(
-        mode=st.sampled_from(["set", "snapshot", "delta"]),
+        mode=st.sampled_from(["set", "snapshot", "delta", "delete"]),
         changes=st.dictionaries(
             st.tuples(places, st.sampled_from(["", *ZONES])),
             st.integers(0, 12),
@@ -309,6 +309,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def count(
         self, mode: str, changes: dict[tuple[Record, str], int], lower: bool
     ) -> None:
+        if mode == "delete":
+            self.counted(mode, {(*at, ""): 0 for at, _ in changes})
+            return
         sign = -1 if mode == "delta" and lower else 1
         self.counted(
             mode,

@@ -304,6 +304,11 @@ class Model:
         self, mode: str, changes: Mapping[tuple[str, str, str], int]
     ) -> None:
         """Count each zone named; a snapshot zeroes the rest of the locations named."""
+        if mode == "delete":
+            for place, sku, _ in changes:
+                for zone in ["", *ZONES]:
+                    self.counts[place, sku, zone] = 0
+            return
         counts = self.counts.copy()
         if mode == "snapshot":
             places = {place for place, _, _ in changes}

@@ -102,6 +102,7 @@ def test_postgres_has_what_the_tables_say(postgres: sa.Engine) -> None:
         "remove_column",
         "remove_index",
         "remove_index",
+        "remove_index",
         "remove_table",
     ]
     with postgres.begin() as db:
@@ -125,7 +126,7 @@ def test_once_is_enough(engine: sa.Engine) -> None:
         with engine.begin() as db:
             migrate.upgrade(db)
             assert migrate.schema_version(db) == migrate.HEAD
-            assert db.execute(sa.text("SELECT * FROM ledger")).all() == [(1, 0, 0)]
+            assert db.execute(sa.text("SELECT * FROM ledger")).all() == [(1, 0, 0, 0)]
 
 
 def test_tables_of_another_application(engine: sa.Engine) -> None:

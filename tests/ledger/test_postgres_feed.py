@@ -6,16 +6,18 @@ from random import Random
 import psycopg
 import pytest
 
-from availability.ledger import postgres_feed
+from availability.ledger import postgres_feed, postgres_import
 from availability.ledger.postgres_ledger import PostgresLedger
-from availability.model import Zone
+from availability.model import ImportMode, Zone
 from availability.reservations import Place
 from tests.ledger.postgres import Opener
 from tests.ledger.world import (
+    Clock,
     available,
     cancel,
     change,
     check_books,
+    counted,
     do,
     import_set,
     location,
@@ -30,6 +32,10 @@ from tests.ledger.world import (
 
 
 class TestFeed:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
     @pytest.fixture
     def pair(self, open_postgres: Opener) -> Iterator[list[PostgresLedger]]:
         ledgers = [open_postgres(), open_postgres()]
@@ -78,6 +84,102 @@ class TestFeed:
 
         assert available(other, "x") == {"c": 2, "a": 10, "b": 0}
         assert other.network() == one.network()
+
+    def test_counts_and_what_is_forgotten(
+        self, open_postgres: Opener, clock: Clock
+    ) -> None:
+        one, other = open_postgres(clock), open_postgres(clock)
+        units = {("a", "x"): 10, ("b", "x"): 5, ("b", "y"): 0}
+        stocked(one, units)
+        other.refresh()
+        first = int(clock.now)
+        assert counted(other) == dict.fromkeys(units, first)
+        version, grid = other.version(), other.grid()
+
+        clock.now += 60
+        import_set(one, change("a", "x", 10), change("b", "y", 0))  # as they were
+        other.refresh()
+
+        now = int(clock.now)
+        expected = {("a", "x"): now, ("b", "x"): first, ("b", "y"): now}
+        assert counted(other) == expected
+        assert other.version() == one.version() == version
+        assert other.grid() is grid
+
+        gone = [change("a", "x", 0), change("b", "y", 0)]
+        one.import_stock(ImportMode.DELETE, gone)
+        other.refresh()
+
+        assert counted(other) == {("b", "x"): first}
+        assert available(other, "x") == {"a": 0, "b": 5}
+        assert other.version() == one.version() > version
+
+    def test_what_is_not_known_is_deleted_without_news(
+        self, open_postgres: Opener, postgres_url: str
+    ) -> None:
+        one = open_postgres()
+        stocked(one, {("a", "x"): 10})
+        gone = [change("a", "x", 0), change("a", "never", 0)]
+        one.import_stock(ImportMode.DELETE, gone)
+
+        with psycopg.connect(postgres_url) as db:
+            before = db.execute("SELECT * FROM news").fetchall()
+            db.commit()
+            one.import_stock(ImportMode.DELETE, gone)
+            assert db.execute("SELECT * FROM news").fetchall() == before
+            assert db.execute("SELECT count(*) FROM stock").fetchone() == (1,)
+
+    def test_a_snapshot_that_confirms(
+        self, open_postgres: Opener, clock: Clock
+    ) -> None:
+        one, other = open_postgres(clock), open_postgres(clock)
+        stocked(one, {("a", "x"): 10, ("a", "y"): 0, ("b", "x"): 5})
+        other.refresh()
+        clock.now += 60
+
+        one.import_stock(ImportMode.SNAPSHOT, [change("a", "x", 10)])
+        other.refresh()
+
+        now = int(clock.now)
+        assert counted(other) == {
+            ("a", "x"): now,
+            ("a", "y"): now,
+            ("b", "x"): now - 60,
+        }
+
+    def test_a_dry_run_is_heard_by_nobody(
+        self, open_postgres: Opener, clock: Clock, postgres_url: str
+    ) -> None:
+        one, other = open_postgres(clock), open_postgres(clock)
+        stocked(one, {("a", "x"): 10})
+        other.refresh()
+        before, version = counted(other), other.version()
+        clock.now += 60
+
+        for mode in (ImportMode.SET, ImportMode.SNAPSHOT):
+            changes = [change("a", "x", 3), change("a", "new", 3)]
+            one.import_stock(mode, changes, dry_run=True)
+        other.refresh()
+
+        assert (counted(other), other.version()) == (before, version)
+        with psycopg.connect(postgres_url) as db:
+            assert db.execute("SELECT count(*) FROM stock").fetchone() == (1,)
+
+    def test_what_was_confirmed_is_not_told_for_ever(
+        self, open_postgres: Opener, clock: Clock, postgres_url: str
+    ) -> None:
+        one = open_postgres(clock)
+        units = {("a", f"s{n}"): 1 for n in range(3)}
+        stocked(one, units)
+        confirmed = [change(*at, n) for at, n in units.items()]
+
+        for _ in range(5):
+            clock.now += postgres_import.CONFIRMED_SECONDS + 1
+            import_set(one, *confirmed)
+
+        with psycopg.connect(postgres_url) as db:
+            found = db.execute("SELECT confirmed_ms / 1000 FROM news").fetchall()
+        assert found == [(int(clock.now),)] * 3
 
     def test_an_import_for_a_location_another_process_put(
         self, pair: list[PostgresLedger]

@@ -13,10 +13,12 @@ from availability.ledger import sqlite
 from availability.model import Reservation
 from tests.ledger.sqlite_file import Opener, check_file, raw
 from tests.ledger.world import (
+    Clock,
     allocated,
     available,
     change,
     check_grid,
+    counted,
     import_set,
     location,
     record,
@@ -64,6 +66,24 @@ class TestFaults:
         check_grid(ledger)
         ledger.close()
         check_file(path)
+
+    @pytest.mark.parametrize("happened", [True, False])
+    def test_a_confirmed_count_whose_commit_is_unknown(
+        self, open_file: Opener, happened: bool
+    ) -> None:
+        """The version does not tell: it is the same either way."""
+        clock = Clock()
+        ledger = open_file(clock)
+        stocked(ledger, {("a", "x"): 10})
+        first = int(clock.now)
+        clock.now += 60
+        ledger._database._writer = Faulty(raw(ledger), "COMMIT", happened)
+
+        with pytest.raises(StoreUnavailable):
+            import_set(ledger, change("a", "x", 10))
+
+        now = int(clock.now) if happened else first
+        assert counted(ledger) == {("a", "x"): now}
 
     @pytest.mark.parametrize("happened", [True, False])
     def test_a_commit_whose_outcome_is_unknown(

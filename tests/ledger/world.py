@@ -8,6 +8,7 @@ import pytest
 from availability.errors import InvalidChange
 from availability.ledger.protocol import Ledger
 from availability.model import (
+    MAX_SECONDS,
     Claim,
     ImportMode,
     ImportResult,
@@ -264,6 +265,26 @@ def available(ledger: Ledger, sku: str) -> dict[str, int]:
     }
 
 
+def counted(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """When each record was counted, in seconds, where it was: memory says the same."""
+    fresh: dict[tuple[str, str], int] = {
+        (each.location_id, each.sku): each.counted_seconds
+        for each in records(ledger, limit=2_000)
+        if each.counted_seconds
+    }
+    grid = ledger.grid()
+    held = grid.read_counted(list(grid.rows.values()))
+    assert held.dtype == np.int32
+    found = {
+        (grid.network.locations[column].location_id, sku): int(seconds)
+        for sku, row in zip(grid.rows, held, strict=True)
+        for column, seconds in enumerate(row)
+        if seconds
+    }
+    assert found == {at: min(each, MAX_SECONDS) for at, each in fresh.items()}
+    return fresh
+
+
 def check_grid(ledger: Ledger) -> None:
     """The grid in memory is what the database holds."""
     grid, fresh = ledger.grid(), list(records(ledger, limit=2_000))
@@ -284,6 +305,7 @@ def check_grid(ledger: Ledger) -> None:
         if units
     }
     assert found == expected
+    counted(ledger)
 
 
 def all_movements(ledger: Ledger) -> Iterator[RecordedMovement]:

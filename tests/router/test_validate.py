@@ -7,7 +7,7 @@ from router.errors import InvalidOrder
 from router.model import LocationFilter, Order, RoutingPolicy
 from router.policies import DEFAULT, PRESETS
 from router.shape import MAX_VIOLATIONS
-from router.validate import validate
+from router.validate import validate_sense, validate_shape
 from tests.builders import PARIS, SEED, kit, lane, line, only, order, picked, policy
 from tests.builders import stock as stock_of
 
@@ -18,7 +18,8 @@ def breaches(
     bad: Order, policy: RoutingPolicy = PRESETS[DEFAULT], stock: MemoryStock = STOCK
 ) -> list[tuple[str, str]]:
     try:
-        validate(bad, policy, stock.network(), stock.grid())
+        validate_shape(bad, policy)
+        validate_sense(bad, policy, stock.network(), stock.grid())
     except InvalidOrder as error:
         return [(each.path, each.reason) for each in error.violations]
     return []
@@ -139,4 +140,4 @@ def test_lists_no_more_than_anyone_reads() -> None:
 
 def test_messages_name_what_is_unknown() -> None:
     with pytest.raises(InvalidOrder, match=r"order\.lines\[0\]\.sku: no SKU 'cap'"):
-        validate(order("cap"), policy(), STOCK.network(), STOCK.grid())
+        validate_sense(order("cap"), policy(), STOCK.network(), STOCK.grid())

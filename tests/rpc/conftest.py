@@ -86,7 +86,7 @@ def start(loop: Loop, tmp_path: Path) -> Iterator[Start]:
     """Return what starts a server; keywords are those of `ServerOptions`.
 
     Save ``handlers``, served beside ours, ``dial``, which opens its channel, and
-    ``clock``, the ledger's.
+    ``clock``, the ledger's and the server's.
     """
     closing: list[Callable[[], object]] = []
 
@@ -112,6 +112,7 @@ def start(loop: Loop, tmp_path: Path) -> Iterator[Start]:
                     }
                 ),
                 handlers,
+                clock,
             )
             await server.start()
             return server

@@ -184,4 +184,5 @@ def locations(draw: st.DrawFn) -> Location:
         unit_cost_micros=draw(INT64),
         workload_minutes=draw(INT32),
         zones=draw(ZONES),
+        stale_after_seconds=draw(INT64),
     )

@@ -129,7 +129,7 @@ def test_changes_survive_the_wire(changes: tuple[StockChange, ...]) -> None:
     assert decode_changes(received.changes) == list(changes)
 
 
-@given(st.builds(StockRecord, LOCATION_ID, SKU, *[st.integers(0, 10**12)] * 5))
+@given(st.builds(StockRecord, LOCATION_ID, SKU, *[st.integers(0, 10**11)] * 6))
 @settings(deadline=None)
 def test_a_record_survives_the_wire(record: StockRecord) -> None:
     page = stock_service_pb2.ListStockResponse()
@@ -141,7 +141,7 @@ def test_a_record_survives_the_wire(record: StockRecord) -> None:
 
 
 def test_replies_of_the_ledger_survive_the_wire() -> None:
-    put, imported = PutResult(3, 4), ImportResult(5, 6, 7)
+    put, imported = PutResult(3, 4), ImportResult(5, 6, 7, 8, 9, 10, 11)
 
     assert decode_put(encode_put(put)) == put
     assert decode_import(encode_import(imported)) == imported

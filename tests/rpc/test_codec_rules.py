@@ -202,6 +202,14 @@ def test_a_filter_too_long_is_not_even_read() -> None:
             "at.workload_minutes",
         ),
         (
+            location_pb2.Location(location_id="a", stale_after_seconds=-1),
+            "at.stale_after_seconds",
+        ),
+        (
+            location_pb2.Location(location_id="a", stale_after_seconds=315_360_001),
+            "at.stale_after_seconds",
+        ),
+        (
             location_pb2.Location(
                 location_id="a", zones=[location_pb2.Zone(zone_id=" z")]
             ),

@@ -10,7 +10,11 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from availability.v1 import stock_service_pb2
+from availability.v1 import (
+    availability_service_pb2,
+    channel_service_pb2,
+    stock_service_pb2,
+)
 from router.rpc.address import CannotListen
 from router.rpc.interceptors import Gate
 from router.rpc.metrics import Metrics
@@ -100,6 +104,8 @@ def test_every_method_is_there_from_the_start(measured: Running) -> None:
         for service in (
             routing_service_pb2.DESCRIPTOR.services_by_name["RoutingService"],
             stock_service_pb2.DESCRIPTOR.services_by_name["StockService"],
+            channel_service_pb2.DESCRIPTOR.services_by_name["ChannelService"],
+            availability_service_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
         )
         for method in service.methods
     }

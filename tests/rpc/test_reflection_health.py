@@ -86,6 +86,8 @@ def test_reflection_lists_the_services(server: Running) -> None:
 
     (reply,) = list(replies)
     assert [each.name for each in reply.list_services_response.service] == [
+        "availability.v1.AvailabilityService",
+        "availability.v1.ChannelService",
         "availability.v1.StockService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -10,7 +10,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from availability.v1 import stock_service_pb2
+from availability.v1 import (
+    availability_service_pb2,
+    channel_service_pb2,
+    stock_service_pb2,
+)
 from router.rpc.errors import ScopeMissing, TokenMissing, TokenUnknown
 from router.rpc.tokens import (
     MAX_FILE_BYTES,
@@ -26,6 +30,8 @@ from tests.rpc.calls import CALL_SECONDS, code, metadata, reason, refused, statu
 from tests.rpc.conftest import Running, Start
 
 ROUTING, STOCK = "/router.v1.RoutingService/", "/availability.v1.StockService/"
+CHANNEL = "/availability.v1.ChannelService/"
+AVAILABILITY = "/availability.v1.AvailabilityService/"
 
 ALLOWED = {
     f"{ROUTING}RouteOrder": {"route", "admin"},
@@ -43,6 +49,12 @@ ALLOWED = {
     f"{STOCK}PutWithdrawals": {"stock", "admin"},
     f"{STOCK}ListWithdrawals": {"route", "stock", "admin"},
     f"{STOCK}ListMovements": {"route", "stock", "admin"},
+    f"{CHANNEL}PutSetup": {"stock", "admin"},
+    f"{CHANNEL}ListSetup": {"route", "stock", "admin"},
+    f"{AVAILABILITY}GetAvailability": {"route", "stock", "admin"},
+    f"{AVAILABILITY}BatchGetAvailability": {"route", "stock", "admin"},
+    f"{AVAILABILITY}WatchAvailability": {"route", "stock", "admin"},
+    f"{AVAILABILITY}ExplainAvailability": {"route", "stock", "admin"},
 }
 """Which scopes may call a method; any one of them will do."""
 
@@ -75,6 +87,11 @@ def test_every_method_says_what_it_needs() -> None:
     services = (
         (ROUTING, routing_service_pb2.DESCRIPTOR.services_by_name["RoutingService"]),
         (STOCK, stock_service_pb2.DESCRIPTOR.services_by_name["StockService"]),
+        (CHANNEL, channel_service_pb2.DESCRIPTOR.services_by_name["ChannelService"]),
+        (
+            AVAILABILITY,
+            availability_service_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
+        ),
     )
     methods = {
         f"{name}{each.name}" for name, service in services for each in service.methods
@@ -123,7 +140,15 @@ def test_who_may_call_what(server: Running, method: str, scope: str) -> None:
         ((("authorization-bin", b"Bearer route"),), "TOKEN_MISSING"),
     ],
 )
-@pytest.mark.parametrize("method", [f"{ROUTING}RouteOrder", f"{STOCK}ListStock"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        f"{ROUTING}RouteOrder",
+        f"{STOCK}ListStock",
+        f"{AVAILABILITY}BatchGetAvailability",
+        f"{AVAILABILITY}WatchAvailability",
+    ],
+)
 def test_who_is_not_known_gets_nowhere(
     server: Running, method: str, sent: Any, expected: str
 ) -> None:

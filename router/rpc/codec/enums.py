@@ -2,9 +2,17 @@
 
 from types import MappingProxyType
 
+from availability.channels import Purpose, SupplySource
 from availability.model import ImportMode, LocationKind
+from availability.offer import Rule, Status
 from availability.reservations import Cause, ReservationState
-from availability.v1 import location_pb2, stock_service_pb2
+from availability.settings import Backorders, Level
+from availability.v1 import (
+    availability_service_pb2,
+    channel_pb2,
+    location_pb2,
+    stock_service_pb2,
+)
 from router.changes import RejectionReason
 from router.model import (
     EliminationFilter,
@@ -82,6 +90,48 @@ CAUSE_TO_WIRE = MappingProxyType(
         for cause in Cause
     }
 )
+PURPOSE_TO_WIRE = MappingProxyType(
+    {
+        each: channel_pb2.AllocationPurpose.Value(f"ALLOCATION_PURPOSE_{each.name}")
+        for each in Purpose
+    }
+)
+SOURCE_TO_WIRE = MappingProxyType(
+    {
+        each: channel_pb2.SupplySource.Value(f"SUPPLY_SOURCE_{each.name}")
+        for each in SupplySource
+    }
+)
+BACKORDERS_TO_WIRE = MappingProxyType(
+    {
+        each: channel_pb2.Backorders.Value(f"BACKORDERS_{each.name}")
+        for each in Backorders
+    }
+)
+OFFER_STATUS_TO_WIRE = MappingProxyType(
+    {
+        each: availability_service_pb2.AvailabilityStatus.Value(
+            f"AVAILABILITY_STATUS_{each.name}"
+        )
+        for each in Status
+    }
+)
+RULE_TO_WIRE = MappingProxyType(
+    {
+        each: availability_service_pb2.AvailabilityRule.Value(
+            f"AVAILABILITY_RULE_{each.name}"
+        )
+        for each in Rule
+    }
+)
+LEVEL_TO_WIRE = MappingProxyType(
+    {
+        each: availability_service_pb2.SettingsLevel.Value(
+            f"SETTINGS_LEVEL_{each.name}"
+        )
+        for each in Level
+    }
+)
 
 KIND_FROM_WIRE = MappingProxyType({v: k for k, v in KIND_TO_WIRE.items()})
 MODE_FROM_WIRE = MappingProxyType({v: k for k, v in MODE_TO_WIRE.items()})
@@ -94,3 +144,11 @@ FILTER_FROM_WIRE = MappingProxyType({v: k for k, v in FILTER_TO_WIRE.items()})
 STATE_FROM_WIRE = MappingProxyType({v: k for k, v in STATE_TO_WIRE.items()})
 REJECTION_FROM_WIRE = MappingProxyType({v: k for k, v in REJECTION_TO_WIRE.items()})
 CAUSE_FROM_WIRE = MappingProxyType({v: k for k, v in CAUSE_TO_WIRE.items()})
+PURPOSE_FROM_WIRE = MappingProxyType({v: k for k, v in PURPOSE_TO_WIRE.items()})
+SOURCE_FROM_WIRE = MappingProxyType({v: k for k, v in SOURCE_TO_WIRE.items()})
+BACKORDERS_FROM_WIRE = MappingProxyType({v: k for k, v in BACKORDERS_TO_WIRE.items()})
+OFFER_STATUS_FROM_WIRE = MappingProxyType(
+    {v: k for k, v in OFFER_STATUS_TO_WIRE.items()}
+)
+RULE_FROM_WIRE = MappingProxyType({v: k for k, v in RULE_TO_WIRE.items()})
+LEVEL_FROM_WIRE = MappingProxyType({v: k for k, v in LEVEL_TO_WIRE.items()})

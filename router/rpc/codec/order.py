@@ -73,6 +73,7 @@ def decode_order(
         )
         if rejected
         else _NONE,
+        wire.customer_id,
     )
 
 
@@ -130,6 +131,7 @@ def encode_order(order: Order) -> order_pb2.Order:
         channel_id=order.channel_id,
         shipping_method=order.shipping_method,
         promised_minutes=order.promised_minutes,
+        customer_id=order.customer_id,
     )
     for line in order.lines:
         wire.lines.add(

@@ -39,6 +39,7 @@ def decode_location(wire: location_pb2.Location) -> Location:
         unit_cost_micros=wire.unit_cost_micros,
         workload_minutes=wire.workload_minutes,
         zones=tuple([_decode_zone(each) for each in wire.zones]),
+        stale_after_seconds=wire.stale_after_seconds,
     )
 
 
@@ -69,6 +70,7 @@ def encode_location(location: Location) -> location_pb2.Location:
             location_pb2.Zone(zone_id=zone.zone_id, available=zone.available)
             for zone in location.zones
         ],
+        stale_after_seconds=location.stale_after_seconds,
     )
 
 
@@ -117,14 +119,30 @@ def encode_import(result: ImportResult) -> bytes:
         changed_count=result.changed_count,
         zeroed_count=result.zeroed_count,
         stock_version=result.stock_version,
+        dropped_count=result.dropped_count,
+        known_count=result.known_count,
+        dropped_units=result.dropped_units,
+        known_units=result.known_units,
     )
     return reply.SerializeToString(deterministic=True)
 
 
 def decode_import(reply: bytes) -> ImportResult:
     """Read what `encode_import` wrote."""
-    wire = stock_service_pb2.ImportStockResponse.FromString(reply)
-    return ImportResult(wire.changed_count, wire.zeroed_count, wire.stock_version)
+    return read_import(stock_service_pb2.ImportStockResponse.FromString(reply))
+
+
+def read_import(wire: stock_service_pb2.ImportStockResponse) -> ImportResult:
+    """Read what an import did: what a client of ours does."""
+    return ImportResult(
+        wire.changed_count,
+        wire.zeroed_count,
+        wire.stock_version,
+        wire.dropped_count,
+        wire.known_count,
+        wire.dropped_units,
+        wire.known_units,
+    )
 
 
 def add_record(
@@ -137,7 +155,7 @@ def add_record(
 
     ``zones`` are its (zone_id, units).
     """
-    wire.records.add(
+    added = wire.records.add(
         location_id=record.location_id,
         sku=record.sku,
         on_hand_units=record.on_hand,
@@ -151,6 +169,8 @@ def add_record(
             for zone_id, units in zones
         ],
     )
+    if record.counted_seconds:
+        added.counted_time.FromSeconds(record.counted_seconds)
 
 
 def decode_record(wire: stock_service_pb2.StockRecord) -> StockRecord:
@@ -163,4 +183,5 @@ def decode_record(wire: stock_service_pb2.StockRecord) -> StockRecord:
         wire.safety_stock_units,
         wire.held_units,
         wire.withdrawn_units,
+        wire.counted_time.seconds,
     )

@@ -5,6 +5,7 @@ CREATE TABLE ledger (
   one INTEGER NOT NULL CHECK (one = 1),
   version INTEGER NOT NULL,
   network_version INTEGER NOT NULL,
+  setup_version INTEGER NOT NULL,
   PRIMARY KEY (one)
 ) STRICT;
 
@@ -31,6 +32,8 @@ CREATE TABLE plan (
   hold_seconds INTEGER,
   expires_ms INTEGER,
   work TEXT NOT NULL,
+  channel_id TEXT NOT NULL,
+  customer_id TEXT NOT NULL,
   PRIMARY KEY (plan_key),
   CHECK (plan_id <> ''),
   CONSTRAINT plan_state CHECK (state IN ('none', 'held', 'placed', 'shipped',
@@ -51,6 +54,7 @@ CREATE TABLE queue (
   channel_id TEXT NOT NULL,
   sku TEXT NOT NULL,
   queued INTEGER NOT NULL,
+  promised INTEGER NOT NULL,
   PRIMARY KEY (channel_id, sku),
   CHECK (queued >= 0)
 ) WITHOUT ROWID, STRICT;
@@ -104,6 +108,29 @@ CREATE TABLE plan_load (
   FOREIGN KEY(plan_key) REFERENCES plan (plan_key)
 ) WITHOUT ROWID, STRICT;
 
+CREATE TABLE purchase (
+  plan_key INTEGER NOT NULL,
+  line_id TEXT NOT NULL,
+  customer_id TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  units INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (plan_key, line_id),
+  CHECK (size > 0),
+  FOREIGN KEY(plan_key) REFERENCES plan (plan_key)
+) WITHOUT ROWID, STRICT;
+
+CREATE INDEX purchase_by_customer ON purchase (customer_id, sku, at_ms);
+
+CREATE TABLE setup_item (
+  kind TEXT NOT NULL,
+  item_key TEXT NOT NULL,
+  body TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (kind, item_key)
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE request (
   request_id TEXT NOT NULL CHECK (request_id <> ''),
   digest BLOB NOT NULL,
@@ -124,10 +151,12 @@ CREATE TABLE stock (
   withdrawn INTEGER NOT NULL,
   safety_stock INTEGER NOT NULL,
   deficit INTEGER NOT NULL,
+  counted_ms INTEGER NOT NULL,
   PRIMARY KEY (sku, location_key),
   CHECK (on_hand BETWEEN 0 AND 1000000000000),
   CHECK (allocated >= 0 AND held >= 0 AND withdrawn >= 0),
   CHECK (safety_stock BETWEEN 0 AND 1000000000000),
+  CHECK (counted_ms >= 0),
   CONSTRAINT stock_deficit CHECK (deficit = CASE WHEN allocated + held > on_hand
     THEN allocated + held - on_hand ELSE 0 END),
   FOREIGN KEY(location_key) REFERENCES location (location_key)
@@ -160,4 +189,4 @@ CREATE TABLE zone_stock (
   FOREIGN KEY(sku, location_key) REFERENCES stock (sku, location_key)
 ) WITHOUT ROWID, STRICT;
 
-INSERT INTO ledger (one, version, network_version) VALUES (1, 0, 0);
+INSERT INTO ledger (one, version, network_version, setup_version) VALUES (1, 0, 0, 0);

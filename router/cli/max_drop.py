@@ -1,0 +1,67 @@
+"""How much a snapshot may take away before somebody has to say that it is meant."""
+
+import re
+from dataclasses import dataclass
+
+from availability.model import ImportResult
+
+DEFAULT_PERCENT = "20"
+
+_PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?")
+
+
+def percent_permille(option: str, text: str) -> int:
+    """Read a percentage, 0 to 100 with at most one decimal, in permille.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    match = _PERCENT.fullmatch(text)
+    permille = int(match[1] + (match[2] or "0")) if match else -1
+    if not 0 <= permille <= 1_000:
+        raise ValueError(
+            f"{option} must be a percentage, 0 to 100 with at most one decimal, "
+            f"got {text[:80]!r}"
+        )
+    return permille
+
+
+@dataclass(slots=True)
+class Totals:
+    """What all requests of an import did, or would do, together; counts and units."""
+
+    changed_count: int = 0
+    zeroed_count: int = 0
+    dropped_count: int = 0
+    known_count: int = 0
+    dropped_units: int = 0
+    known_units: int = 0
+
+    def add(self, result: ImportResult) -> None:
+        """Count one more request."""
+        self.changed_count += result.changed_count
+        self.zeroed_count += result.zeroed_count
+        self.dropped_count += result.dropped_count
+        self.known_count += result.known_count
+        self.dropped_units += result.dropped_units
+        self.known_units += result.known_units
+
+    def drops_more_than(self, permille: int) -> bool:
+        """Tell whether the share of records, or that of units, is larger."""
+        return (
+            self.dropped_count * 1_000 > self.known_count * permille
+            or self.dropped_units * 1_000 > self.known_units * permille
+        )
+
+    @property
+    def drop(self) -> str:
+        """What is dropped, for people; shares are rounded up."""
+        records = _share("records", self.dropped_count, self.known_count)
+        return f"{records} and {_share('units', self.dropped_units, self.known_units)}"
+
+
+def _share(what: str, part: int, whole: int) -> str:
+    permille = -(-part * 1_000 // whole) if whole else 0
+    return f"{part:,} of {whole:,} {what} ({permille / 10:.1f} %)"

@@ -1,0 +1,80 @@
+"""A network file into a ledger: what it would change is shown, then done at once."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+
+from availability.imports.network_file import read_network_file
+from availability.model import Location
+from availability.setup import Setup, SetupChange, SetupResult
+from router.cli.network_view import Difference, difference_view
+
+
+class NetworkTarget(Protocol):
+    """Has a network, and takes changes of it; every method raises CallFailed."""
+
+    def setup(self) -> Setup:
+        """Return all that is said about selling."""
+        ...
+
+    def locations(self) -> Sequence[Location]:
+        """Return all locations."""
+        ...
+
+    def put_setup(
+        self, request_id: str, change: SetupChange, locations: Sequence[Location]
+    ) -> SetupResult:
+        """Apply a change and put locations, in one call, once for a request id."""
+        ...
+
+
+def import_network(
+    target: NetworkTarget,
+    path: Path,
+    request_id: str,
+    dry_run: bool,
+    keep: bool,
+) -> SetupResult | None:
+    """Show what a file changes and, unless it is a dry run, apply it in one call.
+
+    What the file does not name is removed, but for locations, or with ``keep``
+    nothing. Where there is nothing to change, nothing is called: so a repeat of an
+    import that went through does nothing.
+
+    Raises
+    ------
+    BadFile
+        The file has faults; nothing was asked of the target.
+    CallFailed
+        The target refused or was lost.
+    """
+    read = read_network_file(path)
+    found = difference_view(
+        target.setup(), target.locations(), read.setup, read.locations, keep=keep
+    )
+    _print(found)
+    if dry_run or found.empty:
+        print("network: nothing was changed")
+        return None
+    result = target.put_setup(request_id, found.change, found.locations)
+    print(
+        f"network: {result.created_count:,} created, {result.replaced_count:,} "
+        f"replaced, {result.removed_count:,} removed, "
+        f"{result.unchanged_count:,} unchanged"
+    )
+    return result
+
+
+def _print(found: Difference) -> None:
+    if sys.stdout.isatty():
+        console = Console(highlight=False)
+        for line in found.lines:
+            console.print(line.text(), soft_wrap=True)
+    else:
+        # A line an item, for tools that compare lines.
+        for line in found.lines:
+            print(line.text().plain)
+    print(found.summary())

@@ -1,0 +1,315 @@
+"""What a channel may be promised: one SKU in a message, many in columns."""
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from availability.arrays import NOT_GIVEN, UNLIMITED, BoolArray, Offers
+from availability.errors import Violation
+from availability.model import IntArray, LocationId, Sku, StockRecord
+from availability.offer import Offer, Refusal, Status, Step
+from availability.settings import Level
+from availability.v1 import availability_service_pb2
+from router.rpc.codec.bounds import at_most
+from router.rpc.codec.enums import LEVEL_TO_WIRE, OFFER_STATUS_TO_WIRE, RULE_TO_WIRE
+
+MAX_FIELDS = 100
+"""Most columns that are asked for, so many of them twice."""
+
+HIDDEN = availability_service_pb2.AVAILABILITY_FLAG_HIDDEN
+UNKNOWN = availability_service_pb2.AVAILABILITY_FLAG_UNKNOWN
+FIXED = availability_service_pb2.AVAILABILITY_FLAG_FIXED
+BACKORDER_NOTICE = availability_service_pb2.AVAILABILITY_FLAG_BACKORDER_NOTICE
+NO_SUCH_SKU = availability_service_pb2.AVAILABILITY_FLAG_NO_SUCH_SKU
+
+MAX_ORDERABLE = availability_service_pb2.AVAILABILITY_FIELD_MAX_ORDERABLE
+SINGLE_LOCATION = availability_service_pb2.AVAILABILITY_FIELD_SINGLE_LOCATION
+
+_FIELDS = frozenset((MAX_ORDERABLE, SINGLE_LOCATION))
+_AVAILABLE = OFFER_STATUS_TO_WIRE[Status.AVAILABLE]
+_STATUS_NUMBERS = np.array([OFFER_STATUS_TO_WIRE[each] for each in Status], np.int8)
+
+ByteArray = npt.NDArray[np.int8]
+
+Fields = Collection["availability_service_pb2.AvailabilityField.ValueType"]
+"""The columns that are not sent unless they are asked for."""
+
+
+class Rows(NamedTuple):
+    """What a channel may be promised of some SKUs: (S,) each, as on the wire.
+
+    Units are UNLIMITED where nothing bounds them. ``statuses`` are the contract's
+    numbers, ``flags`` sums of its flags, ``from_seconds`` 0 where there is no date.
+    """
+
+    quantity_units: IntArray
+    statuses: ByteArray
+    flags: ByteArray
+    max_orderable_units: IntArray
+    single_location_units: IntArray
+    from_seconds: IntArray
+
+    @property
+    def size(self) -> int:
+        """How many SKUs."""
+        return len(self.quantity_units)
+
+    def take(self, places: "IntArray | slice") -> "Rows":
+        """Return some of the rows."""
+        return Rows(
+            self.quantity_units[places],
+            self.statuses[places],
+            self.flags[places],
+            self.max_orderable_units[places],
+            self.single_location_units[places],
+            self.from_seconds[places],
+        )
+
+
+def rows_of(
+    offers: Offers, channel: int, known_skus: BoolArray, fixed: BoolArray
+) -> Rows:
+    """Return one channel's offers; ``known_skus`` and ``fixed`` are (S,)."""
+    flags = (
+        np.where(offers.published[channel], 0, HIDDEN)
+        | np.where(offers.known[channel], 0, UNKNOWN)
+        | np.where(fixed, FIXED, 0)
+        | np.where(offers.backorder_notice[channel], BACKORDER_NOTICE, 0)
+        | np.where(known_skus, 0, NO_SUCH_SKU)
+    )
+    from_seconds = offers.available_from_seconds[channel]
+    return Rows(
+        offers.quantity_units[channel],
+        _STATUS_NUMBERS[offers.status[channel]],
+        flags.astype(np.int8),
+        offers.max_orderable_units[channel],
+        offers.single_location_units[channel],
+        np.where(from_seconds == NOT_GIVEN, 0, from_seconds),
+    )
+
+
+def decode_fields(
+    wire: Iterable[int], path: str, violations: list[Violation]
+) -> frozenset["availability_service_pb2.AvailabilityField.ValueType"]:
+    """Read which columns are asked for."""
+    found = set()
+    for n, number in enumerate(at_most(MAX_FIELDS, list(wire), path, violations)):
+        known = [each for each in _FIELDS if each == number]
+        if not known and number:
+            message = f"no member has the number {number}"
+            violations.append(Violation(f"{path}[{n}]", "UNKNOWN", message))
+        elif not known:
+            violations.append(Violation(f"{path}[{n}]", "REQUIRED", "must be set"))
+        found.update(known)
+    return frozenset(found)
+
+
+def encode_columns(
+    rows: Rows, fields: Fields
+) -> availability_service_pb2.AvailabilityColumns:
+    """Write rows; a column that has its default in every row is left out."""
+    wire = availability_service_pb2.AvailabilityColumns(row_count=rows.size)
+    if rows.quantity_units.any():
+        wire.quantity_units.extend(rows.quantity_units.tolist())
+    if (rows.statuses != _AVAILABLE).any():
+        wire.statuses.extend(rows.statuses.tolist())
+    if rows.flags.any():
+        wire.flags.extend(rows.flags.tolist())
+    for field, into, units in (
+        (MAX_ORDERABLE, wire.max_orderable_units, rows.max_orderable_units),
+        (SINGLE_LOCATION, wire.single_location_units, rows.single_location_units),
+    ):
+        if field in fields and (units != rows.quantity_units).any():
+            into.extend(units.tolist())
+    dated = rows.from_seconds > 0
+    if dated.any():
+        # From the first date on, days are two or three bytes and not five.
+        base = int(rows.from_seconds[dated].min()) - 1
+        wire.available_from_base_seconds = base
+        wire.available_from_seconds.extend(
+            np.where(dated, rows.from_seconds - base, 0).tolist()
+        )
+    return wire
+
+
+def decode_columns(
+    wire: availability_service_pb2.AvailabilityColumns,
+) -> Rows:
+    """Read rows: what a client of ours does.
+
+    Columns that were not asked for are as ``quantity_units``.
+    """
+    count = wire.row_count
+    quantity_units = _column(wire.quantity_units, np.zeros(count, np.int64))
+    statuses = np.full(count, _AVAILABLE, np.int64)
+    from_seconds = _column(wire.available_from_seconds, np.zeros(count, np.int64))
+    return Rows(
+        quantity_units,
+        _column(wire.statuses, statuses).astype(np.int8),
+        _column(wire.flags, np.zeros(count, np.int64)).astype(np.int8),
+        _column(wire.max_orderable_units, quantity_units),
+        _column(wire.single_location_units, quantity_units),
+        np.where(from_seconds > 0, from_seconds + wire.available_from_base_seconds, 0),
+    )
+
+
+def _column(values: Collection[int], default: IntArray) -> IntArray:
+    return np.array(values, np.int64) if values else default
+
+
+def encode_chunk(rows: Rows, fields: Fields, version: int) -> bytes:
+    """Return the bytes of a ``BatchGetAvailabilityResponse``."""
+    chunk = availability_service_pb2.BatchGetAvailabilityResponse(
+        columns=encode_columns(rows, fields), stock_version=version
+    )
+    return chunk.SerializeToString(deterministic=True)
+
+
+def encode_row(
+    rows: Rows, row: int, channel_id: str, sku: str, version: int
+) -> availability_service_pb2.Availability:
+    """Write one row as a message of its own."""
+    quantity, status, flags, most, single, from_seconds = (
+        int(column[row]) for column in rows
+    )
+    wire = availability_service_pb2.Availability(
+        channel_id=channel_id,
+        sku=sku,
+        quantity_units=_bounded(quantity),
+        unlimited=quantity == UNLIMITED,
+        status=availability_service_pb2.AvailabilityStatus.ValueType(status),
+        published=not flags & HIDDEN,
+        known=not flags & UNKNOWN,
+        fixed=bool(flags & FIXED),
+        max_orderable_units=_bounded(most),
+        single_location_units=_bounded(single),
+        backorder_notice=bool(flags & BACKORDER_NOTICE),
+        no_such_sku=bool(flags & NO_SUCH_SKU),
+        stock_version=version,
+    )
+    if from_seconds:
+        wire.available_from_time.FromSeconds(from_seconds)
+    return wire
+
+
+def _bounded(units: int) -> int | None:
+    return None if units == UNLIMITED else units
+
+
+def encode_get(rows: Rows, channel_id: str, sku: str, version: int) -> bytes:
+    """Return the bytes of a ``GetAvailabilityResponse``, of the only row."""
+    reply = availability_service_pb2.GetAvailabilityResponse(
+        availability=encode_row(rows, 0, channel_id, sku, version)
+    )
+    return reply.SerializeToString(deterministic=True)
+
+
+def encode_watched(skus: Iterable[Sku], rows: Rows, fields: Fields) -> bytes:
+    """Return the beginning of a ``WatchAvailabilityResponse``: some rows."""
+    batch = availability_service_pb2.WatchAvailabilityResponse(
+        skus=skus, columns=encode_columns(rows, fields)
+    )
+    return batch.SerializeToString(deterministic=True)
+
+
+def encode_reached(token: str, version: int) -> bytes:
+    """Return the end of a ``WatchAvailabilityResponse``, or one without rows.
+
+    Messages written one after the other read as one.
+    """
+    batch = availability_service_pb2.WatchAvailabilityResponse(
+        resume_token=token, stock_version=version
+    )
+    return batch.SerializeToString(deterministic=True)
+
+
+class Asked(NamedTuple):
+    """An order to be judged: units, and those its customer has bought already."""
+
+    request_units: int | None = None
+    bought_units: int = 0
+
+
+def encode_explanation(
+    offer: Offer,
+    records: Iterable[StockRecord],
+    stale_ids: Collection[LocationId],
+    known_sku: bool,
+    max_orderable_units: int | None,
+    asked: Asked,
+) -> availability_service_pb2.ExplainAvailabilityResponse:
+    """Write how a number came to be, and what becomes of an order.
+
+    ``max_orderable_units`` is for the customer who asks.
+    """
+    wire = availability_service_pb2.ExplainAvailabilityResponse(
+        availability=_encode_offer(offer, known_sku, max_orderable_units),
+        steps=map(_encode_step, offer.steps),
+        records=[
+            availability_service_pb2.PoolRecord(
+                location_id=each.location_id,
+                available_units=each.available,
+                on_hand_units=each.on_hand,
+                stale=each.location_id in stale_ids,
+            )
+            for each in records
+        ],
+        low_stock_location_ids=offer.low_stock_ids,
+        net_units=offer.net_units,
+    )
+    if asked.request_units is not None:
+        wire.backordered_units = offer.backordered(asked.request_units)
+        refusal = offer.refusal(asked.request_units, asked.bought_units)
+        if refusal is not None:
+            wire.refusal.CopyFrom(_encode_refusal(refusal))
+    return wire
+
+
+def _encode_offer(
+    offer: Offer, known_sku: bool, max_orderable_units: int | None
+) -> availability_service_pb2.Availability:
+    wire = availability_service_pb2.Availability(
+        channel_id=offer.channel_id,
+        sku=offer.sku,
+        quantity_units=offer.quantity_units,
+        unlimited=offer.quantity_units is None,
+        status=OFFER_STATUS_TO_WIRE[offer.status],
+        published=offer.published,
+        known=offer.known,
+        fixed=offer.fixed,
+        max_orderable_units=max_orderable_units,
+        single_location_units=offer.single_location_units,
+        backorder_notice=offer.backorder_notice,
+        no_such_sku=not known_sku,
+        stock_version=offer.as_of,
+    )
+    if offer.available_from_seconds is not None:
+        wire.available_from_time.FromSeconds(offer.available_from_seconds)
+    return wire
+
+
+def _encode_step(step: Step) -> availability_service_pb2.AvailabilityStep:
+    return availability_service_pb2.AvailabilityStep(
+        rule=RULE_TO_WIRE[step.rule],
+        effect_units=step.effect_units,
+        total_units=step.total_units,
+        unlimited=step.unlimited,
+        level=_encode_level(step.level),
+        replaces=step.replaces,
+    )
+
+
+def _encode_refusal(refusal: Refusal) -> availability_service_pb2.AvailabilityRefusal:
+    return availability_service_pb2.AvailabilityRefusal(
+        rule=RULE_TO_WIRE[refusal.rule], level=_encode_level(refusal.level)
+    )
+
+
+def _encode_level(
+    level: Level | None,
+) -> availability_service_pb2.SettingsLevel.ValueType:
+    if level is None:
+        return availability_service_pb2.SETTINGS_LEVEL_UNSPECIFIED
+    return LEVEL_TO_WIRE[level]

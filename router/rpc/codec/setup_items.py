@@ -1,0 +1,379 @@
+"""The items of a setup: channels, settings, allocations, kits, expected receipts.
+
+What is decoded has keys, enums that are known, and instants of whole seconds. Whether
+it makes sense, by itself and with the rest, is `availability.checks`'.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from google.protobuf import timestamp_pb2
+
+from availability.channels import (
+    FULL_PERMILLE,
+    Allocation,
+    Channel,
+    FutureSupply,
+    Purpose,
+    SupplyRule,
+    SupplySource,
+)
+from availability.errors import Violation
+from availability.kits import Component
+from availability.model import (
+    MAX_STOCK_UNITS,
+    UNRANKED,
+    LocationId,
+    LocationKind,
+    Sku,
+)
+from availability.settings import CustomerLimit, Preorder, Settings
+from availability.setup import Kit, Place
+from availability.v1 import channel_pb2
+from router.rpc.codec.bounds import at_most
+from router.rpc.codec.enums import (
+    BACKORDERS_FROM_WIRE,
+    BACKORDERS_TO_WIRE,
+    KIND_FROM_WIRE,
+    KIND_TO_WIRE,
+    PURPOSE_FROM_WIRE,
+    PURPOSE_TO_WIRE,
+    SOURCE_FROM_WIRE,
+    SOURCE_TO_WIRE,
+)
+from router.rpc.codec.movements import LAST_SECONDS
+from router.rpc.codec.request import decode_id
+
+MAX_RULES = 100
+"""Most rules of a channel."""
+MAX_KINDS = 100
+MAX_GROUPS = 1_000
+"""Most kinds, and most groups, of a rule."""
+MAX_RULE_IDS = 10_000
+"""Most locations in a list of a rule."""
+MAX_ITEM_BYTES = 2**20
+"""Largest channel; every other item is smaller by its own limits."""
+MAX_PREORDERS = 100
+"""Most pre-orders said at one place."""
+MAX_CHANNEL_IDS = 256
+"""Most channels of an allocation."""
+MAX_COMPONENTS = 1_000
+"""Most components of a kit."""
+
+_ONE = 1
+"""Stands for a quantity that is refused, so that the rest can be judged."""
+_NUMBERS = (
+    *("managed", "out_of_stock_threshold_units", "availability_threshold_units"),
+    *("publication_threshold_units", "low_units", "notify_units", "min_units"),
+    *("max_units", "multiple_units", "fixed_units", "share_permille"),
+    *("buffer_units", "floor_units"),
+)
+"""Settings that are a number, or a bool, in the message as in the value."""
+
+EnumT = TypeVar("EnumT")
+Violations = list[Violation]
+
+
+def decode_channel(
+    wire: channel_pb2.Channel, path: str, violations: Violations
+) -> Channel:
+    """Read a channel; one without an id has one that is refused."""
+    channel_id = decode_id(wire.channel_id, f"{path}.channel_id", violations)
+    if wire.ByteSize() > MAX_ITEM_BYTES:
+        message = f"must be at most {MAX_ITEM_BYTES} bytes, is {wire.ByteSize()}"
+        violations.append(Violation(path, "TOO_LARGE", message))
+        return Channel(channel_id or "-")
+    rules = at_most(MAX_RULES, wire.rules, f"{path}.rules", violations)
+    return Channel(
+        channel_id or "-",
+        tuple(
+            _decode_rule(each, f"{path}.rules[{n}]", violations)
+            for n, each in enumerate(rules)
+        ),
+    )
+
+
+def _decode_rule(
+    wire: channel_pb2.SupplyRule, path: str, violations: Violations
+) -> SupplyRule:
+    has = wire.HasField
+    kinds: set[LocationKind] = set()
+    for n, number in enumerate(
+        at_most(MAX_KINDS, wire.kinds, f"{path}.kinds", violations)
+    ):
+        kind = KIND_FROM_WIRE.get(number)
+        if kind is None:
+            violations.append(_no_member(f"{path}.kinds[{n}]", number))
+        else:
+            kinds.add(kind)
+    ids = _ids(wire.include_ids, f"{path}.include_ids", MAX_RULE_IDS, violations)
+    others = _ids(wire.exclude_ids, f"{path}.exclude_ids", MAX_RULE_IDS, violations)
+    return SupplyRule(
+        rank=_decode_rank(wire, path, violations),
+        kinds=frozenset(kinds),
+        groups=_ids(wire.groups, f"{path}.groups", MAX_GROUPS, violations),
+        include_ids=frozenset(map(LocationId, ids)),
+        exclude_ids=frozenset(map(LocationId, others)),
+        min_units=wire.min_units,
+        max_units=wire.max_units if has("max_units") else None,
+        share_permille=(
+            wire.share_permille if has("share_permille") else FULL_PERMILLE
+        ),
+        threshold_units=wire.threshold_units,
+        min_locations=wire.min_locations,
+    )
+
+
+def encode_channel(channel: Channel) -> channel_pb2.Channel:
+    """Write a channel; sets in order, so that the bytes are always the same."""
+    return channel_pb2.Channel(
+        channel_id=channel.channel_id, rules=map(_encode_rule, channel.rules)
+    )
+
+
+def _encode_rule(rule: SupplyRule) -> channel_pb2.SupplyRule:
+    return channel_pb2.SupplyRule(
+        rank=None if rule.rank == UNRANKED else rule.rank,
+        kinds=sorted(KIND_TO_WIRE[each] for each in rule.kinds),
+        groups=sorted(rule.groups),
+        include_ids=sorted(rule.include_ids),
+        exclude_ids=sorted(rule.exclude_ids),
+        min_units=rule.min_units,
+        max_units=rule.max_units,
+        share_permille=(
+            None if rule.share_permille == FULL_PERMILLE else rule.share_permille
+        ),
+        threshold_units=rule.threshold_units,
+        min_locations=rule.min_locations,
+    )
+
+
+def decode_settings(
+    wire: channel_pb2.Settings, path: str, violations: Violations
+) -> Settings:
+    """Read what is said at one place."""
+    has = wire.HasField
+    numbers: dict[str, Any] = {
+        name: getattr(wire, name)
+        for name in _NUMBERS
+        if wire.HasField(name)  # type: ignore[arg-type]
+    }
+    backorders = BACKORDERS_FROM_WIRE.get(wire.backorders)
+    if backorders is None and wire.backorders:
+        violations.append(_no_member(f"{path}.backorders", wire.backorders))
+    preorders: tuple[Preorder, ...] | None = None
+    if has("preorders"):
+        here = f"{path}.preorders"
+        listed = at_most(MAX_PREORDERS, wire.preorders.preorders, here, violations)
+        preorders = tuple(
+            _decode_preorder(each, f"{here}[{n}]", violations)
+            for n, each in enumerate(listed)
+        )
+    limit = None
+    if has("customer_limit"):
+        limit = CustomerLimit(
+            wire.customer_limit.max_units, wire.customer_limit.window_seconds
+        )
+    return Settings(
+        backorders=backorders, preorders=preorders, customer_limit=limit, **numbers
+    )
+
+
+def _decode_preorder(
+    wire: channel_pb2.Preorder, path: str, violations: Violations
+) -> Preorder:
+    release_seconds = starts_seconds = 0
+    if wire.HasField("release_time"):
+        release_seconds = _instant(
+            wire.release_time, f"{path}.release_time", violations
+        )
+    else:
+        violations.append(required(f"{path}.release_time"))
+    if wire.HasField("start_time"):
+        starts_seconds = _instant(wire.start_time, f"{path}.start_time", violations)
+    return Preorder(wire.cap_units, release_seconds, starts_seconds, wire.presold_units)
+
+
+def encode_settings(settings: Settings) -> channel_pb2.Settings:
+    """Write what is said at one place."""
+    wire = channel_pb2.Settings(**{name: getattr(settings, name) for name in _NUMBERS})
+    if settings.backorders is not None:
+        wire.backorders = BACKORDERS_TO_WIRE[settings.backorders]
+    if settings.preorders is not None:
+        wire.preorders.SetInParent()
+        wire.preorders.preorders.extend(map(_encode_preorder, settings.preorders))
+    if settings.customer_limit is not None:
+        wire.customer_limit.SetInParent()
+        wire.customer_limit.max_units = settings.customer_limit.max_units
+        wire.customer_limit.window_seconds = settings.customer_limit.window_seconds
+    return wire
+
+
+def _encode_preorder(preorder: Preorder) -> channel_pb2.Preorder:
+    wire = channel_pb2.Preorder(
+        cap_units=preorder.cap_units, presold_units=preorder.presold_units
+    )
+    wire.release_time.FromSeconds(preorder.release_seconds)
+    if preorder.starts_seconds:
+        wire.start_time.FromSeconds(preorder.starts_seconds)
+    return wire
+
+
+def encode_entry(place: Place, settings: Settings) -> channel_pb2.SettingsEntry:
+    """Write what is said, and where."""
+    return channel_pb2.SettingsEntry(
+        channel_id=place[0], sku=place[1], settings=encode_settings(settings)
+    )
+
+
+def decode_allocation(
+    wire: channel_pb2.Allocation, path: str, violations: Violations
+) -> Allocation:
+    """Read an allocation; nothing is consumed of what somebody declares."""
+    purpose = _member(PURPOSE_FROM_WIRE, wire.purpose, f"{path}.purpose", violations)
+    return Allocation(
+        decode_id(wire.allocation_id, f"{path}.allocation_id", violations),
+        Sku(decode_id(wire.sku, f"{path}.sku", violations)),
+        wire.quantity_units,
+        purpose or Purpose.RESERVE,
+        _ids(wire.channel_ids, f"{path}.channel_ids", MAX_CHANNEL_IDS, violations),
+        _ids(wire.following_ids, f"{path}.following_ids", MAX_CHANNEL_IDS, violations),
+        rank=_decode_rank(wire, path, violations),
+    )
+
+
+def encode_allocation(
+    allocation: Allocation, consumed_units: int = 0
+) -> channel_pb2.Allocation:
+    """Write an allocation, and what is consumed of it by now."""
+    return channel_pb2.Allocation(
+        allocation_id=allocation.allocation_id,
+        sku=allocation.sku,
+        quantity_units=allocation.quantity_units,
+        purpose=PURPOSE_TO_WIRE[allocation.purpose],
+        channel_ids=sorted(allocation.channel_ids),
+        following_ids=sorted(allocation.following),
+        rank=None if allocation.rank == UNRANKED else allocation.rank,
+        consumed_units=consumed_units,
+    )
+
+
+def decode_kit(wire: channel_pb2.Kit, path: str, violations: Violations) -> Kit:
+    """Read the components of a kit."""
+    decode_id(wire.sku, f"{path}.sku", violations)
+    here = f"{path}.components"
+    components = at_most(MAX_COMPONENTS, wire.components, here, violations)
+    return tuple(
+        Component(
+            Sku(decode_id(each.sku, f"{here}[{n}].sku", violations)),
+            _positive(each.quantity_units, f"{here}[{n}].quantity_units", violations),
+        )
+        for n, each in enumerate(components)
+    )
+
+
+def encode_kit(sku: Sku, kit: Kit) -> channel_pb2.Kit:
+    """Write a kit."""
+    return channel_pb2.Kit(
+        sku=sku,
+        components=[
+            channel_pb2.Component(sku=each.sku, quantity_units=each.quantity_units)
+            for each in kit
+        ],
+    )
+
+
+def decode_supply(
+    wire: channel_pb2.FutureSupply, path: str, violations: Violations
+) -> FutureSupply:
+    """Read an expected receipt."""
+    here = f"{path}.available_from_time"
+    from_seconds = 0
+    if wire.HasField("available_from_time"):
+        from_seconds = _instant(wire.available_from_time, here, violations)
+    else:
+        violations.append(required(here))
+    source = _member(SOURCE_FROM_WIRE, wire.source, f"{path}.source", violations)
+    return FutureSupply(
+        LocationId(decode_id(wire.location_id, f"{path}.location_id", violations)),
+        Sku(decode_id(wire.sku, f"{path}.sku", violations)),
+        _positive(wire.quantity_units, f"{path}.quantity_units", violations),
+        from_seconds,
+        source or SupplySource.PURCHASE_ORDER,
+        decode_id(wire.supply_id, f"{path}.supply_id", violations),
+    )
+
+
+def encode_supply(supply: FutureSupply) -> channel_pb2.FutureSupply:
+    """Write an expected receipt."""
+    wire = channel_pb2.FutureSupply(
+        supply_id=supply.supply_id,
+        location_id=supply.location_id,
+        sku=supply.sku,
+        quantity_units=supply.quantity_units,
+        source=SOURCE_TO_WIRE[supply.source],
+    )
+    wire.available_from_time.FromSeconds(supply.available_from_seconds)
+    return wire
+
+
+def _decode_rank(
+    wire: channel_pb2.SupplyRule | channel_pb2.Allocation,
+    path: str,
+    violations: Violations,
+) -> int:
+    if not wire.HasField("rank"):
+        return UNRANKED
+    if not 0 <= wire.rank < UNRANKED:
+        message = f"must be 0 to {UNRANKED - 1}, got {wire.rank}"
+        violations.append(Violation(f"{path}.rank", "OUT_OF_RANGE", message))
+    return wire.rank
+
+
+def _ids(
+    values: Sequence[str], path: str, most: int, violations: Violations
+) -> frozenset[str]:
+    return frozenset(
+        decode_id(each, f"{path}[{n}]", violations)
+        for n, each in enumerate(at_most(most, values, path, violations))
+    )
+
+
+def _positive(value: int, path: str, violations: Violations) -> int:
+    """Return a number of units that the model can hold."""
+    if 1 <= value <= MAX_STOCK_UNITS:
+        return value
+    message = f"must be 1 to {MAX_STOCK_UNITS}, got {value}"
+    violations.append(Violation(path, "OUT_OF_RANGE", message))
+    return _ONE
+
+
+def _instant(wire: timestamp_pb2.Timestamp, path: str, violations: Violations) -> int:
+    if not 0 <= wire.seconds <= LAST_SECONDS:
+        message = "must be 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z"
+        violations.append(Violation(path, "OUT_OF_RANGE", message))
+        return 0
+    if wire.nanos:
+        message = "must be a whole second"
+        violations.append(Violation(path, "NOT_WHOLE_SECONDS", message))
+    return wire.seconds
+
+
+def _member(
+    members: Mapping[Any, EnumT], number: int, path: str, violations: Violations
+) -> EnumT | None:
+    found = members.get(number)
+    if found is None:
+        violations.append(_no_member(path, number))
+    return found
+
+
+def _no_member(path: str, number: int) -> Violation:
+    if not number:
+        return required(path)
+    return Violation(path, "UNKNOWN", f"no member has the number {number}")
+
+
+def required(path: str) -> Violation:
+    """Return the violation of what has to be there."""
+    return Violation(path, "REQUIRED", "must be set")
