@@ -387,13 +387,13 @@ class StockGrid:
         """Lower the available units of a SKU that has a row."""
         self._units[self.rows[sku], column] -= units
 
-    def read(self, rows: Sequence[int]) -> IntArray:
+    def read(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> IntArray:
         """Copy the rows of some SKUs: shape (len(rows), locations), in units."""
-        return self._units[rows]
+        return self._units.take(rows, axis=0)
 
-    def read_counted(self, rows: Sequence[int]) -> SecondsArray:
+    def read_counted(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> SecondsArray:
         """Copy when some SKUs were counted: as `read`, in seconds, 0 if never."""
-        return self._counted[rows]
+        return self._counted.take(rows, axis=0)
 
 
 Clock = Callable[[], float]

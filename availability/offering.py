@@ -31,7 +31,7 @@ from availability.model import (
 from availability.offer import Offer
 from availability.positions import Counts, Positions
 from availability.promise import STATUSES, promise
-from availability.setup import Setup
+from availability.setup import Kit, Setup
 
 FEW = 8
 """Up to so many offers are computed one by one."""
@@ -46,6 +46,7 @@ _NO_COUNTS: Mapping[str, Counts] = {}
 class SetMarket:
     """A market as it is set up, with all that is looked up by SKU.
 
+    ``spoken_of`` are SKUs with an allocation or an expected receipt;
     ``stale_after_seconds`` is (L,), 0 where a count is trusted for ever.
     """
 
@@ -57,6 +58,7 @@ class SetMarket:
         self.supplies = _by_sku(setup.supplies.values())
         stale_after = [each.stale_after_seconds for each in network.locations]
         self.stale_after_seconds: IntArray = np.array(stale_after, np.int64)
+        self.spoken_of = self.allocations.keys() | self.supplies.keys()
         self._rows = {each: n for n, each in enumerate(setup.channels)}
 
     @functools.cached_property
@@ -255,25 +257,23 @@ class Offering:
             One of the channels is not declared.
         """
         now_seconds = int(self._clock())
-        kits = self._shelf.setup().kits
-        wanted: dict[Sku, None] = dict.fromkeys(skus)
-        for sku in [each for each in wanted if each in kits]:
-            wanted |= dict.fromkeys(part.sku for part in kits[sku])
-        positions = self._shelf.positions(list(wanted))
-        market = self._markets.of(positions.network, positions.setup)
+        setup = self._shelf.setup()
+        wanted = _with_parts(skus, setup.kits)
+        positions = self._shelf.positions(wanted)
+        if positions.setup is not setup:
+            return self.offers(channel_ids, skus)  # it changed in between
+        market = self._markets.of(positions.network, setup)
         rows = [market.row(each) for each in channel_ids]
         offers = _offers(market, positions, rows, now_seconds)
-        if len(wanted) != len(skus) or len(set(skus)) != len(skus):
-            place = {sku: n for n, sku in enumerate(positions.skus)}
+        counted = positions.counted_seconds
+        if wanted is not skus:
+            place = {sku: n for n, sku in enumerate(wanted)}
             columns = [place[sku] for sku in skus]
             offers = Offers._make(each[:, columns] for each in offers)
-            counted = positions.counted_seconds[columns]
-        else:
-            counted = positions.counted_seconds
+            counted = counted[columns]
         known = (counted != 0).any(axis=1)
-        for column, sku in enumerate(skus):
-            # If the setup has changed since it was looked at, there are no parts.
-            if kits and sku in kits and sku in market.setup.kits:
+        for column, sku in enumerate(skus if setup.kits else ()):
+            if sku in setup.kits:
                 known[column] = True
                 for row, channel_id in enumerate(channel_ids):
                     each = kit_offer(market, positions, channel_id, sku, now_seconds)
@@ -325,6 +325,14 @@ class Offering:
         return list(found | dict.fromkeys(setup.kits))
 
 
+def _with_parts(skus: Sequence[Sku], kits: Mapping[Sku, Kit]) -> Sequence[Sku]:
+    """Return SKUs, each once, with the components of the kits among them."""
+    wanted = dict.fromkeys(skus)
+    for kit in filter(None, map(kits.get, skus)) if kits else ():
+        wanted |= dict.fromkeys(part.sku for part in kit)
+    return skus if len(wanted) == len(skus) else list(wanted)
+
+
 def _offers(
     market: SetMarket, positions: Positions, rows: Sequence[int], now_seconds: int
 ) -> Offers:
@@ -336,12 +344,12 @@ def _offers(
         market.stale_after_seconds,
         now_seconds,
     )
-    promises = []
-    for n, sku in enumerate(positions.skus):
-        counts = positions.counts.get(sku)
-        if counts or sku in market.allocations or sku in market.supplies:
-            each = with_promises(market, SkuStock(sku), counts or _NO_COUNTS)
-            promises.append((n, each))
+    counts, spoken_of = positions.counts, market.spoken_of
+    promises = [
+        (n, with_promises(market, SkuStock(sku), counts.get(sku, _NO_COUNTS)))
+        for n, sku in enumerate(positions.skus if counts or spoken_of else ())
+        if sku in counts or sku in spoken_of
+    ]
     of_skus = terms(market.market, positions.skus, now_seconds, rows)
     all_of_it = world(
         market.market, stock, market.pools, of_skus, promises, now_seconds

@@ -310,10 +310,13 @@ def _median(benchmark: BenchmarkFixture) -> float | None:
     return None if benchmark.stats is None else float(benchmark.stats.stats.median)
 
 
-def test_everything(benchmark: BenchmarkFixture, drawn: Drawn, offers: Offers) -> None:
+@pytest.mark.parametrize("threads", sorted({1, os.cpu_count() or 1}))
+def test_everything(
+    benchmark: BenchmarkFixture, drawn: Drawn, offers: Offers, threads: int
+) -> None:
     """All cells anew, into memory that is there; beside `explain` and a copy."""
     benchmark.pedantic(
-        lambda: Promiser(drawn.world).fill(offers), rounds=5, warmup_rounds=1
+        lambda: Promiser(drawn.world).fill(offers, threads), rounds=5, warmup_rounds=1
     )
     sample = random.Random(SEED).sample(range(SKUS), SAMPLE)
     explain_seconds = _assert_right(drawn, offers, sample) * SKUS * CHANNELS

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from availability.channels import Allocation
 from availability.ledger.change_log import ChangeLog
 from availability.ledger.protocol import CapacityLeft
@@ -237,20 +239,25 @@ class Mirror:
 
     def positions(self, skus: Sequence[Sku]) -> Positions:
         """Return what is known of some SKUs, all of one moment."""
+        grid, counts = self.grid, self._counts
+        # A row stays where it is: looked up before, others write meanwhile.
+        find = grid.rows.get
+        rows: list[int | None] = list(map(find, skus))
+        missing = (
+            [n for n, row in enumerate(rows) if row is None] if None in rows else []
+        )
         with self._lock:
-            grid = self.grid
-            rows = [grid.rows.get(sku, -1) for sku in skus]
-            units, counted = grid.read(rows), grid.read_counted(rows)
-            counts = {
-                sku: dict(of_sku) for sku in skus if (of_sku := self._counts.get(sku))
-            }
+            for n in missing:
+                rows[n] = find(skus[n], -1)
+            places = np.array(rows, np.intp)
+            units, counted = grid.read(places), grid.read_counted(places)
+            found = {sku: dict(counts[sku]) for sku in skus if sku in counts}
             setup, version, network = self.setup, self.version, grid.network
         # A SKU without a row has read the last one's.
-        missing = [n for n, row in enumerate(rows) if row < 0]
-        if missing:
-            units[missing] = 0
-            counted[missing] = 0
-        return Positions(tuple(skus), network, setup, units, counted, counts, version)
+        nowhere = [n for n in missing if rows[n] == -1]
+        units[nowhere] = 0
+        counted[nowhere] = 0
+        return Positions(tuple(skus), network, setup, units, counted, found, version)
 
     def changes(self, mark: Mark | None) -> Changes:
         """Return which SKUs changed since a mark."""

@@ -6,6 +6,7 @@ integers, so that no order of adding can change a number.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import numpy as np
@@ -80,12 +81,27 @@ class Promiser:
         self._terms = said(world.terms, channels)
         self._one: OneSku | None = None
 
-    def fill(self, offers: Offers) -> None:
-        """Write the offers of all SKUs."""
+    def fill(self, offers: Offers, threads: int = 1) -> None:
+        """Write the offers of all SKUs, blocks of them in several threads at once.
+
+        numpy lets others run while it computes; each block has its own part of the
+        offers.
+        """
         _keep_what_is_freed()
         count = self._stock.sku_count
-        for start in range(0, count, self._block_skus):
+        starts = range(0, count, self._block_skus)
+
+        def block(start: int) -> None:
             self._fill(offers, start, min(start + self._block_skus, count))
+
+        if threads < 2 or len(starts) < 2:
+            for start in starts:
+                block(start)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            # Asks for the results, so that a fault in a thread is not passed over.
+            for _ in pool.map(block, starts):
+                pass
 
     def refill(self, offers: Offers, sku: int) -> None:
         """Write the offers of one SKU, whose units in ``world.stock`` have changed."""

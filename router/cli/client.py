@@ -39,10 +39,16 @@ T = TypeVar("T")
 
 
 class CallFailed(Exception):
-    """The server refused a call or could not be reached; one line a cause."""
+    """The server refused a call or could not be reached; one line a cause.
 
-    def __init__(self, *lines: str) -> None:
+    ``reason`` is the server's name of it, if it gave one. ``lost`` is True where
+    nobody knows whether a write was done.
+    """
+
+    def __init__(self, *lines: str, reason: str = "", lost: bool = False) -> None:
         self.lines = lines
+        self.reason = reason
+        self.lost = lost
         super().__init__("; ".join(lines))
 
 
@@ -77,12 +83,27 @@ class Client:
         )
 
     def collect(
-        self, method: Callable[..., Iterable[Reply]], request: Message
+        self,
+        method: Callable[..., Iterable[Reply]],
+        request: Message,
+        is_last: Callable[[Reply], bool] = lambda _: False,
     ) -> list[Reply]:
-        """Call what answers with many messages, and return all of them; as `call`."""
-        return self._repeated(
-            lambda: list(method(request, timeout=CALL_SECONDS, metadata=self._metadata))
-        )
+        """Call what answers with many messages, and return all of them; as `call`.
+
+        All up to the one that ``is_last``: the call is ended there.
+        """
+
+        def attempt() -> list[Reply]:
+            replies = method(request, timeout=CALL_SECONDS, metadata=self._metadata)
+            found = []
+            for reply in replies:
+                found.append(reply)
+                if is_last(reply):
+                    cast(grpc.Call, replies).cancel()
+                    break
+            return found
+
+        return self._repeated(attempt)
 
     def _repeated(self, attempt_it: Callable[[], T]) -> T:
         pause_seconds = FIRST_PAUSE_SECONDS
@@ -91,7 +112,7 @@ class Client:
                 return attempt_it()
             except grpc.RpcError as error:
                 if error.code() not in _REPEATABLE or attempt == ATTEMPTS:
-                    raise CallFailed(*_causes(self.address, error)) from None
+                    raise _failure(self.address, error) from None
             time.sleep(pause_seconds)
             pause_seconds *= 2
         raise AssertionError("the last attempt returns or raises")
@@ -127,22 +148,23 @@ def _no_answer(address: str, access: Access) -> str:
     )
 
 
-def _causes(address: str, error: grpc.RpcError) -> list[str]:
-    """Return every violation of a refusal, or else its message, a line each."""
+def _failure(address: str, error: grpc.RpcError) -> CallFailed:
+    """Return what to raise: every violation of a refusal, or else its message."""
     # What a call raises is the call itself; its type does not say so.
     status = rpc_status.from_call(cast(grpc.Call, error))
     causes: list[str] = []
-    left_out = ""
+    reason = left_out = ""
     for packed in status.details if status is not None else ():
         bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
         if packed.Unpack(bad):
             for each in bad.field_violations:
                 causes.append(f"{each.field}: {each.description}")
         elif packed.Unpack(info):
+            reason = info.reason
             left_out = info.metadata.get("violations_left_out", "")
     if left_out:
         causes.append(f"and {left_out} more")
-    if causes:
-        return causes
-    message = " ".join((error.details() or "no reason was given").split())
-    return [f"{address}: {error.code().name}: {message}"]
+    if not causes:
+        message = " ".join((error.details() or "no reason was given").split())
+        causes.append(f"{address}: {error.code().name}: {message}")
+    return CallFailed(*causes, reason=reason, lost=error.code() in _REPEATABLE)

@@ -13,6 +13,7 @@ import typer
 from availability.errors import BadFile
 from availability.imports.csv_locations import read_locations
 from availability.imports.csv_rows import Faults
+from availability.imports.network_file import read_network_file
 from availability.imports.staging import Staging, open_staging
 from availability.imports.stock_rows import StockFormat, read_stock
 from availability.model import ImportMode, Location, StockChange
@@ -28,6 +29,7 @@ from router.cli.access import (
 from router.cli.chunks import check_snapshot, location_chunks, stock_chunks
 from router.cli.client import CallFailed
 from router.cli.max_drop import DEFAULT_PERCENT, Totals, percent_permille
+from router.cli.network import import_network
 from router.cli.progress import progress
 from router.cli.quiet import SOME_FAILED, fail, quietly
 from router.cli.serve import DEFAULT_ADDRESS
@@ -59,6 +61,13 @@ _MODES = {
 
 
 def import_(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="a network file, TOML: channels, settings, allocations, kits, receipts "
+            "and locations; by itself, without --stock and --locations"
+        ),
+    ] = None,
     server: Annotated[
         str | None,
         typer.Option(help=f"a running server's host:port; {DEFAULT_ADDRESS} if unset"),
@@ -86,14 +95,14 @@ def import_(
         Path | None, typer.Option(help="stock in the format that --format names")
     ] = None,
     stock_format: Annotated[
-        StockFormat,
+        StockFormat | None,
         typer.Option(
             "--format",
-            help="of --stock; csv: location,sku,on_hand and, if wanted, "
+            help="of --stock; csv, the default: location,sku,on_hand and, if wanted, "
             "zone,safety_stock; source-items: Adobe Commerce's; stockstocks: the EDI "
             "file",
         ),
-    ] = StockFormat.CSV,
+    ] = None,
     max_drop: Annotated[
         str | None,
         typer.Option(
@@ -108,8 +117,12 @@ def import_(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="says what --stock would change, changes nothing"
+            "--dry-run", help="says what would be changed, changes nothing"
         ),
+    ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="keeps what the network file does not name"),
     ] = False,
     request_id: Annotated[
         str | None,
@@ -132,9 +145,12 @@ def import_(
         bool, typer.Option("--insecure-token", help=INSECURE_HELP)
     ] = False,
 ) -> None:
-    """Import locations, stock, or both, from files.
+    """Import a network file; or locations, stock, or both.
 
-    Nothing is sent before both files have been read and found free of faults, and
+    A network file: shows what it adds (+), changes (~) and removes (-), then does all
+    of it at once.
+
+    Nothing is sent before all files have been read and found free of faults, and
     no stock is changed before all of a snapshot was tried and takes away no more
     than it may. Exit status: 0, all is imported; 1, it takes away too much, or the
     server refused or was lost; 2, bad usage or bad files.
@@ -142,13 +158,24 @@ def import_(
     with quietly():
         if server is not None and database is not None:
             raise fail("give --server or --database, not both")
-        if stock is None and locations is None:
-            raise fail("nothing to import: give --stock, --locations or both")
+        of_stock = (stock, locations, mode, max_drop, stock_format)
+        if file is not None and (force or any(each is not None for each in of_stock)):
+            raise fail(
+                "a network file is imported by itself: leave out --stock, --locations, "
+                "--mode, --max-drop, --force and --format"
+            )
+        if file is None and keep:
+            raise fail("--keep is for a network file only")
+        if file is None and stock is None and locations is None:
+            raise fail(
+                "nothing to import: give a network file, or --stock, --locations or "
+                "both"
+            )
         if stock is not None and mode is None:
             raise fail(
                 f"--stock needs --mode: {', '.join(each.value for each in Mode)}"
             )
-        if dry_run and (stock is None or locations is not None):
+        if dry_run and file is None and (stock is None or locations is not None):
             raise fail("--dry-run is for --stock alone: import --locations before it")
         chosen = None if mode is None or stock is None else _MODES[mode]
         if chosen is not ImportMode.SNAPSHOT and (max_drop is not None or force):
@@ -169,20 +196,27 @@ def import_(
             token=token,
             insecure_token=insecure_token,
         )
-        with open_staging() as staging:
-            try:
-                listed = _read(staging, locations, stock, stock_format, chosen)
-            except BadFile as error:
-                raise fail(*error.lines) from None
-            run_id = request_id or str(uuid.uuid4())
-            try:
-                with open_target(server or DEFAULT_ADDRESS, database, access) as target:
+        run_id = request_id or str(uuid.uuid4())
+        address = server or DEFAULT_ADDRESS
+        try:
+            if file is not None:
+                # Before anything is opened: a database would be created.
+                network = read_network_file(file)
+                with open_target(address, database, access) as target:
+                    import_network(target, network, run_id, dry_run, keep)
+                return
+            with open_staging() as staging:
+                form = stock_format or StockFormat.CSV
+                listed = _read(staging, locations, stock, form, chosen)
+                with open_target(address, database, access) as target:
                     run = _Run(target, run_id, staging)
                     run.send(listed, chosen, limit, force=force, dry_run=dry_run)
-            except BadAccess as error:
-                raise fail(str(error)) from None
-            except CallFailed as error:
-                raise fail(*error.lines, status=SOME_FAILED) from None
+        except BadFile as error:
+            raise fail(*error.lines) from None
+        except BadAccess as error:
+            raise fail(str(error)) from None
+        except CallFailed as error:
+            raise fail(*error.lines, status=SOME_FAILED) from None
 
 
 def _read(

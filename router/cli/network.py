@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
+import typer
 from rich.console import Console
 
-from availability.imports.network_file import read_network_file
+from availability.imports.network_file import NetworkFile
 from availability.model import Location
 from availability.setup import Setup, SetupChange, SetupResult
+from router.cli.client import CallFailed
 from router.cli.network_view import Difference, difference_view
 
 
@@ -33,7 +34,7 @@ class NetworkTarget(Protocol):
 
 def import_network(
     target: NetworkTarget,
-    path: Path,
+    read: NetworkFile,
     request_id: str,
     dry_run: bool,
     keep: bool,
@@ -46,12 +47,9 @@ def import_network(
 
     Raises
     ------
-    BadFile
-        The file has faults; nothing was asked of the target.
     CallFailed
         The target refused or was lost.
     """
-    read = read_network_file(path)
     found = difference_view(
         target.setup(), target.locations(), read.setup, read.locations, keep=keep
     )
@@ -59,7 +57,19 @@ def import_network(
     if dry_run or found.empty:
         print("network: nothing was changed")
         return None
-    result = target.put_setup(request_id, found.change, found.locations)
+    how_to_go_on = (
+        "all of it was changed, or nothing; repeat the command with "
+        f"--request-id {request_id} to change it once"
+    )
+    try:
+        result = target.put_setup(request_id, found.change, found.locations)
+    except CallFailed as error:
+        if error.lost:
+            raise CallFailed(*error.lines, how_to_go_on, lost=True) from None
+        raise
+    except KeyboardInterrupt:
+        typer.echo(f"repartir: {how_to_go_on}", err=True)
+        raise
     print(
         f"network: {result.created_count:,} created, {result.replaced_count:,} "
         f"replaced, {result.removed_count:,} removed, "

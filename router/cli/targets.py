@@ -8,6 +8,7 @@ from typing import Protocol
 
 from availability.errors import (
     AvailabilityError,
+    ChannelNotFound,
     InvalidChange,
     StoreTooOld,
     StoreUnavailable,
@@ -54,6 +55,8 @@ from router.rpc.codec.stock import (
 )
 from router.rpc.offer_reads import OfferReader
 
+CHANNEL_NOT_FOUND = "CHANNEL_NOT_FOUND"
+"""The reason of a call that failed because no channel has the id."""
 READS = 4
 """Times that a setup is read which is being changed meanwhile."""
 
@@ -107,6 +110,10 @@ class Target(Protocol):
         dry_run: bool = False,
     ) -> SetupResult:
         """Change what is said about selling, and locations; raises CallFailed."""
+        ...
+
+    def skus(self, channel_id: str) -> list[Sku]:
+        """Return all that a channel may offer, kits too, sorted; raises CallFailed."""
         ...
 
     def offers(
@@ -203,6 +210,22 @@ class ServerTarget:
         wire = _setup_request(request_id, change, locations, dry_run)
         return read_result(self._client.call(self._client.channels.PutSetup, wire))
 
+    def skus(self, channel_id: str) -> list[Sku]:
+        """Return all that a channel may offer, kits too, sorted."""
+        request = availability_service_pb2.WatchAvailabilityRequest(
+            channel_id=channel_id
+        )
+        # A stream begins with every SKU, from memory: pages of stock would be one
+        # record for each location of each. Its token says that they are all there.
+        batches = self._client.collect(
+            self._client.availability.WatchAvailability,
+            request,
+            lambda batch: bool(batch.resume_token),
+        )
+        if not batches or not batches[-1].resume_token:
+            raise CallFailed(f"{self._client.address}: the server is about to end")
+        return [Sku(each) for batch in batches for each in batch.skus]
+
     def offers(
         self, channel_id: str, skus: Sequence[Sku]
     ) -> list[availability_service_pb2.BatchGetAvailabilityResponse]:
@@ -240,6 +263,7 @@ class DatabaseTarget:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._reader = OfferReader(Offering(ledger, time.time), ledger)
 
     def put_locations(
         self, request_id: str, locations: Sequence[Location]
@@ -308,12 +332,17 @@ class DatabaseTarget:
                 put_setup(self._ledger, change, locations, request, dry_run=dry_run)
             )
 
+    def skus(self, channel_id: str) -> list[Sku]:
+        """Return all that a channel may offer, kits too, sorted."""
+        with _as_call_failed():
+            return sorted(self._reader.skus(channel_id))
+
     def offers(
         self, channel_id: str, skus: Sequence[Sku]
     ) -> list[availability_service_pb2.BatchGetAvailabilityResponse]:
         """Return what a channel may be promised, in order."""
         with _as_call_failed():
-            chunks = read_chunks(self._reader(), channel_id, skus, _FIELDS)
+            chunks = read_chunks(self._reader, channel_id, skus, _FIELDS)
             return [
                 availability_service_pb2.BatchGetAvailabilityResponse.FromString(each)
                 for each in chunks
@@ -329,10 +358,7 @@ class DatabaseTarget:
         """Return how a number came to be, and if an order passes."""
         asked = Asked(request_units, bought_units)
         with _as_call_failed():
-            return self._reader().explanation(channel_id, sku, asked)
-
-    def _reader(self) -> OfferReader:
-        return OfferReader(Offering(self._ledger, time.time), self._ledger)
+            return self._reader.explanation(channel_id, sku, asked)
 
 
 @contextmanager
@@ -367,6 +393,10 @@ def _as_call_failed() -> Iterator[None]:
     except InvalidChange as error:
         lines = (f"{each.path}: {each.message}" for each in error.violations)
         raise CallFailed(*lines) from None
+    except ChannelNotFound as error:
+        raise CallFailed(str(error), reason=CHANNEL_NOT_FOUND) from None
+    except StoreUnavailable as error:
+        raise CallFailed(str(error), lost=True) from None
     except AvailabilityError as error:
         raise CallFailed(str(error)) from None
 

@@ -215,7 +215,7 @@ def test_some_channels_in_blocks_and_one_by_one(
     its = dataclasses.replace(world, terms=terms(market, SKUS, NOW_SECONDS, channels))
     part = promise(its, channels)
     blocks, one_by_one = (Offers.empty(len(channels), len(SKUS)) for _ in range(2))
-    Promiser(world, channels, block_skus).fill(blocks)
+    Promiser(world, channels, block_skus).fill(blocks, threads=1 + block_skus)
     refiller = Promiser(world, channels)
     for sku in range(len(SKUS)):
         refiller.refill(one_by_one, sku)

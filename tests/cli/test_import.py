@@ -171,7 +171,10 @@ def test_writes_to_a_database_that_no_server_has_open(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), "nothing to import: give --stock, --locations or both"),
+        (
+            (),
+            "nothing to import: give a network file, or --stock, --locations or both",
+        ),
         (
             ("--stock", "stock.csv"),
             "--stock needs --mode: set, snapshot, delta, delete, append, replace",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from availability.errors import BadFile
 from availability.imports.network_file import read_network_file
 from availability.model import Location
 from availability.setup import Setup, SetupChange, SetupResult, changed
+from router.cli.client import CallFailed
 from router.cli.network import import_network
 
 BEFORE = """
@@ -103,6 +103,7 @@ class FakeTarget:
         self._setup = setup
         self._locations = {each.location_id: each for each in locations}
         self.calls: list[tuple[str, SetupChange, list[str]]] = []
+        self.failure: BaseException | None = None
 
     def setup(self) -> Setup:
         return self._setup
@@ -113,6 +114,8 @@ class FakeTarget:
     def put_setup(
         self, request_id: str, change: SetupChange, locations: Sequence[Location]
     ) -> SetupResult:
+        if self.failure is not None:
+            raise self.failure
         put = [each.location_id for each in locations]
         self.calls.append((request_id, change, [*put]))
         self._setup = changed(self._setup, change)
@@ -133,10 +136,16 @@ def target(path: Path) -> FakeTarget:
     return FakeTarget(read.setup, read.locations)
 
 
+def send(
+    target: FakeTarget, path: Path, *, dry_run: bool = False, keep: bool = False
+) -> SetupResult | None:
+    return import_network(target, read_network_file(path), "id-1", dry_run, keep)
+
+
 def test_shows_the_difference_and_applies_it_at_once(
     target: FakeTarget, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import_network(target, path, "id-1", dry_run=False, keep=False)
+    send(target, path)
 
     assert capsys.readouterr().out.splitlines() == [
         *LINES,
@@ -150,7 +159,7 @@ def test_shows_the_difference_and_applies_it_at_once(
 
 
 def test_afterwards_it_is_as_the_file_says(target: FakeTarget, path: Path) -> None:
-    import_network(target, path, "id-1", dry_run=False, keep=False)
+    send(target, path)
 
     read = read_network_file(path)
     assert target.setup().channels == read.setup.channels
@@ -162,10 +171,10 @@ def test_afterwards_it_is_as_the_file_says(target: FakeTarget, path: Path) -> No
 def test_a_repeat_calls_nothing(
     target: FakeTarget, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import_network(target, path, "id-1", dry_run=False, keep=False)
+    send(target, path)
     capsys.readouterr()
 
-    assert import_network(target, path, "id-1", dry_run=False, keep=False) is None
+    assert send(target, path) is None
 
     assert len(target.calls) == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -178,7 +187,7 @@ def test_a_repeat_calls_nothing(
 def test_a_dry_run_shows_the_same_and_calls_nothing(
     target: FakeTarget, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert import_network(target, path, "id-1", dry_run=True, keep=False) is None
+    assert send(target, path, dry_run=True) is None
 
     assert capsys.readouterr().out.splitlines()[:12] == LINES
     assert target.calls == []
@@ -187,7 +196,7 @@ def test_a_dry_run_shows_the_same_and_calls_nothing(
 def test_keep_removes_nothing(
     target: FakeTarget, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import_network(target, path, "id-1", dry_run=False, keep=True)
+    send(target, path, keep=True)
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[:9] == [line for line in LINES if line[0] != "-"]
@@ -196,10 +205,28 @@ def test_keep_removes_nothing(
     assert set(target.setup().allocations) == {"r1", "r2"}
 
 
-def test_a_bad_file_asks_nothing(target: FakeTarget, path: Path) -> None:
-    path.write_text("[[channels]]\n")
+def test_what_is_lost_may_be_repeated_with_its_id(
+    target: FakeTarget, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hint = (
+        "all of it was changed, or nothing; repeat the command with --request-id id-1 "
+        "to change it once"
+    )
+    target.failure = CallFailed("gone", lost=True)
+    with pytest.raises(CallFailed) as lost:
+        send(target, path)
+    assert lost.value.lines == ("gone", hint)
 
-    with pytest.raises(BadFile, match=r"channels\[0\].channel_id: must be set"):
-        import_network(target, path, "id-1", dry_run=False, keep=False)
+    target.failure = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        send(target, path)
+    assert capsys.readouterr().err == f"repartir: {hint}\n"
 
-    assert target.calls == []
+
+def test_a_refusal_is_passed_on_as_it_is(target: FakeTarget, path: Path) -> None:
+    target.failure = CallFailed("channels[web]: no")
+
+    with pytest.raises(CallFailed) as refused:
+        send(target, path)
+
+    assert refused.value.lines == ("channels[web]: no",)

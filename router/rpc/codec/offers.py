@@ -27,7 +27,7 @@ NO_SUCH_SKU = availability_service_pb2.AVAILABILITY_FLAG_NO_SUCH_SKU
 MAX_ORDERABLE = availability_service_pb2.AVAILABILITY_FIELD_MAX_ORDERABLE
 SINGLE_LOCATION = availability_service_pb2.AVAILABILITY_FIELD_SINGLE_LOCATION
 
-_FIELDS = frozenset((MAX_ORDERABLE, SINGLE_LOCATION))
+ALL_FIELDS = frozenset((MAX_ORDERABLE, SINGLE_LOCATION))
 _AVAILABLE = OFFER_STATUS_TO_WIRE[Status.AVAILABLE]
 _STATUS_NUMBERS = np.array([OFFER_STATUS_TO_WIRE[each] for each in Status], np.int8)
 
@@ -96,7 +96,7 @@ def decode_fields(
     """Read which columns are asked for."""
     found = set()
     for n, number in enumerate(at_most(MAX_FIELDS, list(wire), path, violations)):
-        known = [each for each in _FIELDS if each == number]
+        known = [each for each in ALL_FIELDS if each == number]
         if not known and number:
             message = f"no member has the number {number}"
             violations.append(Violation(f"{path}[{n}]", "UNKNOWN", message))
