@@ -4,7 +4,7 @@ Locations are not in it: they are the network's. Nothing here reads a database.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
@@ -198,7 +198,21 @@ def check_setup(
     found += check_allocations(declared, channels)
     found += check_kits(setup.kits, setup.book)
     found += check_supplies(tuple(setup.supplies.values()), network)
+    found += _of_kits("allocations", setup.allocations.values(), setup.kits)
+    found += _of_kits("supplies", setup.supplies.values(), setup.kits)
     return found
+
+
+def _of_kits(
+    path: str, items: Iterable[Allocation | FutureSupply], kits: Mapping[Sku, Kit]
+) -> list[Violation]:
+    """Return which items are of a kit: only its components are set apart or come."""
+    message = "{!r} is a kit: its components have the stock"
+    return [
+        Violation(f"{path}[{n}].sku", "NOT_FOR_KITS", message.format(each.sku))
+        for n, each in enumerate(items)
+        if each.sku in kits
+    ]
 
 
 def _is_wide(change: SetupChange) -> bool:
