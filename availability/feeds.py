@@ -166,12 +166,10 @@ def _unknown(offer: Offer) -> bool:
     if all(step.rule is not Rule.UNKNOWN for step in offer.steps):
         # A kit: its components' offers say no more than that one is not known.
         return True
+    # The last that took no heed of the number before it. Only the floor has a value
+    # that nobody gave.
     source = next((step for step in reversed(offer.steps) if step.replaces), None)
-    return (
-        source is not None
-        and source.rule is Rule.UNKNOWN
-        and source.level is Level.DEFAULT
-    )
+    return source is not None and source.level is Level.DEFAULT
 
 
 def _by_sku(rows: Iterable[FeedRow]) -> dict[Sku, FeedRow]:

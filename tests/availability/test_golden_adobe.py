@@ -4,7 +4,7 @@ import pytest
 
 from availability.model import LocationId, StockRecord
 from availability.offer import Refusal, Rule, Status
-from availability.settings import Backorders, Level, Settings
+from availability.settings import Backorders, Level, Settings, SettingsBook
 from tests.availability.worlds import SHIRT, one, place
 
 OFF, ON, NOTIFY = Backorders.NONE, Backorders.ALLOW, Backorders.ALLOW_AND_NOTIFY
@@ -51,6 +51,7 @@ def test_d2_salable_of_25(
         (70, 5, Status.BACKORDER, 1),
         (74, 1, Status.BACKORDER, 1),
         (75, 0, Status.UNAVAILABLE, 1),
+        (76, 0, Status.UNAVAILABLE, 1),
     ],
 )
 def test_d6_1_the_story_needs_what_was_sold(
@@ -65,6 +66,66 @@ def test_d6_1_the_story_needs_what_was_sold(
     assert (offer.quantity_units, offer.status) == (salable_units, status)
     assert offer.backordered(1) == backordered_units
     assert offer.net_units == 25 - sold_units
+
+
+@pytest.mark.parametrize(
+    ("sold_units", "quantity_units", "low", "status"),
+    [
+        (69, 6, False, Status.BACKORDER),
+        (70, 5, True, Status.BACKORDER),
+        (71, 4, True, Status.BACKORDER),
+        (75, 0, False, Status.UNAVAILABLE),
+    ],
+)
+def test_the_story_s_only_5_left(
+    sold_units: int, quantity_units: int, low: bool, status: Status
+) -> None:
+    """At 70 sold Adobe's page says "Only 5 left"; here the status says what is rarer,
+    that they must be waited for, and the number and X are beside it.
+    """
+    queued = {"web": sold_units - 25}
+    records = [StockRecord(LocationId("dc"), SHIRT, 25, 25)]
+    settings = Settings(
+        backorders=ON, out_of_stock_threshold_units=-50, low_units=5, notify_units=10
+    )
+
+    offer = one(records, settings, queued_units=queued)
+
+    assert (offer.quantity_units, offer.status) == (quantity_units, status)
+    # "Notify below 10" is asked of the 25 that are there.
+    assert offer.low_stock_ids == ()
+    assert (0 < quantity_units <= offer.settings.low_units) is low
+
+
+@pytest.mark.parametrize(
+    ("on_hand", "low_units", "status"),
+    [
+        (5, 54, Status.AVAILABLE),
+        (5, 55, Status.LOW),
+        (5, 56, Status.LOW),
+        (0, 55, Status.BACKORDER),
+    ],
+)
+def test_d3_only_x_left_with_bounded_backorders(
+    on_hand: int, low_units: int, status: Status
+) -> None:
+    """X is of what is salable, 55, not of the 5 that are there; T below 0."""
+    settings = Settings(
+        backorders=ON, out_of_stock_threshold_units=-50, low_units=low_units
+    )
+
+    assert one(on_hand, settings).status is status
+
+
+@pytest.mark.parametrize(("cancelled_units", "salable_units"), [(0, 0), (1, 1), (5, 5)])
+def test_the_story_s_cancelled_units_are_salable_at_once(
+    cancelled_units: int, salable_units: int
+) -> None:
+    records = [StockRecord(LocationId("dc"), SHIRT, 25, 25)]
+
+    offer = one(records, terms(ON, -50), queued_units={"web": 50 - cancelled_units})
+
+    assert offer.quantity_units == salable_units
 
 
 def test_the_story_goes_on_when_5_are_cancelled() -> None:
@@ -95,20 +156,40 @@ def test_d4_fixture_in_tenths() -> None:
             StockRecord(LocationId("d"), SHIRT, 100),
         ]
 
-    assert one(stock(0), locations=locations).quantity_units == 85
-    # Reserved 5, cancelled 1.5.
-    assert one(stock(50 - 15), locations=locations).quantity_units == 50
+    # Nothing; reserved 5; cancelled 1.5 of them.
+    for allocated, units in ((0, 85), (50, 35), (50 - 15, 50)):
+        offer = one(stock(allocated), locations=locations)
+        assert offer.quantity_units == units
+        assert offer.refusal(units - 1) is None
+        assert offer.refusal(units) is None
+        assert offer.refusal(units + 1) == Refusal(Rule.STOCK)
 
 
 def test_d4_sku_6_has_none_and_sells_3() -> None:
     offer = one(0, terms(ON, -3))
 
     assert (offer.quantity_units, offer.status) == (3, Status.BACKORDER)
+    assert [offer.refusal(units) is None for units in (2, 3, 4)] == [True, True, False]
+    assert one(0, terms(OFF, -3)).quantity_units == 0
 
 
 def test_d6_2_zero_is_infinite_not_25() -> None:
     """The formula gives 25 and the text no limit: it is no limit."""
     assert one(25, terms(ON, 0)).quantity_units is None
+
+
+@pytest.mark.parametrize("promised", [14, 15, 16])
+def test_d6_3_a_promise_counts_whether_or_not_the_money_was_taken(
+    promised: int,
+) -> None:
+    """Authorized *and* captured, one page says, the other *or*: that is no matter of
+    stock. An order that waits for its payment holds what a paid one is allocated.
+    """
+    held = StockRecord(LocationId("dc"), SHIRT, 55, held=promised)
+    allocated = StockRecord(LocationId("dc"), SHIRT, 55, allocated=promised)
+
+    assert one([held]).quantity_units == one([allocated]).quantity_units
+    assert one([held]).quantity_units == 55 - promised
 
 
 @pytest.mark.parametrize("on_hand", [25, 0])
@@ -128,6 +209,37 @@ def test_d6_6_the_threshold_is_taken_once_not_per_location() -> None:
     offer = one({"a": 10, "b": 10}, terms(OFF, 5))
 
     assert offer.quantity_units == 15
+
+
+@pytest.mark.parametrize(
+    ("global_units", "product_units", "quantity_units"),
+    [(5, None, 12), (5, 4, 13), (5, 5, 12), (5, 6, 11), (5, 0, 17), (None, 4, 13)],
+)
+def test_d6_7_the_product_overrides_what_is_global_and_nothing_of_a_location(
+    global_units: int | None, product_units: int | None, quantity_units: int
+) -> None:
+    """ "Overrides site, source and stock": a source has no threshold to override.
+
+    What a location keeps back is its safety stock, 3 of 20 here, whatever is said of
+    the product.
+    """
+    records = [StockRecord(LocationId("dc"), SHIRT, 20, safety_stock=3)]
+    book = SettingsBook(
+        Settings(out_of_stock_threshold_units=global_units),
+        skus={SHIRT: Settings(out_of_stock_threshold_units=product_units)},
+    )
+
+    assert one(records, book=book).quantity_units == quantity_units
+    assert set(Level) == {"channel_sku", "sku", "channel", "global", "default"}
+
+
+@pytest.mark.parametrize(
+    ("on_hand", "quantity_units"), [(0, 0), (1, 1), (10, 10), (11, 11)]
+)
+def test_d6_8_nor_does_it_add_to_what_is_there(
+    on_hand: int, quantity_units: int
+) -> None:
+    assert one(on_hand, terms(OFF, -10)).quantity_units == quantity_units
 
 
 def test_d6_8_a_threshold_that_does_not_count_never_makes_it_salable() -> None:
@@ -187,7 +299,8 @@ def test_d1_unmanaged_is_always_available() -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_hand", "notify_units", "low"), [(0, 1, 1), (1, 1, 0), (2, 1, 0), (0, 0, 0)]
+    ("on_hand", "notify_units", "low"),
+    [(0, 1, 1), (1, 1, 0), (2, 1, 0), (0, 0, 0), (9, 10, 1), (10, 10, 0), (11, 10, 0)],
 )
 def test_d3_the_notice_is_strict_and_physical(
     on_hand: int, notify_units: int, low: int

@@ -3,9 +3,10 @@
 import pytest
 
 from availability.channels import Channel, SupplyRule, owners
+from availability.checks import check_book
 from availability.model import LocationId, LocationKind, StockRecord
 from availability.offer import Rule, Status
-from availability.settings import CustomerLimit, Preorder, Settings
+from availability.settings import CustomerLimit, Preorder, Settings, SettingsBook
 from tests.availability.worlds import (
     NOW_SECONDS,
     SHIRT,
@@ -26,6 +27,7 @@ STORE, SUPPLIER = LocationKind.STORE, LocationKind.SUPPLIER
         (6, Status.AVAILABLE, 6, True),
         (5, Status.AVAILABLE, 5, True),
         (4, Status.UNAVAILABLE, 0, True),
+        (3, Status.UNAVAILABLE, 0, True),
         (2, Status.UNAVAILABLE, 0, True),
         (1, Status.UNAVAILABLE, 0, False),
         (0, Status.UNAVAILABLE, 0, False),
@@ -40,6 +42,37 @@ def test_a4_thresholds_are_strict(
 
     assert (offer.status, offer.quantity_units) == (status, quantity_units)
     assert offer.published is published
+
+
+@pytest.mark.parametrize(("unpublish", "breaches"), [(4, 0), (5, 0), (6, 1)])
+def test_a4_hidden_while_on_sale_is_refused(unpublish: int, breaches: int) -> None:
+    """Altazion allows on sale from 5 and hidden below 6; hidden below 5 is fine."""
+    settings = Settings(
+        availability_threshold_units=5, publication_threshold_units=unpublish
+    )
+
+    found = check_book(SettingsBook(settings), [Channel("web")])
+
+    assert len(found) == breaches
+
+
+@pytest.mark.parametrize(
+    ("big", "city", "quantity_units"),
+    [(5, 1, 6), (4, 1, 1), (5, 0, 5), (6, 1, 7), (4, 0, 0)],
+)
+def test_a4_zones_of_stores_have_thresholds_of_their_own(
+    big: int, city: int, quantity_units: int
+) -> None:
+    """Its example for toys: 5 in big stores, 1 in town. Here a rule's bound says it."""
+    locations = [place("big", STORE, ["big"]), place("city", STORE, ["city"])]
+    rules = [
+        SupplyRule(rank=1, groups=frozenset({"big"}), min_units=5),
+        SupplyRule(rank=2, groups=frozenset({"city"}), min_units=1),
+    ]
+
+    offer = one({"big": big, "city": city}, rules=rules, locations=locations)
+
+    assert offer.quantity_units == quantity_units
 
 
 def test_a4_without_thresholds_nothing_is_hidden() -> None:
@@ -216,6 +249,16 @@ def test_a6_the_sum_reaches_the_threshold(
     assert one({"a": 4, "b": 2}, rules=[rule]).quantity_units == quantity_units
 
 
+@pytest.mark.parametrize(
+    ("share_permille", "quantity_units"), [(499, 2), (500, 3), (501, 3), (667, 4)]
+)
+def test_a6_a_share_is_rounded_down(share_permille: int, quantity_units: int) -> None:
+    """How Altazion rounds is not said: no location promises a part of a unit."""
+    rule = SupplyRule(share_permille=share_permille)
+
+    assert one({"a": 6}, rules=[rule]).quantity_units == quantity_units
+
+
 @pytest.mark.parametrize(("min_locations", "quantity_units"), [(1, 6), (2, 6), (3, 0)])
 def test_a6_minimum_of_origins(min_locations: int, quantity_units: int) -> None:
     rule = SupplyRule(min_locations=min_locations)
@@ -271,7 +314,13 @@ def test_a3_withdrawn_units_are_not_sold() -> None:
 
 
 def test_a7_sum_and_best_single_location() -> None:
+    """Altazion's `maxOrderable` is one of MINIMUM (its default: 2), MAXIMUM and a
+    third that nobody defines: here both the sum and the most of one location are
+    told, and the most per order is another number (A4).
+    """
     offer = one({"a": 4, "b": 9, "c": 2})
+    assert offer.max_orderable_units == 15
+    assert one({"a": 4, "b": 9}, Settings(max_units=3)).single_location_units == 9
 
     assert (offer.quantity_units, offer.single_location_units) == (15, 9)
     assert one({"a": 4, "b": 9}, Settings(buffer_units=8)).single_location_units == 5

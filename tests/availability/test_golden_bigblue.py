@@ -71,6 +71,54 @@ def test_b5_110_of_100_is_legal_and_says_who_is_short() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stock", "b2b", "b2c", "buffer"),
+    [
+        # 110 of 100, and both sides of every unit that someone is short of.
+        (111, 0, 0, 0),
+        (110, 0, 0, 0),
+        (109, 0, 0, 1),
+        (100, 0, 0, 10),
+        (81, 0, 0, 29),
+        (80, 0, 0, 30),
+        (79, 0, 1, 30),
+        (30, 0, 50, 30),
+        (29, 1, 50, 30),
+        (0, 30, 50, 30),
+    ],
+)
+def test_b5_who_is_short_at_the_edges(
+    stock: int, b2b: int, b2c: int, buffer: int
+) -> None:
+    """The vendor gives no order: rank, then creation."""
+    reserves = [
+        allocation("buffer", 30, rank=2),
+        allocation("b2c", 50, "web", rank=1, created_number=1),
+        allocation("b2b", 30, "b2b", rank=1),
+    ]
+
+    short = {"b2b": b2b, "b2c": b2c, "buffer": buffer}
+    assert arbitrate(stock, reserves) == short
+    for channel_id, name, units in (("b2b", "b2b", 30), ("web", "b2c", 50)):
+        offer = one(stock, NOTHING, *reserves, channel_id=channel_id)
+        assert offer.quantity_units == units - short[name]
+
+
+@pytest.mark.parametrize(
+    ("stock", "others_units"), [(100, 0), (109, 0), (110, 0), (111, 1), (112, 2)]
+)
+def test_b5_who_has_no_allocation_sees_the_rest_and_never_less_than_0(
+    stock: int, others_units: int
+) -> None:
+    """That 100 - 110 is shown as 0 is not said there."""
+    reserves = [allocation("r", 80, "b2b"), allocation("buffer", 30)]
+
+    offer = one(stock, NOTHING, *reserves)
+
+    assert offer.quantity_units == others_units
+    assert offer.net_units == others_units
+
+
+@pytest.mark.parametrize(
     ("b2b_rank", "b2b_number", "b2b_units", "web_units"),
     [(1, 0, 30, 10), (3, 0, 0, 40), (2, 0, 30, 10), (2, 2, 0, 40)],
 )
@@ -93,11 +141,24 @@ def test_b1_a_buffer_is_kept_from_every_channel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stock", "follow", "b2b_units"), [(100, True, 30), (20, True, 30), (20, False, 20)]
+    ("stock", "follow", "b2b_units"),
+    [
+        (100, True, 30),
+        (20, True, 30),
+        (100, False, 30),
+        (31, False, 30),
+        (30, False, 30),
+        (29, False, 29),
+        (20, False, 20),
+        (0, False, 0),
+    ],
 )
 def test_b2_a_presell_takes_nothing_from_others(
     stock: int, follow: bool, b2b_units: int
 ) -> None:
+    """When a pre-sell is adjusted is cut off in the vendor's text ("when available
+    inve..."): as a reserve is, downwards. It never rises to what is there.
+    """
     presell = allocation("p", 30, "b2b", follow=follow, purpose=PRESELL)
 
     assert one(stock, NOTHING, presell, channel_id="b2b").quantity_units == b2b_units

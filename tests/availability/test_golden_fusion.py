@@ -41,6 +41,20 @@ def test_e3_a_cancelled_order_counts_no_more() -> None:
     assert one(8, NOTHING, queued_units={"web": 0}).quantity_units == 8
 
 
+@pytest.mark.parametrize("shipped_units", [0, 1, 3, 5])
+def test_e3_what_ships_leaves_the_stock_and_the_orders(shipped_units: int) -> None:
+    """There an order counts until its notice is sent or it is archived ("not yet
+    archived *or* not yet sent" is a slip): shipped in the back office it counts twice.
+    """
+    records = [
+        StockRecord(LocationId("dc"), SHIRT, 8 - shipped_units, 5 - shipped_units)
+    ]
+
+    offer = one(records)
+
+    assert (offer.quantity_units, offer.net_units) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("stock", "queued_units", "buffer_units", "quantity_units", "net_units"),
     [

@@ -99,6 +99,7 @@ def locations() -> st.SearchStrategy[tuple[Location, ...]]:
                 active=st.sampled_from([True, True, False]),
                 groups=st.frozensets(st.sampled_from(GROUPS), max_size=1),
                 channel_ids=st.one_of(st.just(frozenset()), some),
+                lead_time_minutes=st.sampled_from([0, 0, 0, 0, 1, 90]),
             )
             for each in PLACES
         )

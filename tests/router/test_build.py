@@ -286,10 +286,10 @@ def test_costs_that_are_nothing_anywhere_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("promised", "expected"),
     [
-        # In time is not early: c arrives 2 before and counts 0, as does b, which
-        # has no lane.
+        # In time is not early: c arrives 2 before and counts 0, as does b, whose
+        # lane has no arrival: it needs no time until it can leave.
         (10, [20, 0, 0]),
-        (-5, [35, 0, 13]),
+        (-5, [35, 5, 13]),
         # No promise, nothing late.
         (None, None),
     ],
@@ -304,6 +304,50 @@ def test_lateness_is_what_comes_after_the_promise(
 
     late = found.lateness_minutes
     assert (None if late is None else late.tolist()) == expected
+
+
+@pytest.mark.parametrize(
+    ("promised", "expected"),
+    [
+        # a arrives after 30, whatever its lead time; b and c leave after 40 and 8.
+        (10, [20, 30, 0]),
+        (0, [30, 40, 8]),
+        (40, None),
+        (None, None),
+    ],
+)
+def test_without_an_arrival_lateness_is_of_the_lead_time(
+    promised: int | None, expected: list[int] | None
+) -> None:
+    lead_times = {
+        "a": {"lead_time_minutes": 90},
+        "b": {"lead_time_minutes": 40},
+        "c": {"lead_time_minutes": 8},
+    }
+    lanes = (lane("a", arrival_minutes=30), lane("b", unit_cost_micros=1))
+    wanted = order("hat", lanes=lanes, promised_minutes=promised)
+    by = policy(Term.LATENESS_MINUTES)
+    shelf = stock(SHELF, **lead_times)
+
+    found = built(wanted, shelf, by).problem.lateness_minutes
+
+    assert (None if found is None else found.tolist()) == expected
+    # What a lane said of one order is not said of the next.
+    late = built(order("hat", promised_minutes=0), shelf, by).problem.lateness_minutes
+    assert late is not None
+    assert late.tolist() == [90, 40, 8]
+
+
+def test_the_lateness_of_a_site_is_of_its_slowest_room() -> None:
+    slow = {"origin_id": "site", "lead_time_minutes": 60}
+    quick = {"origin_id": "site", "lead_time_minutes": 20}
+    wanted = order("hat", promised_minutes=15)
+    by = policy(Term.LATENESS_MINUTES)
+
+    late = built(wanted, stock(SHELF, a=slow, c=quick), by).problem.lateness_minutes
+
+    assert late is not None
+    assert late.tolist() == [45, 0]
 
 
 def test_workload_and_distance() -> None:
