@@ -57,11 +57,15 @@ class RuleArrays:
 
 @dataclass(frozen=True, slots=True)
 class PoolArrays:
-    """What feeds each channel: (L,) is active, rules by channel, (C, C) shares."""
+    """What feeds each channel: (L,) is active, rules by channel, (C, C) shares.
+
+    ``lead_time_minutes`` is (L,), 0 where what is shipped can leave at once.
+    """
 
     active: BoolArray
     rules: tuple[RuleArrays, ...]
     sharing: BoolArray
+    lead_time_minutes: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

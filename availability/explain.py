@@ -60,7 +60,9 @@ def explain(
         net_units=net_units,
         max_orderable_units=max_orderable(quantity_units, settings),
         single_location_units=_single_location(case, located, quantity_units),
-        available_from_seconds=_available_from(case, net_units),
+        available_from_seconds=_available_from(
+            case, located, net_units, nothing=quantity_units == 0
+        ),
         backorder_notice=settings.backorders is Backorders.ALLOW_AND_NOTIFY
         and net_units is not None
         and (quantity_units is None or quantity_units > max(0, net_units)),
@@ -258,13 +260,25 @@ def _single_location(
     return most_units if quantity_units is None else min(most_units, quantity_units)
 
 
-def _available_from(case: Case, net_units: int | None) -> int | None:
-    """Return the release, or when what is expected covers the queue and one more."""
+def _available_from(
+    case: Case,
+    located: Mapping[LocationId, int],
+    net_units: int | None,
+    *,
+    nothing: bool,
+) -> int | None:
+    """Return the release, when there is some, or when what is there can leave.
+
+    With ``nothing`` for sale, what is there does not leave for the channel.
+    """
     if case.preorder is not None:
         return case.preorder.release_seconds
     known = case.known or not case.needs_stock
-    if net_units is None or net_units > 0 or case.stopped or not known:
+    if net_units is None or case.stopped or not known:
         return None
+    if net_units > 0:
+        return None if case.follows or nothing else _leaves_from(case, located)
+    # What is expected first covers the queue, and then one more.
     for each in sorted(case.stock.supplies, key=lambda it: it.available_from_seconds):
         at = each.location_id
         late = each.available_from_seconds <= case.now_seconds
@@ -273,6 +287,15 @@ def _available_from(case: Case, net_units: int | None) -> int | None:
             if net_units > 0:
                 return each.available_from_seconds
     return None
+
+
+def _leaves_from(case: Case, located: Mapping[LocationId, int]) -> int | None:
+    """Return when the first of it can leave, None if some of it can at once."""
+    minutes = [
+        case.lead_time_minutes.get(at, 0) for at, units in located.items() if units > 0
+    ]
+    soonest = min(minutes, default=0)
+    return case.now_seconds + 60 * soonest if soonest > 0 else None
 
 
 def _low_stock(case: Case) -> tuple[LocationId, ...]:

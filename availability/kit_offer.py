@@ -1,6 +1,6 @@
 """What a channel may be promised of a kit that leaves from one location."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from availability.channels import FULL_PERMILLE
@@ -40,7 +40,8 @@ def explain_kit(
     As many as its components' offers allow, and no more than the locations can put
     together, each by itself. Then the share and the buffer that are said of this very
     kit: those of the channel have been taken from its components. Thresholds and
-    limits are of kits. When more of them can be put together is not computed.
+    limits are of kits. What can be put together leaves when the last of its
+    components can; when more can be put together is not computed.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def explain_kit(
             quantity_units,
             None if places is None else max(places.values(), default=0),
         ),
-        available_from_seconds=None,
+        available_from_seconds=_leaves_from(offers.values(), net_units),
         backorder_notice=net_units is not None
         and (quantity_units is None or quantity_units > max(0, net_units))
         and any(
@@ -156,6 +157,25 @@ def _net_units(
         if offer.net_units is not None:
             there = least(there, offer.net_units // units[sku])
     return there
+
+
+def _leaves_from(offers: Iterable[Offer], net_units: int | None) -> int | None:
+    """Return the latest date by which a component that is there can leave.
+
+    None if some component is not there, or all of them can leave at once.
+    """
+    if net_units is None or net_units <= 0:
+        return None
+    dates = []
+    for each in offers:
+        seconds = each.available_from_seconds
+        # The date of what is not counted is its release: it is not there before.
+        released = each.net_units is None and seconds is not None
+        if released or not each.known or each.quantity_units == 0:
+            return None
+        if seconds is not None:
+            dates.append(seconds)
+    return max(dates, default=None)
 
 
 def _status(

@@ -177,7 +177,8 @@ def pools(market: Market) -> PoolArrays:
     sharing = np.any(feeds[:, None, :] & feeds[None, :, :], axis=2)
     sharing = sharing | np.eye(len(rules), dtype=np.bool_)
     active = np.array([each.active for each in locations], np.bool_)
-    return PoolArrays(active, tuple(rules), sharing)
+    minutes = np.array([each.lead_time_minutes for each in locations], np.int64)
+    return PoolArrays(active, tuple(rules), sharing, np.maximum(minutes, 0))
 
 
 def _numbers(rules: Iterable[SupplyRule]) -> list[tuple[int, ...]]:

@@ -12,7 +12,8 @@ from availability.settings import Level, Preorder, SettingsBook
 class Market:
     """What changes seldom: locations, channels, and what is said about them.
 
-    ``pools`` has, by channel, which of its rules owns each location that feeds it.
+    ``pools`` has, by channel, which of its rules owns each location that feeds it;
+    ``lead_time_minutes`` are of the locations that have a lead time.
     """
 
     network: Network
@@ -20,6 +21,7 @@ class Market:
     book: SettingsBook = field(default_factory=SettingsBook)
     active_ids: frozenset[LocationId] = field(init=False)
     pools: Mapping[str, Mapping[LocationId, int]] = field(init=False)
+    lead_time_minutes: Mapping[LocationId, int] = field(init=False)
 
     def __post_init__(self) -> None:
         locations = self.network.locations
@@ -29,6 +31,12 @@ class Market:
         active = frozenset(each.location_id for each in locations if each.active)
         object.__setattr__(self, "pools", pools)
         object.__setattr__(self, "active_ids", active)
+        lead_time_minutes = {
+            each.location_id: each.lead_time_minutes
+            for each in locations
+            if each.lead_time_minutes > 0
+        }
+        object.__setattr__(self, "lead_time_minutes", lead_time_minutes)
 
     def sharing(self, channel_id: str) -> frozenset[str]:
         """Return the channels that some location feeds as well as this one.
@@ -90,6 +98,7 @@ class Case:
         self.pool = market.pools[channel_id]
         self.sharing = market.sharing(channel_id)
         self.active = market.active_ids
+        self.lead_time_minutes = market.lead_time_minutes
         self.settings = market.book.resolve(channel_id, stock.sku)
         # A stale record counts as if it were missing. At an inactive location there
         # is nothing for sale, however old the count.

@@ -59,8 +59,9 @@ class Location:
 
     Empty collections mean "no restriction": a location without channels feeds
     all of them. A count older than ``stale_after_seconds`` is not trusted (0: any
-    is). Costs are in millionths of the merchant's currency, capacities
-    per UTC day (``None``: no limit), coordinates in degrees.
+    is). What it ships can leave ``lead_time_minutes`` after the order (0: at once).
+    Costs are in millionths of the merchant's currency, capacities per UTC day
+    (``None``: no limit), coordinates in degrees.
     """
 
     location_id: LocationId
@@ -81,6 +82,7 @@ class Location:
     workload_minutes: int = 0
     zones: tuple[Zone, ...] = ()
     stale_after_seconds: int = 0
+    lead_time_minutes: int = 0
 
     def __post_init__(self) -> None:
         if not self.location_id:

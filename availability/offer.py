@@ -138,7 +138,9 @@ class Offer:
     that one order may name, 0 if no number passes) and
     ``single_location_units`` (the most that one location can ship).
     ``net_units`` is what is there for the channel, below 0 if more was sold: what
-    is beyond it is backordered. ``as_of`` is the version of the stock.
+    is beyond it is backordered. ``available_from_seconds`` since the epoch is the
+    release, or when there will be some, or when what is there can leave; None: at
+    once, or nobody knows. ``as_of`` is the version of the stock.
     """
 
     channel_id: str

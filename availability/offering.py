@@ -6,7 +6,7 @@ until they change.
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -65,6 +65,16 @@ class SetMarket:
     def pools(self) -> PoolArrays:
         """What feeds each channel, as arrays."""
         return pools(self.market)
+
+    def names(self, channel_ids: Iterable[str], sku: Sku) -> bool:
+        """Tell whether the setup names a SKU, for all channels or one of these."""
+        book = self.setup.book
+        return (
+            sku in self.setup.kits
+            or sku in book.skus
+            or sku in self.allocations
+            or any((each, sku) in book.channel_skus for each in channel_ids)
+        )
 
     def row(self, channel_id: str) -> int:
         """Return the place of a channel in the market.
@@ -185,8 +195,8 @@ def consumed(each: Allocation, counts: Mapping[str, Counts]) -> Allocation:
 class Answer(NamedTuple):
     """What channels may be promised of some SKUs: rows and columns as asked.
 
-    ``known_skus`` (S,) tells which of the SKUs have, or had, a record anywhere, or
-    are kits.
+    ``known_skus`` (S,) tells which of the SKUs have a record anywhere, or are named in
+    the setup.
     """
 
     offers: Offers
@@ -272,9 +282,10 @@ class Offering:
             offers = Offers._make(each[:, columns] for each in offers)
             counted = counted[columns]
         known = (counted != 0).any(axis=1)
+        for column in np.flatnonzero(~known).tolist():
+            known[column] = market.names(channel_ids, skus[column])
         for column, sku in enumerate(skus if setup.kits else ()):
             if sku in setup.kits:
-                known[column] = True
                 for row, channel_id in enumerate(channel_ids):
                     each = kit_offer(market, positions, channel_id, sku, now_seconds)
                     _set(offers, (row, column), each)
@@ -311,7 +322,7 @@ class Offering:
         return Explanation(offer, fed, stale)
 
     def skus(self, channel_id: str) -> list[Sku]:
-        """Return all SKUs that there is a number for.
+        """Return all SKUs that have a record, or that the setup names.
 
         Raises
         ------
@@ -322,7 +333,20 @@ class Offering:
         if channel_id not in setup.channels:
             raise ChannelNotFound(channel_id)
         found = dict.fromkeys(map(Sku, list(self._shelf.grid().rows)))
-        return list(found | dict.fromkeys(setup.kits))
+        return list(found | dict.fromkeys(named_skus(setup, channel_id)))
+
+
+def named_skus(setup: Setup, channel_id: str) -> Iterator[Sku]:
+    """Yield the SKUs that something is said about, for all channels or this one.
+
+    What is sold before it was ever in stock is known from there alone.
+    """
+    yield from setup.kits
+    yield from setup.book.skus
+    yield from (sku for at, sku in setup.book.channel_skus if at == channel_id)
+    for each in setup.allocations.values():
+        if channel_id in each.channel_ids:
+            yield each.sku
 
 
 def _with_parts(skus: Sequence[Sku], kits: Mapping[Sku, Kit]) -> Sequence[Sku]:

@@ -51,11 +51,15 @@ def figures(
         arrays["unit_cost_micros"] = unit
         _refuse_giant_cost(order, arrays)
     if Term.LATENESS_MINUTES in terms and order.promised_minutes is not None:
-        late = np.zeros(len(pool.locations), np.int64)
+        minutes = pool.take(pool.of.lead_time_minutes)
+        # Where nobody says how long it takes, nothing is late.
+        late = np.where(minutes > 0, minutes - order.promised_minutes, 0)
         for lane in order.lanes:
             column = pool.index.get(lane.location_id)
+            # It is from door to door: the lead time is part of it.
             if column is not None and lane.arrival_minutes is not None:
-                late[column] = max(0, lane.arrival_minutes - order.promised_minutes)
+                late[column] = lane.arrival_minutes - order.promised_minutes
+        late = np.maximum(late, 0)
         arrays["lateness_minutes"] = _greatest(late, pool.origin)
     if Term.WORKLOAD in terms:
         arrays["workload"] = _greatest(pool.take(pool.of.workload_minutes), pool.origin)

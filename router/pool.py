@@ -58,6 +58,11 @@ class Columns:
         return _integers(each.workload_minutes for each in self.network.locations)
 
     @cached_property
+    def lead_time_minutes(self) -> IntArray:
+        """Minutes from an order until what the locations ship can leave."""
+        return _integers(each.lead_time_minutes for each in self.network.locations)
+
+    @cached_property
     def has_coordinates(self) -> BoolArray:
         """Whether it is known where a location is."""
         known: BoolArray = ~np.isnan(self._radians[0])

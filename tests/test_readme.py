@@ -1,9 +1,16 @@
 """What the README shows works as it stands there."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from router.cli import app
+from router.cli.child import running_server
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -23,6 +30,27 @@ def test_the_python_example_runs() -> None:
         "2 x hat from montreal",
     ]
     assert done.stdout.splitlines()[-1] == "proven by exact"
+
+
+def test_what_a_channel_may_sell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No order on the web may have five hats: the last command says which rule."""
+    monkeypatch.chdir(README.parent)
+    text = README.read_text().partition("## What may a channel sell?")[2]
+    network, sell = text.split("```")[1].strip().splitlines()
+    (tmp_path / "stock.csv").write_text("location,sku,on_hand\ndc,hat,40\n")
+    stock = f"repartir import --mode set --stock {tmp_path}/stock.csv"
+
+    with running_server() as address:
+        done = [
+            CliRunner().invoke(app, [*shlex.split(each)[1:], "--server", address])
+            for each in (network, stock, sell)
+        ]
+
+    assert [each.exit_code for each in done] == [0, 0, 1]
+    assert done[-1].stderr == ""
+    assert done[-1].stdout.split("│")[-3].strip() == "max"
 
 
 def test_it_stays_short() -> None:

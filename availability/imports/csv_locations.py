@@ -1,8 +1,8 @@
 """Locations from CSV files.
 
 ``location`` and any of ``rank,kind,latitude,longitude,active,origin,
-capacity_orders,capacity_units``; an empty cell is an unset field. UTF-8, a header,
-columns in any order.
+capacity_orders,capacity_units,lead_time_minutes``; an empty cell is an unset field.
+UTF-8, a header, columns in any order.
 """
 
 from collections.abc import Sequence
@@ -33,9 +33,11 @@ LOCATION_COLUMNS = (
     "origin",
     "capacity_orders",
     "capacity_units",
+    "lead_time_minutes",
 )
 MAX_RANK = 1_000_000
 MAX_CAPACITY_ORDERS = 2**31 - 1
+MAX_LEAD_TIME_MINUTES = 10_000_000
 
 
 def read_locations(path: Path, faults: Faults) -> list[Location]:
@@ -54,7 +56,8 @@ def read_locations(path: Path, faults: Faults) -> list[Location]:
 
 
 def _location_faults(row: Sequence[str]) -> list[tuple[str, str]]:
-    location, rank, kind, latitude, longitude, active, origin, orders, units, _ = row
+    location, rank, kind, latitude, longitude, active, *more, _ = row
+    origin, orders, units, lead_time = more
     reasons = [("BAD_ID", id_fault("location", location))]
     if rank:
         reasons.append(("BAD_RANK", whole_number_fault("rank", rank, 1, MAX_RANK)))
@@ -81,11 +84,16 @@ def _location_faults(row: Sequence[str]) -> list[tuple[str, str]]:
     ):
         if value:
             reasons.append(("BAD_CAPACITY", whole_number_fault(name, value, 0, limit)))
+    if lead_time:
+        name, limit = "lead_time_minutes", MAX_LEAD_TIME_MINUTES
+        fault = whole_number_fault(name, lead_time, 0, limit)
+        reasons.append(("BAD_LEAD_TIME", fault))
     return [(reason, message) for reason, message in reasons if message]
 
 
 def _location(row: Sequence[str]) -> Location:
-    location, rank, kind, latitude, longitude, active, origin, orders, units, _ = row
+    location, rank, kind, latitude, longitude, active, *more, _ = row
+    origin, orders, units, lead_time = more
     return Location(
         LocationId(location),
         rank=int(rank) if rank else UNRANKED,
@@ -96,4 +104,5 @@ def _location(row: Sequence[str]) -> Location:
         origin_id=origin,
         capacity_orders=int(orders) if orders else None,
         capacity_units=int(units) if units else None,
+        lead_time_minutes=int(lead_time) if lead_time else 0,
     )

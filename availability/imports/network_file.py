@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from availability import documents
-from availability.channels import Allocation, Channel, FutureSupply
+from availability.channels import Channel
 from availability.checks import check_channels
 from availability.errors import Violation
 from availability.imports.csv_rows import Faults
@@ -147,7 +147,6 @@ class _Reading:
         change = SetupChange(channels, settings, allocations, kits, supplies)
         setup = changed(Setup(), change)
         self._check(tuple(locations.values()), setup)
-        self._check_kits(allocations, supplies, kits)
         return NetworkFile(tuple(locations.values()), setup)
 
     # --- Items by themselves ------------------------------------------------------
@@ -297,20 +296,3 @@ class _Reading:
             if (place := self._paths.get(path[:end])) is not None:
                 return place + path[end:]
         return path
-
-    def _check_kits(
-        self,
-        allocations: Mapping[str, Allocation],
-        supplies: Mapping[str, FutureSupply],
-        kits: Mapping[Sku, Kit],
-    ) -> None:
-        """A kit has no stock, so that nothing of it can be set apart or expected."""
-        skus = {
-            "allocations": [each.sku for each in allocations.values()],
-            "supplies": [each.sku for each in supplies.values()],
-        }
-        for table, named in skus.items():
-            for at, sku in zip(self._indexes[table], named, strict=True):
-                if sku in kits:
-                    message = f"{sku!r} is a kit: its components have the stock"
-                    self._values.say(f"{table}[{at}].sku", "NOT_FOR_KITS", message)

@@ -12,7 +12,11 @@ from typing import Any, TypeVar
 
 from availability.documents import Documents
 from availability.errors import InvalidChange
-from availability.imports.csv_locations import MAX_CAPACITY_ORDERS, MAX_RANK
+from availability.imports.csv_locations import (
+    MAX_CAPACITY_ORDERS,
+    MAX_LEAD_TIME_MINUTES,
+    MAX_RANK,
+)
 from availability.imports.fields import id_fault
 from availability.model import MAX_STOCK_UNITS
 
@@ -52,6 +56,7 @@ RANGES = {
     "unit_cost_micros": (0, 10**12),
     "workload_minutes": (0, 10_000_000),
     "stale_after_seconds": (0, 2**31 - 1),
+    "lead_time_minutes": (0, MAX_LEAD_TIME_MINUTES),
     **dict.fromkeys(INSTANTS, (0, MAX_INSTANT_SECONDS)),
 }
 """Least and most of what `availability.checks` leaves alone."""

@@ -151,14 +151,19 @@ class Mirror:
         counts: Added | None = None,
         loads: Loads | None = None,
         more_loads: Loads | None = None,
+        setup: Setup | None = None,
     ) -> None:
         """Take over one commit, or several.
 
         ``units`` are what is left of some records, and when they were counted.
         ``added`` is added to the counts, ``counts`` replaces those that it names;
-        ``loads`` replaces all loads, ``more_loads`` those that it names.
+        ``loads`` replaces all loads, ``more_loads`` those that it names. ``setup``
+        None: nobody said anything new.
         """
         with self._lock:
+            if setup is not None:
+                self.setup = setup
+                self._log.add_everything()
             for each in added:
                 self._add_counts(each)
             if counts:

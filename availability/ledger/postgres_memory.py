@@ -108,9 +108,11 @@ class Memory:
         if moved or news.too_much:
             self.reload(version)
             return
+        setup = None
         if said:
             with self._database.snapshot(LONG_SECONDS) as session:
-                mirror.say(read_setup(session), version)
-        mirror.set(news.units, version, counts=news.counts, loads=loads)
+                setup = read_setup(session)
+        # All at once: a version is one state.
+        mirror.set(news.units, version, counts=news.counts, loads=loads, setup=setup)
         self._seen = news.seen
         self._own.clear()

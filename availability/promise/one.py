@@ -25,6 +25,9 @@ from availability.promise.terms import (
 Row = tuple[int, int, bool, bool, bool, int, int, int, int, bool]
 """The fields of `Offers`, in their order, for one channel."""
 
+_Pooled = tuple[int, int, bool, int]
+"""Units, the most at one location, is it known, and when the first can leave."""
+
 _Own = tuple[bool, bool, bool, int, int]
 _NONE: _Own = (False, False, False, NO_BOUND, 0)
 
@@ -68,7 +71,7 @@ class OneSku:
         self._queued, self._owned, self._expected = queued, owned, expected
         self._pool_of = pools.pool_of.tolist()
         self._pool_count = max(self._pool_of) + 1
-        self._cells, self._conditions, self._bits = pools.as_lists()
+        self._cells, self._conditions, self._bits, self._minutes = pools.as_lists()
         count = len(self._pool_of)
         # What does not differ between SKUs is looked up once.
         self._same = [
@@ -85,6 +88,7 @@ class OneSku:
         self._by_sku = [(at, rows[0]) for at, rows in by_sku if len(rows) == 1]
         self._by_both = [(at, rows) for at, rows in by_sku if len(rows) > 1]
         self._channel_count = count
+        self._at_once = [NOT_GIVEN] * self._pool_count
         self._no_queue = [(0, 0, 0)] * count
         self._no_own = [_NONE] * count
         self._nothing: list[list[tuple[int, int]]] = [[]] * count
@@ -110,11 +114,11 @@ class OneSku:
             )
         ]
 
-    def _pool(
-        self, columns: Sequence[int], units: Sequence[int]
-    ) -> list[tuple[int, int, bool]]:
-        """Steps 1 and 2: of each pool the units, the most at one location, if known."""
+    def _pool(self, columns: Sequence[int], units: Sequence[int]) -> list[_Pooled]:
+        """Steps 1 and 2, by pool; without a date some of it can leave at once."""
         bits = 0
+        minutes = self._minutes
+        soonest = [NO_BOUND] * len(self._conditions)
         some_units, most_units, counts = ([0] * len(self._conditions) for _ in range(3))
         for column, there_units in zip(columns, units, strict=True):
             bits |= self._bits[column]
@@ -126,15 +130,27 @@ class OneSku:
                         counts[group] += 1
                         if its_units > most_units[group]:
                             most_units[group] = its_units
+                        if minutes is not None and minutes[column] < soonest[group]:
+                            soonest[group] = minutes[column]
         sums = [0] * self._pool_count
         largest = [0] * self._pool_count
+        first = [NO_BOUND] * self._pool_count
         for group, (pool, threshold_units, least) in enumerate(self._conditions):
             if some_units[group] >= threshold_units and counts[group] >= least:
                 sums[pool] += some_units[group]
                 if most_units[group] > largest[pool]:
                     largest[pool] = most_units[group]
+                if soonest[group] < first[pool]:
+                    first[pool] = soonest[group]
+        leaves_from = self._at_once
+        if minutes is not None:
+            now_seconds = self._expected.now_seconds
+            leaves_from = [
+                now_seconds + 60 * each if 0 < each < NO_BOUND else NOT_GIVEN
+                for each in first
+            ]
         known = [bool(bits >> pool & 1) for pool in range(self._pool_count)]
-        return list(zip(sums, largest, known, strict=True))
+        return list(zip(sums, largest, known, leaves_from, strict=True))
 
 
 def _by_channel(rows: IntArray, count: int) -> list[int]:
@@ -143,7 +159,7 @@ def _by_channel(rows: IntArray, count: int) -> list[int]:
 
 
 def _offer(
-    pooled: tuple[int, int, bool],
+    pooled: _Pooled,
     queued: tuple[int, int, int],
     own: _Own,
     expected: Sequence[tuple[int, int]],
@@ -167,7 +183,7 @@ def _offer(
 ) -> Row:
     """Steps 3 to 9 for one channel; NO_BOUND is unlimited until the end."""
     # Comparisons where `min` and `max` would do: they are calls.
-    units, largest_units, known = pooled
+    units, largest_units, known, leaves_from = pooled
     queued_units, own_units, all_units = queued
     exists, follows, stops, remaining_units, held_units = own
     preordered = preorder_units != NOT_GIVEN and not stops
@@ -238,6 +254,11 @@ def _offer(
             if by_then > 0:
                 available_from = from_seconds
                 break
+    elif leaves_from != NOT_GIVEN and (
+        units and counted and known and not (gone or follows or stops)
+    ):
+        # Neither shown whatever the stock, nor stopped: its units are what is sold.
+        available_from = leaves_from
     # 9: the most that one order may name.
     most_units = units
     if 0 < max_units < most_units:

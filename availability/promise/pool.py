@@ -26,12 +26,15 @@ _WORD_BITS = 62
 class Pooled(NamedTuple):
     """By channel and SKU, (C, B): units in sum and at the best location; is it known.
 
-    All three belong to whoever asked, to change in place.
+    ``lead_time_minutes`` is the least of the locations that have units, 0 if those of
+    one of them can leave at once; None: all can. All of it belongs to whoever asked,
+    to change in place.
     """
 
     units: IntArray
     largest_units: IntArray
     known: BoolArray
+    lead_time_minutes: IntArray | None
 
 
 class Lists(NamedTuple):
@@ -40,11 +43,13 @@ class Lists(NamedTuple):
     ``cells`` has, by column, (group, permille, minimum, maximum) of the groups that
     a record there counts for, ``conditions`` by group (pool, threshold, locations),
     and ``bits`` by column a bit for each pool that a record there makes known.
+    ``lead_time_minutes`` are by column; None: nothing anywhere takes its time.
     """
 
     cells: list[list[tuple[int, int, int, int]]]
     conditions: list[tuple[int, int, int]]
     bits: list[int]
+    lead_time_minutes: list[int] | None
 
 
 class PoolTables:
@@ -92,6 +97,11 @@ class PoolTables:
         )
         self._pools = [each.pool for each in groups]
         (_, self._first), *self._more = _layers(self._pools)
+        minutes = pools.lead_time_minutes
+        # Where nobody needs any, nothing is to be computed.
+        self._lead_time_minutes = (
+            np.concatenate([minutes, minutes, [0]]) if minutes.any() else None
+        )
 
         # A bit for each pool: which of them a record of a location makes known.
         self._bits = np.zeros((len(rules) // _WORD_BITS + 1, width), np.int64)
@@ -126,8 +136,12 @@ class PoolTables:
             sum(word << at * _WORD_BITS for at, word in enumerate(words))
             for words in self._bits.T.tolist()
         ]
+        minutes = self._lead_time_minutes
         return Lists(
-            cells, list(zip(self._pools, thresholds, locations, strict=True)), bits
+            cells,
+            list(zip(self._pools, thresholds, locations, strict=True)),
+            bits,
+            None if minutes is None else minutes.tolist(),
         )
 
     def pool(self, block: "BlockStock") -> Pooled:
@@ -150,13 +164,33 @@ class PoolTables:
             its = units[:, part]
             np.add(sums[:, :count], its, out=sums[:, :count])
             np.maximum(largest[:, :count], its, out=largest[:, :count])
+        minutes = self._least_minutes(block, units)
         if self._conditional:
             kept = sums >= self._threshold_units
             if len(self._counted):
                 kept[self._counted] &= self._locations(block, units)
             sums *= kept
             largest *= kept
-        return self._by_channel(block, sums, largest)
+            if minutes is not None:
+                np.copyto(minutes, NO_BOUND, where=~kept)
+        return self._by_channel(block, sums, largest, minutes)
+
+    def _least_minutes(self, block: "BlockStock", units: IntArray) -> IntArray | None:
+        """Return the least lead time of a group where it has units, else NO_BOUND.
+
+        None if no record of the block is at a location that has any.
+        """
+        if self._lead_time_minutes is None:
+            return None
+        its_minutes = self._lead_time_minutes.take(block.columns)
+        if not its_minutes.any():
+            return None
+        of_units = np.where(units > 0, its_minutes, NO_BOUND)
+        least = np.full((len(units), block.sku_count), NO_BOUND)
+        for count, part in block.layers:
+            its = least[:, :count]
+            np.minimum(its, of_units[:, part], out=its)
+        return least
 
     def _locations(self, block: "BlockStock", units: IntArray) -> BoolArray:
         """Tell whether units are left at enough locations, for rules that ask it."""
@@ -167,7 +201,11 @@ class PoolTables:
         return counts >= self._min_locations
 
     def _by_channel(
-        self, block: "BlockStock", sums: IntArray, largest: IntArray
+        self,
+        block: "BlockStock",
+        sums: IntArray,
+        largest: IntArray,
+        minutes: IntArray | None,
     ) -> Pooled:
         """Put the groups of a pool together, and the pools where channels are."""
         units, largest_units = sums[self._first], largest[self._first]
@@ -188,7 +226,17 @@ class PoolTables:
             units = units.take(self.pool_of, axis=0)
             largest_units = largest_units.take(self.pool_of, axis=0)
             known = known.take(self.pool_of, axis=0)
-        return Pooled(units, largest_units, known)
+        if minutes is not None:
+            minutes = self._minutes_by_channel(block, minutes)
+        return Pooled(units, largest_units, known, minutes)
+
+    def _minutes_by_channel(self, block: "BlockStock", least: IntArray) -> IntArray:
+        minutes = least[self._first]
+        for pools, others in self._more:
+            minutes[pools] = np.minimum(minutes[pools], least[others])
+        minutes[minutes == NO_BOUND] = 0
+        minutes = minutes.take(block.places, axis=1)
+        return minutes if self._alone else minutes.take(self.pool_of, axis=0)
 
 
 class BlockStock:

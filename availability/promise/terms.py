@@ -70,7 +70,10 @@ def said(terms: Terms, channels: Sequence[int]) -> dict[str, IntArray]:
 
 
 class Expected:
-    """Receipts, and when those that feed a channel cover what it waits for."""
+    """Receipts, and when those that feed a channel cover what it waits for.
+
+    ``now_seconds`` is the instant that the dates of all offers are counted from.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Expected:
         channels: Sequence[int],
         now_seconds: int,
     ) -> None:
+        self.now_seconds = now_seconds
         later = supplies.from_seconds > now_seconds
         self._skus = supplies.skus[later]
         self._locations = supplies.locations[later]
@@ -222,6 +226,14 @@ def fill(
     offers.available_from_seconds[...] = NOT_GIVEN
     wanted = gone & trusted if own is None else gone & trusted & ~own.stops
     expected.fill(skus, net_units, wanted, offers.available_from_seconds)
+    # What is there can leave after the lead time, if all of it needs one.
+    minutes = pooled.lead_time_minutes
+    if minutes is not None:
+        leaving = (minutes > 0) & (units != 0) & counted & ~gone & known
+        if own is not None:
+            leaving &= ~(own.follows | own.stops)
+        dates = expected.now_seconds + 60 * minutes
+        np.copyto(offers.available_from_seconds, dates, where=leaving)
     release_seconds = term("release_seconds")
     if preordered is not None and release_seconds is not None:
         np.copyto(offers.available_from_seconds, release_seconds, where=preordered)

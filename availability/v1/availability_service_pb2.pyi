@@ -289,7 +289,9 @@ class Availability(_message.Message):
     """The version of the stock that it was made from."""
     @_builtins.property
     def available_from_time(self) -> _timestamp_pb2.Timestamp:
-        """When there is some, where there is none now and it is known."""
+        """When there is some, where there is none now and it is known; or when what is there
+        can leave, if all of it needs a lead time.
+        """
 
     def __init__(
         self,

@@ -75,6 +75,7 @@ class Location(_message.Message):
     WORKLOAD_MINUTES_FIELD_NUMBER: _builtins.int
     ZONES_FIELD_NUMBER: _builtins.int
     STALE_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    LEAD_TIME_MINUTES_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
     """Required. 1 to 128 printable characters, no spaces at either end."""
     rank: _builtins.int
@@ -120,6 +121,11 @@ class Location(_message.Message):
     """A count older than this is not trusted: what is there is then unknown. 0 to
     315,360,000 (ten years). Unset (0) means that any count is.
     """
+    lead_time_minutes: _builtins.int
+    """Minutes from an order until what it ships can leave: what a supplier who
+    drop-ships needs, or a place that makes to order. 0 to 10,000,000. Unset (0)
+    means at once.
+    """
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Location groups it belongs to. At most 64, each 1 to 128 characters."""
@@ -159,10 +165,11 @@ class Location(_message.Message):
         workload_minutes: _builtins.int = ...,
         zones: _abc.Iterable[Global___Zone] | None = ...,
         stale_after_seconds: _builtins.int = ...,
+        lead_time_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_capacity_orders", b"_capacity_orders", "_capacity_units", b"_capacity_units", "_latitude", b"_latitude", "_longitude", b"_longitude", "active", b"active", "capacity_orders", b"capacity_orders", "capacity_units", b"capacity_units", "latitude", b"latitude", "longitude", b"longitude"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_capacity_orders", b"_capacity_orders", "_capacity_units", b"_capacity_units", "_latitude", b"_latitude", "_longitude", b"_longitude", "active", b"active", "capacity_orders", b"capacity_orders", "capacity_units", b"capacity_units", "channel_ids", b"channel_ids", "country_code", b"country_code", "groups", b"groups", "kind", b"kind", "latitude", b"latitude", "location_id", b"location_id", "longitude", b"longitude", "origin_id", b"origin_id", "rank", b"rank", "shipment_cost_micros", b"shipment_cost_micros", "shipping_methods", b"shipping_methods", "stale_after_seconds", b"stale_after_seconds", "unit_cost_micros", b"unit_cost_micros", "workload_minutes", b"workload_minutes", "zones", b"zones"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_capacity_orders", b"_capacity_orders", "_capacity_units", b"_capacity_units", "_latitude", b"_latitude", "_longitude", b"_longitude", "active", b"active", "capacity_orders", b"capacity_orders", "capacity_units", b"capacity_units", "channel_ids", b"channel_ids", "country_code", b"country_code", "groups", b"groups", "kind", b"kind", "latitude", b"latitude", "lead_time_minutes", b"lead_time_minutes", "location_id", b"location_id", "longitude", b"longitude", "origin_id", b"origin_id", "rank", b"rank", "shipment_cost_micros", b"shipment_cost_micros", "shipping_methods", b"shipping_methods", "stale_after_seconds", b"stale_after_seconds", "unit_cost_micros", b"unit_cost_micros", "workload_minutes", b"workload_minutes", "zones", b"zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015

@@ -1,38 +1,48 @@
 """`repartir availability`: what a channel may be promised, and why."""
 
 import enum
+import itertools
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from availability.errors import BadFile
-from availability.explain import explain, located_units
-from availability.imports.csv_rows import Faults
 from availability.imports.fields import id_fault
-from availability.imports.network_file import NetworkFile, read_network_file
-from availability.imports.stock_sheet import (
-    SkuSheet,
-    instant_seconds,
-    read_holds,
-    read_stock_sheet,
+from availability.imports.stock_sheet import instant_seconds
+from availability.ledger.open import is_postgres, sqlite_path
+from availability.model import MAX_STOCK_UNITS, Sku
+from router.cli.access import (
+    CA_HELP,
+    CERTIFICATE_HELP,
+    INSECURE_HELP,
+    KEY_HELP,
+    TOKEN_HELP,
+    Access,
+    BadAccess,
 )
-from availability.kit_offer import Part, explain_kit
-from availability.market import Market, SkuStock
-from availability.model import MAX_STOCK_UNITS, Network, Sku
-from availability.offer import Offer
+from router.cli.client import CallFailed
+from router.cli.offers_files import Files, offers_from_files
+from router.cli.offers_served import served_offers
 from router.cli.offers_table import (
     Signs,
     offers_table,
     requests_table,
+    versions_line,
     waterfall_chart,
 )
-from router.cli.offers_view import OfferView, offer_json, offer_view
+from router.cli.offers_view import OfferView, Question, offer_json
 from router.cli.quiet import OK, SOME_FAILED, fail, quietly
+from router.cli.serve import DEFAULT_ADDRESS
+from router.cli.targets import CHANNEL_NOT_FOUND, Target, open_target
+
+TABLE_ROWS = 1_000
+"""Most rows of one table: its columns are as wide as the widest of them, so that all
+have to be there before the first is printed."""
 
 
 class Format(enum.Enum):
@@ -42,56 +52,48 @@ class Format(enum.Enum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: of which SKUs (none: of all), and for how many units of each."""
-
-    channel_id: str
-    skus: tuple[Sku, ...]
-    now_seconds: int
-    request_units: int | None = None
-    bought_units: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Where a network and its stock are."""
-
-    network: Path
-    stock: Path
-    holds: Path | None = None
-
-
 def availability(
-    network: Annotated[
-        Path,
-        typer.Option(
-            help="TOML: locations, channels, settings, allocations, kits and expected "
-            "receipts; see docs/network-file.md"
-        ),
-    ],
-    stock: Annotated[
-        Path,
-        typer.Option(
-            help="CSV: location,sku,on_hand and any of zone,withdrawn,allocated,held,"
-            "safety_stock,status,as_of"
-        ),
-    ],
     channel: Annotated[str, typer.Option(help="the channel that asks")],
     skus: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[SKU]...", help="all of the stock file and all kits if unset"
+        typer.Argument(metavar="SKU", help="all that are known and all kits if unset"),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(help=f"a running server's host:port; {DEFAULT_ADDRESS} if unset"),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="a database that no server has open: sqlite:///file"),
+    ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="from files, with --stock. TOML: locations, channels, settings, "
+            "allocations, kits and expected receipts; see docs/network-file.md"
+        ),
+    ] = None,
+    stock: Annotated[
+        Path | None,
+        typer.Option(
+            help="with --network. CSV: location, sku, on_hand and any of zone, "
+            "withdrawn, allocated, held, safety_stock, status, as_of"
         ),
     ] = None,
     holds: Annotated[
         Path | None,
         typer.Option(
-            help="CSV: channel,sku,quantity; promised on a channel and not assigned to "
-            "a location, added up, below 0 for what was taken back"
+            help="with --network. CSV: channel, sku, quantity; promised on a channel "
+            "and not assigned to a location, added up, below 0 for what was taken back"
         ),
     ] = None,
-    explain_: Annotated[
+    now: Annotated[
+        str | None,
+        typer.Option(
+            help="with --network: the instant, like 2026-01-31T09:00:00Z; now if unset"
+        ),
+    ] = None,
+    explain: Annotated[
         bool, typer.Option("--explain", help="show the steps that changed the number")
     ] = False,
     all_steps: Annotated[
@@ -114,28 +116,70 @@ def availability(
             help="units that the customer has ordered within his window",
         ),
     ] = 0,
-    now: Annotated[
-        str | None,
-        typer.Option(help="the instant, like 2026-01-31T09:00:00Z; now if unset"),
+    ca: Annotated[str | None, typer.Option(help=CA_HELP, envvar="REPARTIR_CA")] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help=CERTIFICATE_HELP, envvar="REPARTIR_CERTIFICATE"),
     ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help=KEY_HELP, envvar="REPARTIR_KEY")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help=TOKEN_HELP, envvar="REPARTIR_TOKEN")
+    ] = None,
+    insecure_token: Annotated[
+        bool, typer.Option("--insecure-token", help=INSECURE_HELP)
+    ] = False,
 ) -> None:
-    """Say what a channel may be promised of each SKU, from files, with no server.
+    """Say what a channel may be promised of each SKU.
 
-    Exit status: 0, and all of --request may be ordered; 1, some of it may not; 2, bad
-    usage or bad files.
+    As a server or a database has it; or, with --network and --stock, from
+    files with no server.
+
+    Exit status: 0, and all of --request may be ordered; 1, some of it may not,
+    or the server refused or was lost; 2, bad usage or bad files.
     """
-    with quietly():
-        asked = Question(channel, _skus(skus or ()), _now_seconds(now), request, bought)
+    with quietly(), ExitStack() as stack:
+        steps = explain or all_steps
+        asked = Question(channel, _skus(skus or ()), request, bought, steps)
         try:
-            views = offers_from_files(Files(network, stock, holds), asked)
+            views: Iterable[OfferView]
+            if any(each is not None for each in (network, stock, holds, now)):
+                if server is not None or database is not None:
+                    raise fail(
+                        "--network, --stock, --holds and --now are for files: leave out"
+                        " --server and --database"
+                    )
+                if network is None or stock is None:
+                    raise fail("offers from files need both --network and --stock")
+                files = Files(network, stock, _now_seconds(now), holds)
+                views, source = offers_from_files(files, asked), "the stock file"
+            else:
+                if server is not None and database is not None:
+                    raise fail("give --server or --database, not both")
+                _check_database(database)
+                access = Access(
+                    ca=ca,
+                    certificate=certificate,
+                    key=key,
+                    token=token,
+                    insecure_token=insecure_token,
+                )
+                source = "the server" if database is None else "the database"
+                target = stack.enter_context(
+                    open_target(server or DEFAULT_ADDRESS, database, access)
+                )
+                views = _served(target, asked, source)
+            if format_ is Format.JSON:
+                refused = _print_json(views, steps=steps)
+            else:
+                refused = _print_tables(views, source, steps, all_steps=all_steps)
         except BadFile as error:
             raise fail(*error.lines) from None
-        if format_ is Format.JSON:
-            for view in views:
-                print(offer_json(view, steps=explain_ or all_steps))
-        else:
-            _print_tables(views, steps=explain_, all_steps=all_steps)
-        refused = any(each.request and not each.request.passes for each in views)
+        except BadAccess as error:
+            raise fail(str(error)) from None
+        except CallFailed as error:
+            raise fail(*error.lines, status=SOME_FAILED) from None
         raise typer.Exit(SOME_FAILED if refused else OK)
 
 
@@ -153,128 +197,66 @@ def _now_seconds(text: str | None) -> int:
     return seconds
 
 
-def _print_tables(views: list[OfferView], *, steps: bool, all_steps: bool) -> None:
+def _check_database(database: str | None) -> None:
+    """Refuse a file that is not there: to open it would be to create it."""
+    if database is None or is_postgres(database):
+        return
+    # Who opens it says what is wrong with an address.
+    with suppress(ValueError):
+        path = sqlite_path(database)
+        if path is not None and not path.exists():
+            raise fail(
+                f"--database {database}: there is no such file", status=SOME_FAILED
+            )
+
+
+def _served(target: Target, asked: Question, source: str) -> Iterator[OfferView]:
+    try:
+        yield from served_offers(target, asked)
+    except CallFailed as error:
+        if error.reason != CHANNEL_NOT_FOUND:
+            raise
+        known = ", ".join(target.setup().channels) or "no channel"
+        raise CallFailed(
+            f"no channel {asked.channel_id!r}: {source} has {known}"
+        ) from None
+
+
+def _print_json(views: Iterable[OfferView], *, steps: bool) -> bool:
+    """Print offers and return whether a request was refused."""
+    refused = False
+    for view in views:
+        print(offer_json(view, steps=steps))
+        refused |= _is_refused(view)
+    return refused
+
+
+def _print_tables(
+    views: Iterable[OfferView], source: str, steps: bool, *, all_steps: bool
+) -> bool:
+    """Print offers and return whether a request was refused."""
     console = Console(highlight=False)
     signs = Signs.of(console)
-    if not views:
-        console.print("no SKUs: the stock file has none, and there are no kits")
-        return
-    console.print(offers_table(views, console.width, signs))
-    for view in views if steps or all_steps else ():
-        chart = waterfall_chart(view, console.width, signs, all_steps=all_steps)
-        console.print(chart)
-    if any(each.request is not None for each in views):
-        console.print(requests_table(views))
+    rest = iter(views)
+    refused = False
+    versions: set[int] = set()
+    page = list(itertools.islice(rest, TABLE_ROWS))
+    if not page:
+        console.print(f"no SKUs: {source} has none, and there are no kits")
+    while page:
+        console.print(offers_table(page, console.width, signs))
+        for view in page if steps else ():
+            chart = waterfall_chart(view, console.width, signs, all_steps=all_steps)
+            console.print(chart)
+        if any(each.request is not None for each in page):
+            console.print(requests_table(page))
+        refused |= any(map(_is_refused, page))
+        versions.update(each.as_of for each in page)
+        page = list(itertools.islice(rest, TABLE_ROWS))
+    if line := versions_line(versions):
+        console.print(line)
+    return refused
 
 
-def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
-    """Return the offers that files lead to, in the order asked.
-
-    All of the stock file's SKUs and then all kits, where none was asked for.
-
-    Raises
-    ------
-    BadFile
-        A file has faults; those of all files are listed.
-    """
-    read, sheets, queued = _read(files, asked.now_seconds)
-    setup = read.setup
-    if asked.channel_id not in setup.channels:
-        known = ", ".join(setup.channels) or "no channel"
-        raise fail(f"no channel {asked.channel_id!r}: {files.network} has {known}")
-    world = _World(read, sheets, queued, asked)
-    skus = asked.skus or tuple(dict.fromkeys((*sheets, *setup.kits)))
-    return [
-        offer_view(world.offer(sku), asked.request_units, asked.bought_units)
-        for sku in skus
-    ]
-
-
-def _read(
-    files: Files, now_seconds: int
-) -> tuple[NetworkFile, dict[Sku, SkuSheet], dict[Sku, dict[str, int]]]:
-    faults = Faults()
-    read = None
-    try:
-        read = read_network_file(files.network)
-    except BadFile as error:
-        for each in error.violations:
-            faults.add(each.path, each.reason, each.message)
-    # A bad network would make good rows look as if they named nothing.
-    locations = None if read is None else read.locations
-    channels = None if read is None else read.setup.channels
-    kits: Mapping[Sku, object] = {} if read is None else read.setup.kits
-    sheets = read_stock_sheet(files.stock, locations, kits, now_seconds, faults)
-    queued = {}
-    if files.holds is not None:
-        queued = read_holds(files.holds, channels, kits, faults)
-    faults.raise_any()
-    return read or NetworkFile(), sheets, queued
-
-
-class _World:
-    """All that the files say, asked by one channel."""
-
-    def __init__(
-        self,
-        read: NetworkFile,
-        sheets: Mapping[Sku, SkuSheet],
-        queued: Mapping[Sku, Mapping[str, int]],
-        asked: Question,
-    ) -> None:
-        self._setup = read.setup
-        channels = tuple(self._setup.channels.values())
-        self._market = Market(Network.of(read.locations), channels, self._setup.book)
-        self._sheets = sheets
-        self._queued = queued
-        self._asked = asked
-        self._allocations = _by_sku(self._setup.allocations.values())
-        self._supplies = _by_sku(self._setup.supplies.values())
-        self._parts: dict[Sku, Part] = {}
-
-    def offer(self, sku: Sku) -> Offer:
-        """Return the offer of a SKU, or of a kit."""
-        kit = self._setup.kits.get(sku)
-        if kit is None:
-            return self._part(sku).offer
-        settings = self._market.book.resolve(self._asked.channel_id, sku)
-        parts = {each.sku: self._part(each.sku) for each in kit}
-        return explain_kit(sku, kit, parts, settings)
-
-    def _part(self, sku: Sku) -> Part:
-        part = self._parts.get(sku)
-        if part is None:
-            channel_id, stock = self._asked.channel_id, self._stock(sku)
-            part = self._parts[sku] = Part(
-                explain(self._market, stock, channel_id, self._asked.now_seconds),
-                located_units(self._market, stock, channel_id),
-            )
-        return part
-
-    def _stock(self, sku: Sku) -> SkuStock:
-        sheet = self._sheets.get(sku, SkuSheet())
-        return SkuStock(
-            sku,
-            tuple(sheet.records.values()),
-            frozenset(sheet.stale_ids),
-            self._queued.get(sku, {}),
-            tuple(self._allocations.get(sku, ())),
-            tuple(self._supplies.get(sku, ())),
-        )
-
-
-class _OfSku(Protocol):
-    """What is said of one SKU."""
-
-    @property
-    def sku(self) -> Sku: ...
-
-
-ItemT = TypeVar("ItemT", bound=_OfSku)
-
-
-def _by_sku(items: Iterable[ItemT]) -> dict[Sku, list[ItemT]]:
-    found: dict[Sku, list[ItemT]] = {}
-    for each in items:
-        found.setdefault(each.sku, []).append(each)
-    return found
+def _is_refused(view: OfferView) -> bool:
+    return view.request is not None and not view.request.passes

@@ -64,8 +64,9 @@ def import_(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="a network file, TOML: channels, settings, allocations, kits, receipts "
-            "and locations; by itself, without --stock and --locations"
+            metavar="FILE",
+            help="a network file, TOML: locations, channels, settings, allocations, "
+            "kits and expected receipts; see docs/network-file.md",
         ),
     ] = None,
     server: Annotated[
@@ -88,7 +89,7 @@ def import_(
         Path | None,
         typer.Option(
             help="CSV: location and any of rank,kind,latitude,longitude,active,origin,"
-            "capacity_orders,capacity_units; replaces each location it names"
+            "capacity_orders,capacity_units,lead_time_minutes; replaces each location it names"
         ),
     ] = None,
     stock: Annotated[
@@ -116,9 +117,7 @@ def import_(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="says what would be changed, changes nothing"
-        ),
+        typer.Option("--dry-run", help="says what would be changed, changes nothing"),
     ] = False,
     keep: Annotated[
         bool,
@@ -147,13 +146,13 @@ def import_(
 ) -> None:
     """Import a network file; or locations, stock, or both.
 
-    A network file: shows what it adds (+), changes (~) and removes (-), then does all
-    of it at once.
+    Of a network file it shows what is added (+), changed (~) and removed (-),
+    and then does all of it at once.
 
     Nothing is sent before all files have been read and found free of faults, and
     no stock is changed before all of a snapshot was tried and takes away no more
-    than it may. Exit status: 0, all is imported; 1, it takes away too much, or the
-    server refused or was lost; 2, bad usage or bad files.
+    than it may. Exit status: 0, all is imported; 1, it takes away too much, or
+    the server refused or was lost; 2, bad usage or bad files.
     """
     with quietly():
         if server is not None and database is not None:
@@ -212,7 +211,12 @@ def import_(
                     run = _Run(target, run_id, staging)
                     run.send(listed, chosen, limit, force=force, dry_run=dry_run)
         except BadFile as error:
-            raise fail(*error.lines) from None
+            hint: tuple[str, ...] = ()
+            if file is not None and file.suffix.lower() == ".csv":
+                hint = (
+                    "stock and locations are imported with --stock and --locations",
+                )
+            raise fail(*error.lines, *hint) from None
         except BadAccess as error:
             raise fail(str(error)) from None
         except CallFailed as error:

@@ -70,10 +70,12 @@ def import_network(
     except KeyboardInterrupt:
         typer.echo(f"repartir: {how_to_go_on}", err=True)
         raise
+    # What was changed meanwhile to what the file says; what did not differ before is
+    # not among it, and was told.
+    met = f", {result.unchanged_count:,} unchanged" if result.unchanged_count else ""
     print(
         f"network: {result.created_count:,} created, {result.replaced_count:,} "
-        f"replaced, {result.removed_count:,} removed, "
-        f"{result.unchanged_count:,} unchanged"
+        f"replaced, {result.removed_count:,} removed{met}"
     )
     return result
 

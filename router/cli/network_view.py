@@ -61,7 +61,13 @@ class Difference:
         )
         if not self.absent_count:
             return counts
-        return f"{counts}; {self.absent_count:,} locations that it does not name stay"
+        one = self.absent_count == 1
+        said = (
+            "location that it does not name stays"
+            if one
+            else ("locations that it does not name stay")
+        )
+        return f"{counts}; {self.absent_count:,} {said}"
 
 
 def difference_view(
@@ -152,18 +158,19 @@ def _line(name: str, before: object | None, after: object | None) -> Line:
     if after is None:
         return Line("-", name)
     if before is None:
-        return Line("+", name, tuple(_said(after)))
+        # Its id is its name already.
+        return Line("+", name, tuple(_said(after, f"{name.partition(' ')[0]}_id")))
     return Line("~", name, tuple(_changes("", before, after)))
 
 
-def _said(item: object) -> Iterator[str]:
-    """Yield what an item says that is not as it would be unsaid."""
+def _said(item: object, but: str = "") -> Iterator[str]:
+    """Yield what an item says that is not as it would be unsaid, but for one field."""
     fields = _fields(item)
     if not fields:
         yield _shown("", item)
     for each in fields:
         value = getattr(item, each.name)
-        if value != each.default:
+        if value != each.default and each.name != but:
             yield f"{each.name} {_shown(each.name, value)}"
 
 

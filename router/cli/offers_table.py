@@ -1,7 +1,7 @@
 """Offers for a person: a table of them, and each one's waterfall as a chart."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from rich import box
@@ -140,6 +140,18 @@ def waterfall_chart(
         "",
     )
     return Group(title, table)
+
+
+def versions_line(versions: Collection[int]) -> Text | None:
+    """Return of which versions of the stock offers are; None for files: they have none.
+
+    Those that were asked for one by one may be of many.
+    """
+    first, last = min(versions, default=0), max(versions, default=0)
+    if not last:
+        return None
+    said = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    return Text(f"stock version {said}", style="dim")
 
 
 class _Scale(NamedTuple):

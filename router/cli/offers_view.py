@@ -5,9 +5,24 @@ Filled from what was computed here, or from a server's reply.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
+from availability.model import Sku
 from availability.offer import Offer, max_orderable
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: of which SKUs (none: of all), and for how many units of each.
+
+    ``steps``: and how the numbers came to be.
+    """
+
+    channel_id: str
+    skus: tuple[Sku, ...] = ()
+    request_units: int | None = None
+    bought_units: int = 0
+    steps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,8 @@ class RequestView:
 class OfferView:
     """What a channel may be promised of a SKU; fields and units as in `Offer`.
 
-    Without ``request`` nothing was asked for.
+    Without ``request`` nothing was asked for. Unless ``whole``, ``net_units`` and
+    ``low_stock_ids`` were not told.
     """
 
     channel_id: str
@@ -60,6 +76,7 @@ class OfferView:
     as_of: int
     steps: tuple[StepView, ...] = ()
     request: RequestView | None = None
+    whole: bool = True
 
 
 def offer_view(
@@ -114,13 +131,23 @@ def _request(offer: Offer, units: int, bought_units: int) -> RequestView:
 
 
 def offer_json(view: OfferView, *, steps: bool) -> str:
-    """Return an offer as one line of JSON: every field, null for unlimited or none."""
-    fields = asdict(view)
-    if not steps:
-        del fields["steps"]
+    """Return an offer as one line of JSON: null is unlimited or none.
+
+    What was not told is left out: null would say something else.
+    """
+    # asdict would copy all that is below, which for many takes most of the time.
+    told = {each.name: getattr(view, each.name) for each in fields(view)}
+    if not told.pop("whole"):
+        del told["net_units"], told["low_stock_ids"]
+    if steps:
+        told["steps"] = [asdict(each) for each in view.steps]
+    else:
+        del told["steps"]
     if view.request is None:
-        del fields["request"]
-    return json.dumps(fields, ensure_ascii=False)
+        del told["request"]
+    else:
+        told["request"] = asdict(view.request)
+    return json.dumps(told, ensure_ascii=False)
 
 
 def telling(steps: Sequence[StepView]) -> list[StepView]:

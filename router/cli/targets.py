@@ -13,7 +13,7 @@ from availability.errors import (
     StoreTooOld,
     StoreUnavailable,
 )
-from availability.ledger.open import open_ledger
+from availability.ledger.open import open_ledger, without_secrets
 from availability.ledger.protocol import Ledger
 from availability.model import (
     ImportMode,
@@ -381,7 +381,7 @@ def open_target(
     try:
         ledger = open_ledger(database)
     except (ValueError, StoreTooOld, StoreUnavailable) as error:
-        raise CallFailed(f"--database {database}: {error}") from None
+        raise CallFailed(f"--database {without_secrets(database)}: {error}") from None
     with closing(ledger):
         yield DatabaseTarget(ledger)
 

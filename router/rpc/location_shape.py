@@ -20,6 +20,7 @@ MAX_CHANNELS = 256
 MAX_ZONES = 64
 MAX_MICROS = 10**12
 MAX_WORKLOAD_MINUTES = 10_000_000
+MAX_LEAD_TIME_MINUTES = 10_000_000
 MAX_STALE_SECONDS = 10 * 365 * 24 * 3600
 MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1
@@ -55,6 +56,7 @@ def location_breaches(wire: location_pb2.Location, path: str) -> Iterator[Violat
         ("unit_cost_micros", MAX_MICROS, wire.unit_cost_micros),
         ("workload_minutes", MAX_WORKLOAD_MINUTES, wire.workload_minutes),
         ("stale_after_seconds", MAX_STALE_SECONDS, wire.stale_after_seconds),
+        ("lead_time_minutes", MAX_LEAD_TIME_MINUTES, wire.lead_time_minutes),
     ):
         if not 0 <= value <= most:
             message = f"must be 0 to {most}, got {value}"

@@ -186,11 +186,12 @@ class LedgerPulse:
 
     async def stop(self) -> None:
         """Look no more, until somebody waits again."""
-        if self._task is not None:
-            self._task.cancel()
+        # Forgotten before it has ended: who comes meanwhile begins another.
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await task
 
     async def _look(self) -> None:
         mark: Mark | None = None

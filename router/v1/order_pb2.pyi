@@ -47,8 +47,9 @@ class Order(_message.Message):
     shipping_method: _builtins.str
     """Only locations that serve this method may ship. Unset means any."""
     promised_minutes: _builtins.int
-    """Minutes from now by which it was promised. Unset means no promise:
-    nothing is late.
+    """Minutes from now by which it was promised. A shipment is late by as much as
+    the lane's arrival, or where it has none the location's lead time, is beyond
+    that. Unset means no promise: nothing is late.
     """
     customer_id: _builtins.str
     """Who orders, for limits per customer: the merchant's id. At most 128 printable
@@ -241,7 +242,10 @@ class Lane(_message.Message):
     unit_cost_micros: _builtins.int
     """Cost of each unit. Unset means the location's own. 0 to 10^12."""
     arrival_minutes: _builtins.int
-    """Minutes from now until it arrives. Unset means in time. 0 to 10,000,000."""
+    """Minutes from now until it arrives, door to door: the location's lead time is
+    part of it. Unset means that lateness is measured from the location's lead
+    time. 0 to 10,000,000.
+    """
     def __init__(
         self,
         *,

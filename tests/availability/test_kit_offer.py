@@ -1,5 +1,7 @@
 """Kits as offers: what their components allow, then what is said of the kit."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from availability.channels import Channel
@@ -7,15 +9,23 @@ from availability.explain import explain, located_units
 from availability.kit_offer import Part, explain_kit
 from availability.kits import Component
 from availability.market import Market, SkuStock
-from availability.model import LocationId, Network, Sku, StockRecord
+from availability.model import Location, LocationId, Network, Sku, StockRecord
 from availability.offer import Offer, Refusal, Rule, Status
-from availability.settings import Backorders, Level, Settings, SettingsBook
-from tests.availability.worlds import ids, place
+from availability.settings import (
+    Backorders,
+    Level,
+    Preorder,
+    Settings,
+    SettingsBook,
+)
+from tests.availability.worlds import ids
 
 CUP, SPOON, SET = Sku("cup"), Sku("spoon"), Sku("set")
 KIT = (Component(CUP, 2), Component(SPOON, 1))
 STOCK = {CUP: {"a": 9, "b": 4}, SPOON: {"a": 3, "b": 9}}
 NOW_SECONDS = 1_000
+NO_MINUTES: Mapping[str, int] = {}
+MINUTES = {"a": 60, "b": 90}
 
 
 def kit(
@@ -23,9 +33,16 @@ def kit(
     stock: dict[Sku, dict[str, int]] = STOCK,
     queued_cups: int = 0,
     stale: tuple[str, ...] = (),
+    minutes: Mapping[str, int] = NO_MINUTES,
 ) -> Offer:
-    """Return the offer of a set of 2 cups and a spoon, from locations a and b."""
-    market = Market(Network.of([place("a"), place("b")]), (Channel("web"),), book)
+    """Return the offer of a set of 2 cups and a spoon, from locations a and b.
+
+    ``minutes`` are their lead times.
+    """
+    places = [
+        Location(LocationId(at), lead_time_minutes=minutes.get(at, 0)) for at in "ab"
+    ]
+    market = Market(Network.of(places), (Channel("web"),), book)
     parts = {}
     for sku in (CUP, SPOON):
         known = SkuStock(
@@ -139,3 +156,56 @@ def test_what_is_queued_is_served_before_the_kit() -> None:
 def test_few_are_low() -> None:
     assert kit(own(Settings(low_units=5))).status is Status.LOW
     assert kit(own(Settings(low_units=4))).status is Status.AVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("stock", "minutes", "expected"),
+    [
+        # Cups can leave a in an hour, spoons only b in an hour and a half.
+        ({CUP: {"a": 2, "b": 2}, SPOON: {"b": 1}}, MINUTES, 90),
+        ({CUP: {"a": 2}, SPOON: {"a": 1}}, MINUTES, 60),
+        # Where one of them can leave at once, the other is waited for.
+        ({CUP: {"a": 2, "b": 2}, SPOON: {"b": 1}}, {"b": 90}, 90),
+        ({CUP: {"a": 2}, SPOON: {"a": 1}}, {"b": 90}, None),
+        # Both are there, and nowhere together.
+        ({CUP: {"a": 2}, SPOON: {"b": 1}}, MINUTES, None),
+        ({CUP: {"a": 1}, SPOON: {"a": 1}}, MINUTES, None),
+        ({CUP: {"a": 2}}, MINUTES, None),
+    ],
+)
+def test_a_kit_leaves_with_the_last_of_its_components(
+    stock: dict[Sku, dict[str, int]], minutes: dict[str, int], expected: int | None
+) -> None:
+    offer = kit(SettingsBook(), stock, minutes=minutes)
+
+    seconds = None if expected is None else NOW_SECONDS + 60 * expected
+    assert offer.available_from_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("of_spoons", "dated"),
+    [
+        (Settings(managed=False), True),
+        (Settings(fixed_units=3), True),
+        # What is not there yet, or not sold, is no part of what can leave.
+        (Settings(preorders=(Preorder(9, NOW_SECONDS + 9),)), False),
+        (Settings(availability_threshold_units=99), False),
+    ],
+)
+def test_a_kits_date_is_of_components_that_are_there(
+    of_spoons: Settings, dated: bool
+) -> None:
+    book = SettingsBook(skus={SPOON: of_spoons})
+
+    offer = kit(book, STOCK, minutes={"a": 60, "b": 60})
+
+    expected = NOW_SECONDS + 3_600 if dated else None
+    assert offer.available_from_seconds == expected
+
+
+def test_a_kit_with_a_component_that_is_not_known_has_no_date() -> None:
+    book = SettingsBook(skus={CUP: Settings(floor_units=4)})
+
+    offer = kit(book, stale=("a", "b"), minutes=MINUTES)
+
+    assert (offer.quantity_units, offer.available_from_seconds) == (2, None)

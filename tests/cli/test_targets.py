@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
+from availability.channels import Channel
 from availability.model import (
     ImportMode,
     ImportResult,
@@ -13,9 +15,17 @@ from availability.model import (
     Sku,
     StockChange,
 )
+from availability.setup import SetupChange
+from availability.v1 import availability_service_pb2
 from router.cli.child import running_server
-from router.cli.client import CallFailed
-from router.cli.targets import Target, open_target
+from router.cli.client import CallFailed, Client
+from router.cli.targets import (
+    CHANNEL_NOT_FOUND,
+    ServerTarget,
+    Target,
+    open_target,
+)
+from router.rpc.codec.offers import NO_SUCH_SKU
 
 
 @pytest.fixture(params=["server", "database"])
@@ -67,6 +77,42 @@ def test_what_an_import_asks_for_arrives(target: Target) -> None:
 def test_a_guard_of_nothing_is_a_guard(target: Target) -> None:
     with pytest.raises(CallFailed, match="max_drop_permille: only a snapshot"):
         send(target, ImportMode.SET, {"hat": 4}, guard=0)
+
+
+def test_all_skus_and_their_offers(target: Target) -> None:
+    channel = Channel("web")
+    target.put_setup("setup", SetupChange(channels={"web": channel}))
+
+    assert target.skus("web") == ["cap", "hat"]
+    [chunk] = target.offers("web", [Sku("hat"), Sku("none")])
+    assert list(chunk.columns.quantity_units) == [4, 0]
+    assert list(chunk.columns.flags)[1] & NO_SUCH_SKU
+    assert target.explain("web", Sku("cap")).availability.quantity_units == 6
+
+
+def test_a_channel_that_is_not_there(target: Target) -> None:
+    for call in (
+        lambda: target.skus("shop"),
+        lambda: target.offers("shop", [Sku("hat")]),
+        lambda: target.explain("shop", Sku("hat")),
+    ):
+        with pytest.raises(CallFailed, match="no channel 'shop'") as failed:
+            call()
+        assert failed.value.reason == CHANNEL_NOT_FOUND
+        assert not failed.value.lost
+
+
+def test_a_list_that_a_server_ends_is_not_taken_for_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It drains: the stream ends as if it were at its end, without a token."""
+    batch = availability_service_pb2.WatchAvailabilityResponse(skus=["hat"])
+    monkeypatch.setattr(Client, "collect", lambda *_: [batch])
+    with grpc.insecure_channel("127.0.0.1:9") as channel:
+        target = ServerTarget(Client("127.0.0.1:9", channel))
+
+        with pytest.raises(CallFailed, match="the server is about to end"):
+            target.skus("web")
 
 
 def test_a_delete(target: Target) -> None:

@@ -36,9 +36,9 @@ def faults(read: Read, content: bytes) -> list[str]:
 def test_reads_every_column_of_a_location(read: Read) -> None:
     listed = read(
         b"location,rank,kind,latitude,longitude,active,origin,capacity_orders,"
-        b"capacity_units\n"
-        b"a,2,store,45.5,-73.6,no,site,0,1000\n"
-        b"b,,,,,,,,\n",
+        b"capacity_units,lead_time_minutes\n"
+        b"a,2,store,45.5,-73.6,no,site,0,1000,2880\n"
+        b"b,,,,,,,,,\n",
     )
 
     assert listed == [
@@ -52,6 +52,7 @@ def test_reads_every_column_of_a_location(read: Read) -> None:
             origin_id="site",
             capacity_orders=0,
             capacity_units=1000,
+            lead_time_minutes=2_880,
         ),
         Location(LocationId("b"), rank=UNRANKED),
     ]
@@ -90,6 +91,11 @@ def test_reads_a_boolean(read: Read, text: str, active: bool) -> None:
             "capacity_units",
             "1.5",
             "capacity_units must be a whole number, 0 to 1000000",
+        ),
+        (
+            "lead_time_minutes",
+            "10000001",
+            "lead_time_minutes must be a whole number, 0 to 10000000, got '10000001'",
         ),
     ],
 )

@@ -40,6 +40,7 @@ unit_cost_micros = 8
 workload_minutes = 9
 zones = [{ zone_id = "z" }, { zone_id = "y", available = false }]
 stale_after_seconds = 60
+lead_time_minutes = 2880
 
 [[locations]]
 location_id = "dc"
@@ -142,6 +143,7 @@ def test_reads_every_field(read: Read) -> None:
         9,
         (Zone("z"), Zone("y", False)),
         60,
+        2_880,
     )
     assert found.locations == (shop, Location(LocationId("dc"), 1))
     rule = SupplyRule(

@@ -286,10 +286,10 @@ def test_costs_that_are_nothing_anywhere_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("promised", "expected"),
     [
-        # In time is not early: c arrives 2 before and counts 0, as does b, whose
-        # lane has no arrival: it needs no time until it can leave.
+        # In time is not early: c arrives 2 before and counts 0, as does b, of which
+        # nobody says how long it takes.
         (10, [20, 0, 0]),
-        (-5, [35, 5, 13]),
+        (-5, [35, 0, 13]),
         # No promise, nothing late.
         (None, None),
     ],

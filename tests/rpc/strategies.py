@@ -185,4 +185,5 @@ def locations(draw: st.DrawFn) -> Location:
         workload_minutes=draw(INT32),
         zones=draw(ZONES),
         stale_after_seconds=draw(INT64),
+        lead_time_minutes=draw(INT32),
     )

@@ -210,6 +210,14 @@ def test_a_filter_too_long_is_not_even_read() -> None:
             "at.stale_after_seconds",
         ),
         (
+            location_pb2.Location(location_id="a", lead_time_minutes=-1),
+            "at.lead_time_minutes",
+        ),
+        (
+            location_pb2.Location(location_id="a", lead_time_minutes=10_000_001),
+            "at.lead_time_minutes",
+        ),
+        (
             location_pb2.Location(
                 location_id="a", zones=[location_pb2.Zone(zone_id=" z")]
             ),

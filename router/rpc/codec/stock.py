@@ -40,6 +40,7 @@ def decode_location(wire: location_pb2.Location) -> Location:
         workload_minutes=wire.workload_minutes,
         zones=tuple([_decode_zone(each) for each in wire.zones]),
         stale_after_seconds=wire.stale_after_seconds,
+        lead_time_minutes=wire.lead_time_minutes,
     )
 
 
@@ -71,6 +72,7 @@ def encode_location(location: Location) -> location_pb2.Location:
             for zone in location.zones
         ],
         stale_after_seconds=location.stale_after_seconds,
+        lead_time_minutes=location.lead_time_minutes,
     )
 
 

@@ -1,0 +1,143 @@
+"""Offers computed from files, with no server."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from availability.errors import BadFile
+from availability.explain import explain, located_units
+from availability.imports.csv_rows import Faults
+from availability.imports.network_file import NetworkFile, read_network_file
+from availability.imports.stock_sheet import SkuSheet, read_holds, read_stock_sheet
+from availability.kit_offer import Part, explain_kit
+from availability.market import Market, SkuStock
+from availability.model import Network, Sku
+from availability.offer import Offer
+from router.cli.offers_view import OfferView, Question, offer_view
+from router.cli.quiet import fail
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a network and its stock are, and the instant they are looked at."""
+
+    network: Path
+    stock: Path
+    now_seconds: int
+    holds: Path | None = None
+
+
+def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
+    """Return the offers that files lead to, in the order asked.
+
+    All of the stock file's SKUs and then all kits, where none was asked for.
+
+    Raises
+    ------
+    BadFile
+        A file has faults; those of all files are listed.
+    """
+    read, sheets, queued = _read(files)
+    setup = read.setup
+    if asked.channel_id not in setup.channels:
+        known = ", ".join(setup.channels) or "no channel"
+        raise fail(f"no channel {asked.channel_id!r}: {files.network} has {known}")
+    world = _World(read, sheets, queued, asked.channel_id, files.now_seconds)
+    skus = asked.skus or tuple(dict.fromkeys((*sheets, *setup.kits)))
+    return [
+        offer_view(world.offer(sku), asked.request_units, asked.bought_units)
+        for sku in skus
+    ]
+
+
+def _read(
+    files: Files,
+) -> tuple[NetworkFile, dict[Sku, SkuSheet], dict[Sku, dict[str, int]]]:
+    faults = Faults()
+    read = None
+    try:
+        read = read_network_file(files.network)
+    except BadFile as error:
+        for each in error.violations:
+            faults.add(each.path, each.reason, each.message)
+    # A bad network would make good rows look as if they named nothing.
+    locations = None if read is None else read.locations
+    channels = None if read is None else read.setup.channels
+    kits: Mapping[Sku, object] = {} if read is None else read.setup.kits
+    sheets = read_stock_sheet(files.stock, locations, kits, files.now_seconds, faults)
+    queued = {}
+    if files.holds is not None:
+        queued = read_holds(files.holds, channels, kits, faults)
+    faults.raise_any()
+    return read or NetworkFile(), sheets, queued
+
+
+class _World:
+    """All that the files say, asked by one channel."""
+
+    def __init__(
+        self,
+        read: NetworkFile,
+        sheets: Mapping[Sku, SkuSheet],
+        queued: Mapping[Sku, Mapping[str, int]],
+        channel_id: str,
+        now_seconds: int,
+    ) -> None:
+        self._setup = read.setup
+        channels = tuple(self._setup.channels.values())
+        self._market = Market(Network.of(read.locations), channels, self._setup.book)
+        self._sheets = sheets
+        self._queued = queued
+        self._channel_id = channel_id
+        self._now_seconds = now_seconds
+        self._allocations = _by_sku(self._setup.allocations.values())
+        self._supplies = _by_sku(self._setup.supplies.values())
+        self._parts: dict[Sku, Part] = {}
+
+    def offer(self, sku: Sku) -> Offer:
+        """Return the offer of a SKU, or of a kit."""
+        kit = self._setup.kits.get(sku)
+        if kit is None:
+            return self._part(sku).offer
+        settings = self._market.book.resolve(self._channel_id, sku)
+        parts = {each.sku: self._part(each.sku) for each in kit}
+        return explain_kit(sku, kit, parts, settings)
+
+    def _part(self, sku: Sku) -> Part:
+        part = self._parts.get(sku)
+        if part is None:
+            market, stock = self._market, self._stock(sku)
+            part = self._parts[sku] = Part(
+                explain(market, stock, self._channel_id, self._now_seconds),
+                located_units(market, stock, self._channel_id),
+            )
+        return part
+
+    def _stock(self, sku: Sku) -> SkuStock:
+        sheet = self._sheets.get(sku, SkuSheet())
+        return SkuStock(
+            sku,
+            tuple(sheet.records.values()),
+            frozenset(sheet.stale_ids),
+            self._queued.get(sku, {}),
+            tuple(self._allocations.get(sku, ())),
+            tuple(self._supplies.get(sku, ())),
+        )
+
+
+class _OfSku(Protocol):
+    """What is said of one SKU."""
+
+    @property
+    def sku(self) -> Sku: ...
+
+
+ItemT = TypeVar("ItemT", bound=_OfSku)
+
+
+def _by_sku(items: Iterable[ItemT]) -> dict[Sku, list[ItemT]]:
+    found: dict[Sku, list[ItemT]] = {}
+    for each in items:
+        found.setdefault(each.sku, []).append(each)
+    return found
