@@ -89,7 +89,8 @@ def import_(
         Path | None,
         typer.Option(
             help="CSV: location and any of rank,kind,latitude,longitude,active,origin,"
-            "capacity_orders,capacity_units,lead_time_minutes; replaces each location it names"
+            "capacity_orders,capacity_units,lead_time_minutes; replaces each location "
+            "it names"
         ),
     ] = None,
     stock: Annotated[

@@ -41,8 +41,8 @@ def route(
         Path | None,
         typer.Option(
             help="CSV: location and any of rank,kind,latitude,longitude,active,origin,"
-            "capacity_orders,capacity_units,lead_time_minutes; without it locations are ranked as they "
-            "appear in the stock file"
+            "capacity_orders,capacity_units,lead_time_minutes; without it locations "
+            "are ranked as they appear in the stock file"
         ),
     ] = None,
     policy: Annotated[str, typer.Option(help=f"one of {', '.join(PRESETS)}")] = DEFAULT,
