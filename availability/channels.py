@@ -13,6 +13,8 @@ from availability.model import UNRANKED, Location, LocationId, LocationKind, Sku
 
 FULL_PERMILLE = 1000
 """All of it."""
+UNDECLARED = "*"
+"""Where orders count that name no channel, or one that is not declared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from availability.channels import (
     FULL_PERMILLE,
+    UNDECLARED,
     Allocation,
     Channel,
     FutureSupply,
@@ -60,6 +61,9 @@ def check_channels(
         if channel.channel_id in seen:
             found.append(_twice(f"{path}.channel_id", channel.channel_id))
         seen.add(channel.channel_id)
+        if channel.channel_id == UNDECLARED:
+            message = f"{UNDECLARED!r} stands for what is not declared"
+            found.append(Violation(f"{path}.channel_id", "RESERVED", message))
         for number, rule in enumerate(channel.rules):
             found += _rule(f"{path}.rules[{number}]", rule, network)
     for at, location in enumerate(network.locations if ties else ()):

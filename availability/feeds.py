@@ -5,15 +5,109 @@ docs/availability.md has them. A feed is computed from offers: what is sent is w
 the channel may be promised.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from availability.model import Sku
+from availability.channels import owners
+from availability.model import Location, Sku
 from availability.offer import Offer, Rule
 from availability.settings import Level
+from availability.setup import Setup
 
 SHORT_UNITS = -1
 """More was sold than there is: the receiver knows no number below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a row is made of: the numbers of an offer, wherever they come from.
+
+    ``quantity_units`` and ``net_units`` are those of `Offer`: None is unlimited, and
+    what does not come from stock. Unless ``known``, they stand for stock that nobody
+    knows and for which nothing was declared. ``available_from_seconds`` as in `Offer`.
+    """
+
+    sku: Sku
+    quantity_units: int | None
+    net_units: int | None
+    known: bool = True
+    available_from_seconds: int | None = None
+
+    @classmethod
+    def of(cls, offer: Offer) -> "Numbers":
+        """Return those of an offer."""
+        return cls(
+            offer.sku,
+            offer.quantity_units,
+            offer.net_units,
+            not _unknown(offer),
+            offer.available_from_seconds,
+        )
+
+    @property
+    def sellable_units(self) -> int | None:
+        """What may be sold; below 0 where nothing may, and more was sold.
+
+        Where no bound is (backorders, E3's formula), what is there counts: stock less
+        what is on order. None where nobody knows: nothing is counted or needs to be,
+        or the count is stale and no floor was declared.
+        """
+        if not self.known:
+            return None
+        if self.quantity_units is None:
+            return self.net_units
+        return self.quantity_units or min(0, self.net_units or 0)
+
+    @property
+    def next_seconds(self) -> int | None:
+        """When there is more, where nothing is there now.
+
+        The date of what is there is when it can leave: it moves with the clock, and
+        nobody waits for more of it.
+        """
+        there = self.net_units is not None and self.net_units > 0
+        return None if there else self.available_from_seconds
+
+
+class Declared:
+    """For which SKUs of a channel a number stands though nobody knows the stock.
+
+    As `Numbers.of` sees it in the steps of an offer, from the setup alone: a server
+    tells of thousands of offers without their steps.
+    """
+
+    def __init__(self, setup: Setup, channel_id: str) -> None:
+        self._setup = setup
+        self._channel_id = channel_id
+        # What is set apart whatever the stock, and a stop-sell: the first allocation
+        # in precedence speaks for the channel.
+        own = {
+            each.sku: each
+            for each in sorted(
+                setup.allocations.values(), key=lambda it: it.precedence, reverse=True
+            )
+            if channel_id in each.channel_ids
+        }
+        self._set_apart = {
+            sku
+            for sku, each in own.items()
+            if each.stops or channel_id in each.following
+        }
+
+    def stands(self, sku: Sku, *, known: bool, counted: bool) -> bool:
+        """Tell whether the number of an offer is one that somebody knows or declared.
+
+        ``known`` is that of the offer; ``counted`` whether its number comes from
+        stock, and its net is one.
+        """
+        if known:
+            return True
+        if sku in self._setup.kits:
+            return False
+        if not counted or sku in self._set_apart:
+            return True
+        settings = self._setup.book.resolve(self._channel_id, sku)
+        return settings.level("floor_units") is not Level.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +116,9 @@ class FeedRow:
 
     ``quantity_on_hand`` is what the receiver may sell, `SHORT_UNITS` where more was
     sold than there is; None: it is not known, and not sent. ``quantity_backordered``
-    is what open orders miss, ``quantity_on_order`` what they have not been shipped
-    yet. ``next_available_seconds`` since the epoch is when more is there (None:
-    nobody knows).
+    is what open orders miss, ``quantity_on_order`` what the caller says is on order.
+    ``next_available_seconds`` since the epoch is when there is more, where nothing is
+    there now (None: nobody knows).
     """
 
     sku: Sku
@@ -35,7 +129,10 @@ class FeedRow:
 
     @classmethod
     def of(
-        cls, offers: Sequence[Offer], on_order_units: int = 0, buffer_units: int = 0
+        cls,
+        offers: Sequence[Offer | Numbers],
+        on_order_units: int = 0,
+        buffer_units: int = 0,
     ) -> "FeedRow":
         """Return the row of one SKU for one supplier id.
 
@@ -45,8 +142,9 @@ class FeedRow:
             Mostly one. Several, of channels that share no pool, are added up: units
             that two channels share would be sent twice.
         on_order_units
-            What open orders have not been shipped yet. A cancelled order is not open,
-            archived or not.
+            What the receiver takes for it: receipts that are expected
+            (`expected_units`), or, as Fusion sends it, what open orders have not been
+            shipped yet (a cancelled order is not open, archived or not).
         buffer_units
             Kept back from the sum. What a channel's own settings keep back is gone
             from its offer already.
@@ -56,23 +154,45 @@ class FeedRow:
         ValueError
             There is no offer, they are of several SKUs, or a number is below 0.
         """
-        skus = {offer.sku for offer in offers}
+        numbers = [
+            Numbers.of(each) if isinstance(each, Offer) else each for each in offers
+        ]
+        skus = {each.sku for each in numbers}
         if len(skus) != 1:
             raise ValueError(f"a row has one SKU, got {len(skus)}")
         if on_order_units < 0:
             raise ValueError(f"on_order_units is not negative, got {on_order_units}")
-        dates = [
-            offer.available_from_seconds
-            for offer in offers
-            if offer.available_from_seconds is not None
-        ]
+        dates = [each.next_seconds for each in numbers if each.next_seconds is not None]
+        sellable = merged(each.sellable_units for each in numbers)
         return cls(
             skus.pop(),
-            feed_quantity(merged(map(_sellable_units, offers)), buffer_units),
-            sum(max(0, -(offer.net_units or 0)) for offer in offers),
+            feed_quantity(sellable, buffer_units),
+            sum(max(0, -(each.net_units or 0)) for each in numbers),
             on_order_units,
             min(dates, default=None),
         )
+
+
+def expected_units(
+    setup: Setup, locations: Iterable[Location], channel_id: str, now_seconds: int
+) -> Mapping[Sku, int]:
+    """Return how many units of each SKU are expected where they feed a channel.
+
+    The receipts that the dates of its offers are made from: to active locations of its
+    pool, and not late.
+
+    Raises
+    ------
+    KeyError
+        No channel has this id.
+    """
+    active = [each for each in locations if each.active]
+    pool = owners(setup.channels[channel_id], active)
+    found: dict[Sku, int] = {}
+    for each in setup.supplies.values():
+        if each.location_id in pool and each.available_from_seconds > now_seconds:
+            found[each.sku] = found.get(each.sku, 0) + each.quantity_units
+    return found
 
 
 def feed_quantity(net_units: int | None, buffer_units: int = 0) -> int | None:
@@ -138,21 +258,6 @@ def differential(
     was, now = _by_sku(before), _by_sku(after)
     gone = (FeedRow(sku, 0) for sku in was if sku not in now)
     return snapshot(row for row in (*now.values(), *gone) if row != was.get(row.sku))
-
-
-def _sellable_units(offer: Offer) -> int | None:
-    """Return what may be sold; below 0 where nothing may, and more was sold.
-
-    Where no bound is (backorders, E3's formula), what is there counts: stock less
-    what is on order. None where nobody knows: nothing is counted or needs to be, or
-    the count is stale and no floor was declared.
-    """
-    if _unknown(offer):
-        return None
-    units, net_units = offer.quantity_units, offer.net_units
-    if units is None:
-        return net_units
-    return min(0, net_units or 0) if units == 0 else units
 
 
 def _unknown(offer: Offer) -> bool:

@@ -284,12 +284,15 @@ class Guard(NamedTuple):
 
     With the reservation no more than ``most_units`` may be promised there, or with
     ``queued`` be waiting for a location; ``channel_ids`` are in order, each once.
+    With ``moves`` the stock of the SKU must not have moved since there were so many:
+    not otherwise than by what is promised on channels.
     """
 
     sku: Sku
     channel_ids: tuple[str, ...]
     most_units: int
     queued: bool = False
+    moves: int | None = None
 
 
 class Purchase(NamedTuple):

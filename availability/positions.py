@@ -1,7 +1,7 @@
 """What is known of some SKUs at one moment: what a number for a channel is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,8 @@ class Positions:
 
     ``units`` is (S, L): available at each location, 0 where it is inactive;
     ``counted_seconds`` (S, L) when that record was last counted, 0 if there is none.
-    Columns are those of ``network``. ``counts`` are by SKU, then channel.
+    Columns are those of ``network``. ``counts`` are by SKU, then channel; ``moves``
+    tell how often the stock of a SKU moved otherwise than by promises on channels.
     """
 
     skus: tuple[Sku, ...]
@@ -55,6 +56,7 @@ class Positions:
     counted_seconds: SecondsArray
     counts: Mapping[Sku, Mapping[str, Counts]]
     version: int
+    moves: Mapping[Sku, int] = field(default_factory=dict)
 
 
 def counted_by(reservation: Reservation) -> dict[tuple[str, str], Counts]:

@@ -238,7 +238,7 @@ class Router:
                 options.hold_seconds,
                 queue_of(whole, _waiting(plan, everything=waits)),
                 made_from,
-                channel_id=order.channel_id,
+                channel_id=self._seller.counts_on(order),
                 customer_id=order.customer_id,
                 # What was sold elsewhere is a fact, however far it goes.
                 guards=() if sale is None or waits else sale.guards,

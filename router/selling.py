@@ -12,6 +12,7 @@ one that was picked in part: that is a fact.
 
 from collections.abc import Iterable, Mapping
 
+from availability.channels import UNDECLARED
 from availability.errors import Violation
 from availability.model import Clock, LocationId, Purchase, Sku
 from availability.offer import LIMIT_FIELDS, Rule
@@ -98,6 +99,13 @@ class Seller:
             return self.replanned(order)
         stall = self._stall_of(positions)
         return Sale(order, order, stall.channel(order.channel_id).feeding)
+
+    def counts_on(self, order: Order) -> str:
+        """Return the channel on which an order's promises count, empty for none."""
+        channels = self._stock.setup().channels
+        if order.channel_id in channels:
+            return order.channel_id
+        return UNDECLARED if channels else ""
 
     def purchases(self, order: Order) -> tuple[Purchase, ...]:
         """Return how the lines of an order count against its customer."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from availability.channels import FULL_PERMILLE, Allocation
+from availability.channels import FULL_PERMILLE, UNDECLARED, Allocation
 from availability.explain import explain, located_units
 from availability.market import SkuStock
 from availability.model import Guard, IntArray, Sku
@@ -102,7 +102,9 @@ class Shelf:
         if preorder is not None:
             self.reason = UnassignedReason.PREORDERED
             self.there = 0
-        self.known = bool(stock.records) or self.may_sell != 0
+        # What is shown, though nobody ever named it, can be sold as well.
+        named = stall.of.names([channel_id], sku)
+        self.known = named or bool(stock.records) or self.may_sell != 0
         self.guards = tuple(_guards(stall.of, channel, positions, stock, offer))
 
 
@@ -137,9 +139,11 @@ def _guards(
     if offer.net_units is None and last:
         yield from _preorder_guard(of, channel, sku, offer)
     elif own is None or channel.channel_id not in own.following:
-        sharing = channel.sharing
+        sharing = tuple(sorted((*channel.sharing, UNDECLARED)))
         promised = sum(counts[each].promised for each in sharing if each in counts)
-        yield Guard(sku, sharing, promised + offer.quantity_units)
+        most_units = promised + offer.quantity_units
+        # What is counted, cancelled or withdrawn meanwhile makes it another number.
+        yield Guard(sku, sharing, most_units, moves=positions.moves.get(sku, 0))
 
 
 def _preorder_guard(

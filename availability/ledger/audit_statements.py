@@ -140,6 +140,11 @@ _queue_moved = (
     .group_by(movement.c.channel_id, movement.c.sku)
     .subquery("queue_moved")
 )
+# On the channel of no name it counts something else, that no movement tells.
+_promised = case(
+    (queue.c.channel_id == "", queue.c.promised),
+    else_=func.coalesce(_queue_moved.c.promised, 0),
+)
 QUEUES = (
     select(
         queue.c.channel_id,
@@ -147,7 +152,7 @@ QUEUES = (
         queue.c.queued,
         queue.c.promised,
         func.coalesce(_queue_moved.c.queued, 0),
-        func.coalesce(_queue_moved.c.promised, 0),
+        _promised,
     )
     .select_from(
         queue.outerjoin(
@@ -161,7 +166,7 @@ QUEUES = (
     .where(
         or_(
             queue.c.queued != func.coalesce(_queue_moved.c.queued, 0),
-            queue.c.promised != func.coalesce(_queue_moved.c.promised, 0),
+            queue.c.promised != _promised,
         )
     )
     .order_by(queue.c.channel_id, queue.c.sku)

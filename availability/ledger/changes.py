@@ -269,12 +269,19 @@ def _write(
             now,
         )
     counts = counts_of(moved)
+    for sku in {each.sku for each in moved if each.cause not in _STILL}:
+        counts["", sku] = Counts(counts.get(("", sku), Counts()).queued, 1)
+    counts = dict(sorted(counts.items()))
     for (channel_id, sku), count in counts.items():
         move_counts(session, channel_id, sku, count)
     if found.customer_id:
         _move_purchases(session, found.plan_key, moved)
     _write_plan(session, found, decision.record)
     return Changed(decision.record, tuple(left), counts, loads)
+
+
+_STILL = (Cause.PLACED, Cause.SHIPPED)
+"""What leaves as much to be promised as there was."""
 
 
 def _on_channel(each: Movement, channel_id: str) -> Movement:
@@ -366,6 +373,16 @@ def write_movement(
             at_zone_id=each.zone_id,
             units=each.zone_units,
         )
+
+
+def count_moves(session: Session, units: Iterable[Units]) -> None:
+    """Count that the stock of these records moved otherwise than by promises.
+
+    Their rows are locked: so whoever guards a promise by this count cannot have
+    seen the one and not the other.
+    """
+    for sku in sorted({each.sku for each in units}):
+        move_counts(session, "", sku, Counts(0, 1))
 
 
 def move_counts(session: Session, channel_id: str, sku: str, count: Counts) -> None:

@@ -128,6 +128,7 @@ class Mirror:
         self._lock = threading.Lock()
         self._log = ChangeLog()
         self._counts: dict[str, dict[str, Counts]] = {}
+        self._moves: dict[str, int] = {}
         self._set_counts(counts)
         self._loads = dict(loads)
         self._load_day = 0
@@ -184,11 +185,22 @@ class Mirror:
         self._log.add(touched)
         self.version = grid.version = version
 
-    def move(self, places: Places, units: Iterable[Units], version: int) -> None:
-        """Take over locations that leave the grid's columns as they are."""
+    def move(
+        self,
+        places: Places,
+        units: Sequence[Units],
+        version: int,
+        setup: Setup | None = None,
+    ) -> None:
+        """Take over locations that leave the grid's columns as they are.
+
+        ``units`` moved with them; ``setup`` None: nobody said anything new.
+        """
         with self._lock:
             self.places = places
             self.grid.network = places.network
+            self.setup = setup or self.setup
+            self._add_counts(moves_of(units))
             self._set(units, version)
             self._log.add_everything()
 
@@ -214,6 +226,11 @@ class Mirror:
 
     def _add_counts(self, added: Added) -> None:
         for (channel_id, sku), (queued, promised) in added.items():
+            if not channel_id:
+                self._moves[sku] = self._moves.get(sku, 0) + promised
+                promised = 0
+                if not queued:
+                    continue
             of_sku = self._counts.setdefault(sku, {})
             before = of_sku.get(channel_id, Counts())
             after = Counts(before.queued + queued, before.promised + promised)
@@ -222,6 +239,11 @@ class Mirror:
 
     def _set_counts(self, counts: Added) -> None:
         for (channel_id, sku), count in counts.items():
+            if not channel_id:
+                self._moves[sku] = count.promised
+                count = Counts(count.queued, 0)
+                if not count.queued and not self._counts.get(sku, {}).get(""):
+                    continue
             self._counts.setdefault(sku, {})[channel_id] = count
             self._log.add((sku,))
 
@@ -257,12 +279,15 @@ class Mirror:
             places = np.array(rows, np.intp)
             units, counted = grid.read(places), grid.read_counted(places)
             found = {sku: dict(counts[sku]) for sku in skus if sku in counts}
+            moves = {sku: self._moves[sku] for sku in skus if sku in self._moves}
             setup, version, network = self.setup, self.version, grid.network
         # A SKU without a row has read the last one's.
         nowhere = [n for n in missing if rows[n] == -1]
         units[nowhere] = 0
         counted[nowhere] = 0
-        return Positions(tuple(skus), network, setup, units, counted, found, version)
+        return Positions(
+            tuple(skus), network, setup, units, counted, found, version, moves
+        )
 
     def changes(self, mark: Mark | None) -> Changes:
         """Return which SKUs changed since a mark."""
@@ -301,6 +326,11 @@ class Mirror:
                 _left(each.capacity_units, load.units),
             )
         return left
+
+
+def moves_of(units: Iterable[Units]) -> dict[tuple[str, str], Counts]:
+    """Return what is added to the counts when records moved otherwise."""
+    return {("", each.sku): Counts(0, 1) for each in units}
 
 
 def bought_by(reservation: Reservation) -> dict[str, int]:

@@ -76,8 +76,7 @@ SELECT pg_current_snapshot()::text,
     FROM (SELECT DISTINCT sku, location_key FROM moved) AS touched
       JOIN stock s ON s.sku = touched.sku AND s.location_key = touched.location_key),
   (SELECT json_agg(json_build_array(q.channel_id, q.sku, q.queued, q.promised))
-    FROM (SELECT DISTINCT channel_id, sku FROM moved
-      WHERE channel_id <> '' OR location_key IS NULL) AS touched
+    FROM (SELECT channel_id, sku FROM moved UNION SELECT '', sku FROM moved) AS touched
       JOIN queue q ON q.channel_id = touched.channel_id AND q.sku = touched.sku)
 FROM ledger_version, ledger
 """

@@ -14,6 +14,7 @@ from availability.ledger.changes import change
 from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.judge import judge
 from availability.ledger.locations import check_locations
+from availability.ledger.mirror import moves_of
 from availability.ledger.postgres_import import import_stock
 from availability.ledger.postgres_reads import (
     read_places,
@@ -66,6 +67,12 @@ from availability.setup import SetupChange, SetupResult
 
 _SHARE_NETWORK = "SELECT network_version FROM ledger FOR SHARE"
 _LOCK_NETWORK = "SELECT network_version FROM ledger FOR UPDATE"
+_COUNT_MOVES = """
+INSERT INTO queue AS old (channel_id, sku, queued, promised)
+SELECT '', k.sku, 0, 1 FROM unnest(%(skus)s::text[]) WITH ORDINALITY AS k(sku, n)
+ORDER BY k.n
+ON CONFLICT (channel_id, sku) DO UPDATE SET promised = old.promised + 1
+"""
 _SET_SETUP = "UPDATE ledger SET version = %(version)s, setup_version = %(version)s"
 _SET_NETWORK = """
 UPDATE ledger SET version = %(version)s, network_version = %(version)s
@@ -234,8 +241,16 @@ class PostgresLedger(PostgresWriter):
             if dry_run:
                 return Done(reply)
             store_reply(session, request, now, reply)
-            units = done.units
-            return Done(reply, xid, lambda: self._take_over(units, version, network))
+            units, moved = done.units, {}
+            if done.changes and self._memory.mirror.setup.channels:
+                # Nobody guards a promise where no channel is declared.
+                moved = moves_of(units)
+                session.run(_COUNT_MOVES, {"skus": [sku for _, sku in sorted(moved)]})
+            return Done(
+                reply,
+                xid,
+                lambda: self._take_over(units, version, network, added=[moved]),
+            )
 
         return self._answer(request, work, LONG_SECONDS)
 
@@ -288,6 +303,9 @@ class PostgresLedger(PostgresWriter):
                 )
 
             memory.follow(follow)
+            if done.guarded:
+                # The next attempt is to know what this one did not.
+                memory.follow(memory.catch_up)
         return done.outcomes
 
     def change(
@@ -321,8 +339,9 @@ class PostgresLedger(PostgresWriter):
         def work(session: PostgresSession, now: float) -> Done[Swept]:
             done = sweep(session, now, 1)
             left = [units for each in done.changes for units in each.left]
-            left += done.left
-            return self._changed(session, done.swept, done.changes, left, now)
+            return self._changed(
+                session, done.swept, done.changes, left, now, done.left
+            )
 
         total = Swept(0, 0, 0, 0)
         for _ in range(limit):
@@ -351,8 +370,12 @@ class PostgresLedger(PostgresWriter):
             version, xid = self._drawn(session, bool(left))
             reply = encode(version)
             store_reply(session, request, now, reply)
-            network = places.network.version
-            return Done(reply, xid, lambda: self._take_over(left, version, network))
+            network, moved = places.network.version, moves_of(left)
+            return Done(
+                reply,
+                xid,
+                lambda: self._take_over(left, version, network, added=[moved]),
+            )
 
         return self._answer(request, work)
 

@@ -60,6 +60,8 @@ _TYPES = {
     "guard_firsts": "bigint[]",
     "guard_most": "bigint[]",
     "guard_queued": "boolean[]",
+    "guard_moves": "bigint[]",
+    "guard_move_counts": "bigint[]",
     "guard_count_firsts": "bigint[]",
     "guard_counts": "bigint[]",
     "buy_firsts": "bigint[]",
@@ -84,8 +86,8 @@ class Outcome:
     """What became of a group, and what memory has to take over.
 
     ``version`` is None if nothing was promised; ``xid`` the transaction's then.
-    ``known`` is False if a location is not, or not so, what it is in memory;
-    ``network`` is the network's version in the database.
+    ``network`` is the network's version in the database; ``guarded`` tells whether
+    a guard refused a plan, which was made from less than is known by now.
     """
 
     outcomes: list[bytes | AvailabilityError]
@@ -95,6 +97,7 @@ class Outcome:
     version: int | None
     xid: int | None
     network: int
+    guarded: bool
 
     @classmethod
     def of(
@@ -132,6 +135,7 @@ class Outcome:
             version,
             xid,
             network,
+            "guarded" in kinds,
         )
 
 
@@ -246,6 +250,7 @@ def _add_counts(values: dict[str, Any], reservations: Sequence[Reservation]) -> 
     wanted = {at for each in added for at in each}
     for every in reservations:
         wanted.update((c, each.sku) for each in every.guards for c in each.channel_ids)
+        wanted.update(("", each.sku) for each in every.guards if each.moves is not None)
     rows = sorted(wanted)
     number = {row: n for n, row in enumerate(rows, start=1)}
     values["count_channels"] = [channel_id for channel_id, _ in rows]
@@ -262,6 +267,8 @@ def _add_counts(values: dict[str, Any], reservations: Sequence[Reservation]) -> 
         for each in every.guards:
             values["guard_most"].append(each.most_units)
             values["guard_queued"].append(each.queued)
+            values["guard_moves"].append(each.moves)
+            values["guard_move_counts"].append(number.get(("", each.sku), 0))
             values["guard_count_firsts"].append(len(values["guard_counts"]) + 1)
             values["guard_counts"] += [number[c, each.sku] for c in each.channel_ids]
     values["add_firsts"].append(len(values["add_counts"]) + 1)

@@ -29,6 +29,7 @@ CREATE OR REPLACE FUNCTION reserve_group(
   count_channels text[], count_skus text[],
   add_firsts bigint[], add_counts bigint[], add_queued bigint[], add_promised bigint[],
   guard_firsts bigint[], guard_most bigint[], guard_queued boolean[],
+  guard_moves bigint[], guard_move_counts bigint[],
   guard_count_firsts bigint[], guard_counts bigint[],
   buy_firsts bigint[], buy_plans bigint[], buy_lines text[], buy_skus text[],
   buy_sizes bigint[], buy_units bigint[], buy_most bigint[], buy_seconds bigint[],
@@ -256,7 +257,8 @@ BEGIN
                 total := total
                   + CASE WHEN guard_queued[k] THEN new_queued[c] ELSE new_promised[c] END;
               END LOOP;
-              IF total > guard_most[k] THEN
+              IF total > guard_most[k]
+                  OR new_promised[guard_move_counts[k]] <> guard_moves[k] THEN
                 outcome := 'guarded';
                 EXIT;
               END IF;

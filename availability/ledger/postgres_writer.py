@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, RequestReused, StoreUnavailable
 from availability.ledger.changes import Changed
-from availability.ledger.mirror import Added, Loads, Units, utc_day
+from availability.ledger.mirror import Added, Loads, Units, moves_of, utc_day
 from availability.ledger.postgres_reads import read_loads
 from availability.ledger.postgres_session import STATEMENT_SECONDS, PostgresSession
 from availability.ledger.postgres_views import PostgresViews
@@ -39,9 +39,15 @@ class PostgresWriter(PostgresViews):
         changes: Sequence[Changed],
         left: Sequence[Units],
         now: float,
+        moved: Sequence[Units] = (),
     ) -> Done[ResultT]:
-        """Return what memory takes over from changes of reservations."""
+        """Return what memory takes over from changes of reservations.
+
+        ``left`` comes of the changes, ``moved`` of anything else.
+        """
         counts = [each.counts for each in changes if each.counts]
+        counts += [moves_of(moved)] if moved else []
+        left = [*left, *moved]
         version, xid = self._drawn(session, bool(left or counts))
         if xid is None:
             return Done(result)

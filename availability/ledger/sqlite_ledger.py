@@ -15,7 +15,7 @@ from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.journal import read_movements
 from availability.ledger.judge import judge
 from availability.ledger.locations import check_locations
-from availability.ledger.mirror import Mirror, Places, Units, utc_day
+from availability.ledger.mirror import Mirror, Places, Units, moves_of, utc_day
 from availability.ledger.protocol import (
     GROUP_LIMIT,
     SWEEP_LIMIT,
@@ -203,19 +203,19 @@ class SqliteLedger:
                 tx.db.execute(_SET_NETWORK, (version,))
             _set_version(tx.db, version)
 
-            def follow() -> None:
-                if moved:
-                    self._moved(places, left)
-                self._mirror.say(setup, version)
-
-            tx.follow = follow
+            if moved:
+                tx.follow = lambda: self._moved(places, left, setup)
+            else:
+                tx.follow = lambda: mirror.say(setup, version)
         return reply
 
-    def _moved(self, places: Places, left: Sequence[Units]) -> None:
+    def _moved(
+        self, places: Places, left: Sequence[Units], setup: Setup | None = None
+    ) -> None:
         """Take over locations that were put, and what their zones hold now."""
         before = self._mirror
         if places.same_columns(before.places):
-            before.move(places, left, places.network.version)
+            before.move(places, left, places.network.version, setup)
         else:
             self._mirror = self._load()
 
@@ -257,7 +257,12 @@ class SqliteLedger:
             store_reply(session, request, now, reply)
             _set_version(tx.db, version)
             tx.unversioned = not done.changes
-            tx.follow = lambda: mirror.set(done.units, version)
+            moved = {}
+            if done.changes and mirror.setup.channels:
+                # Nobody guards a promise where no channel is declared.
+                moved = moves_of(done.units)
+                tx.db.executemany(_COUNT_MOVE, [(sku,) for _, sku in sorted(moved)])
+            tx.follow = lambda: mirror.set(done.units, version, added=[moved])
         return reply
 
     def reserve(self, reservation: Reservation) -> bytes:
@@ -321,7 +326,7 @@ class SqliteLedger:
         with self._writing() as tx:
             done = sweep(tx.session, tx.now, limit)
             left = [units for each in done.changes for units in each.left]
-            self._follow(tx, done.changes, [*left, *done.left])
+            self._follow(tx, done.changes, left, done.left)
         return done.swept
 
     def put_withdrawals(
@@ -340,15 +345,24 @@ class SqliteLedger:
             left = put_withdrawals(session, changes, mirror.places, now)
             reply = encode(mirror.version + bool(left))
             store_reply(session, request, now, reply)
-            self._follow(tx, (), left)
+            self._follow(tx, (), (), left)
         return reply
 
     def _follow(
-        self, tx: "_Writing", changes: Sequence[Changed], left: Sequence[Units]
+        self,
+        tx: "_Writing",
+        changes: Sequence[Changed],
+        left: Sequence[Units],
+        moved: Sequence[Units] = (),
     ) -> None:
-        """Raise the version by what changed, and let memory follow the commit."""
+        """Raise the version by what changed, and let memory follow the commit.
+
+        ``left`` comes of the changes, ``moved`` of anything else.
+        """
         mirror = tx.mirror
         counts = [each.counts for each in changes if each.counts]
+        counts += [moves_of(moved)] if moved else []
+        left = [*left, *moved]
         version = mirror.version + bool(left or counts)
         if version == mirror.version:
             return
@@ -518,6 +532,10 @@ class SqliteLedger:
 
 
 _SET_NETWORK = "UPDATE ledger SET version = ?1, network_version = ?1"
+_COUNT_MOVE = """
+INSERT INTO queue (channel_id, sku, queued, promised) VALUES ('', ?, 0, 1)
+ON CONFLICT (channel_id, sku) DO UPDATE SET promised = promised + 1
+"""
 _SET_SETUP = "UPDATE ledger SET setup_version = ?"
 
 

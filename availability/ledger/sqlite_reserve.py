@@ -75,6 +75,8 @@ WHERE sku = ? AND channel_id IN (SELECT value FROM json_each(?))
 _PROMISED = _COUNTED.format(count="promised")
 _QUEUED = _COUNTED.format(count="queued")
 
+_MOVES = "SELECT promised FROM queue WHERE channel_id = '' AND sku = ?"
+
 _INSERT_PURCHASE = """
 INSERT INTO purchase (plan_key, line_id, customer_id, sku, size, units, at_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -229,6 +231,10 @@ def _check_guards(db: Cursor, reservation: Reservation) -> None:
         (units,) = db.execute(statement, (each.sku, channel_ids)).fetchone()
         if units > each.most_units:
             raise StockConflict(f"others took what {each.sku!r} had for sale")
+        if each.moves is not None:
+            found = db.execute(_MOVES, (each.sku,)).fetchone()
+            if (found[0] if found else 0) != each.moves:
+                raise StockConflict(f"the stock of {each.sku!r} moved meanwhile")
 
 
 def _add_purchases(

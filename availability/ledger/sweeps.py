@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, case, or_, select
 
-from availability.ledger.changes import Changed, change, write_movement
+from availability.ledger.changes import Changed, change, count_moves, write_movement
 from availability.ledger.mirror import Units
 from availability.ledger.records import milliseconds
 from availability.ledger.session import Row, Session
@@ -104,6 +104,7 @@ def sweep(session: Session, now: float, limit: int) -> SweepDone:
     # In the order in which every writer takes its row locks.
     due = sorted(session.rows(_DUE_WITHDRAWALS, now_ms=now_ms, most=limit))
     left = tuple(_turn(session, due, now))
+    count_moves(session, left)
     ended = sum(bool(row[5]) for row in due)
     swept = Swept(expired, len(changes) - expired, len(due) - ended, ended)
     return SweepDone(swept, changes, left)

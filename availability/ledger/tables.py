@@ -236,7 +236,7 @@ queue = Table(
     Column("channel_id", STRING, primary_key=True),
     Column("sku", STRING, primary_key=True),
     _number("queued"),
-    # 0 on the channel of no name.
+    # On the channel of no name: how often the stock of the SKU moved otherwise.
     _number("promised"),
     CheckConstraint("queued >= 0"),
     **_SMALL,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import bindparam, or_, select
 
 from availability.errors import InvalidChange, Violation
-from availability.ledger.changes import write_withdrawal
+from availability.ledger.changes import count_moves, write_withdrawal
 from availability.ledger.mirror import Places, Units
 from availability.ledger.protocol import MAX_PAGE, MAX_VIOLATIONS, MAX_WITHDRAWALS
 from availability.ledger.session import Row, Session
@@ -118,6 +118,7 @@ def put_withdrawals(
     left: list[Units] = []
     for sku, at, n in ordered:
         left += _replace(session, sku, keys[at], changes[n].withdrawals, now)
+    count_moves(session, left)
     return left
 
 

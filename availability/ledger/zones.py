@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, case, select
 
 from availability.errors import InvalidChange, Violation
-from availability.ledger.changes import write_movement
+from availability.ledger.changes import count_moves, write_movement
 from availability.ledger.mirror import Places, Units
 from availability.ledger.protocol import MAX_PAGE, MAX_VIOLATIONS, ZoneRecord
 from availability.ledger.session import Session
@@ -113,7 +113,9 @@ def rezone(
     if violations:
         raise InvalidChange(violations[:MAX_VIOLATIONS])
     # In the order in which every writer takes its row locks.
-    return [_recount(session, each, now) for each in sorted(turned)]
+    left = [_recount(session, each, now) for each in sorted(turned)]
+    count_moves(session, left)
+    return left
 
 
 def _recount(session: Session, turned: _Turned, now: float) -> Units:

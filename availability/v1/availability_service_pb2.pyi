@@ -66,6 +66,8 @@ class _AvailabilityFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ava
     """Refused."""
     AVAILABILITY_FIELD_MAX_ORDERABLE: _AvailabilityField.ValueType  # 1
     AVAILABILITY_FIELD_SINGLE_LOCATION: _AvailabilityField.ValueType  # 2
+    AVAILABILITY_FIELD_NET: _AvailabilityField.ValueType  # 3
+    """And with it AVAILABILITY_FLAG_NOT_COUNTED."""
 
 class AvailabilityField(_AvailabilityField, metaclass=_AvailabilityFieldEnumTypeWrapper):
     """Columns that are sent only to those who ask."""
@@ -74,6 +76,8 @@ AVAILABILITY_FIELD_UNSPECIFIED: AvailabilityField.ValueType  # 0
 """Refused."""
 AVAILABILITY_FIELD_MAX_ORDERABLE: AvailabilityField.ValueType  # 1
 AVAILABILITY_FIELD_SINGLE_LOCATION: AvailabilityField.ValueType  # 2
+AVAILABILITY_FIELD_NET: AvailabilityField.ValueType  # 3
+"""And with it AVAILABILITY_FLAG_NOT_COUNTED."""
 Global___AvailabilityField: _TypeAlias = AvailabilityField  # noqa: Y015
 
 class _AvailabilityFlag:
@@ -94,6 +98,10 @@ class _AvailabilityFlagEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Avai
     """The customer is to be told that some of it would be waited for."""
     AVAILABILITY_FLAG_NO_SUCH_SKU: _AvailabilityFlag.ValueType  # 16
     """The ledger knows no such SKU."""
+    AVAILABILITY_FLAG_NOT_COUNTED: _AvailabilityFlag.ValueType  # 32
+    """The number does not come from stock: not managed, fixed, or before a release. Set
+    only if AVAILABILITY_FIELD_NET is asked for; there is no net then.
+    """
 
 class AvailabilityFlag(_AvailabilityFlag, metaclass=_AvailabilityFlagEnumTypeWrapper):
     """What may be out of the ordinary; the values are bits, which are added up."""
@@ -110,6 +118,10 @@ AVAILABILITY_FLAG_BACKORDER_NOTICE: AvailabilityFlag.ValueType  # 8
 """The customer is to be told that some of it would be waited for."""
 AVAILABILITY_FLAG_NO_SUCH_SKU: AvailabilityFlag.ValueType  # 16
 """The ledger knows no such SKU."""
+AVAILABILITY_FLAG_NOT_COUNTED: AvailabilityFlag.ValueType  # 32
+"""The number does not come from stock: not managed, fixed, or before a release. Set
+only if AVAILABILITY_FIELD_NET is asked for; there is no net then.
+"""
 Global___AvailabilityFlag: _TypeAlias = AvailabilityFlag  # noqa: Y015
 
 class _AvailabilityRule:
@@ -390,6 +402,7 @@ class AvailabilityColumns(_message.Message):
     SINGLE_LOCATION_UNITS_FIELD_NUMBER: _builtins.int
     AVAILABLE_FROM_SECONDS_FIELD_NUMBER: _builtins.int
     AVAILABLE_FROM_BASE_SECONDS_FIELD_NUMBER: _builtins.int
+    NET_UNITS_FIELD_NUMBER: _builtins.int
     row_count: _builtins.int
     available_from_base_seconds: _builtins.int
     @_builtins.property
@@ -418,6 +431,13 @@ class AvailabilityColumns(_message.Message):
         since the epoch. Default 0.
         """
 
+    @_builtins.property
+    def net_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only if asked for. What is there for the channel, below 0 if more was sold; what is
+        beyond it is backordered. 0 where AVAILABILITY_FLAG_NOT_COUNTED is set. Default: as
+        `quantity_units` in each row.
+        """
+
     def __init__(
         self,
         *,
@@ -429,10 +449,11 @@ class AvailabilityColumns(_message.Message):
         single_location_units: _abc.Iterable[_builtins.int] | None = ...,
         available_from_seconds: _abc.Iterable[_builtins.int] | None = ...,
         available_from_base_seconds: _builtins.int = ...,
+        net_units: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_from_base_seconds", b"available_from_base_seconds", "available_from_seconds", b"available_from_seconds", "flags", b"flags", "max_orderable_units", b"max_orderable_units", "quantity_units", b"quantity_units", "row_count", b"row_count", "single_location_units", b"single_location_units", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_from_base_seconds", b"available_from_base_seconds", "available_from_seconds", b"available_from_seconds", "flags", b"flags", "max_orderable_units", b"max_orderable_units", "net_units", b"net_units", "quantity_units", b"quantity_units", "row_count", b"row_count", "single_location_units", b"single_location_units", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

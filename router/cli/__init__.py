@@ -13,6 +13,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 from router.cli.audit import audit
 from router.cli.availability_ import availability
 from router.cli.demo import demo
+from router.cli.feed import feed
 from router.cli.import_ import import_
 from router.cli.route import route
 from router.cli.serve import serve
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(route)
 app.command()(availability)
+app.command()(feed)
 app.command()(serve)
 app.command("import")(import_)
 app.command()(demo)

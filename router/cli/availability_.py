@@ -141,23 +141,13 @@ def availability(
     """
     with quietly(), ExitStack() as stack:
         steps = explain or all_steps
-        asked = Question(channel, _skus(skus or ()), request, bought, steps)
+        asked = Question(channel, checked_skus(skus or ()), request, bought, steps)
         try:
             views: Iterable[OfferView]
-            if any(each is not None for each in (network, stock, holds, now)):
-                if server is not None or database is not None:
-                    raise fail(
-                        "--network, --stock, --holds and --now are for files: leave out"
-                        " --server and --database"
-                    )
-                if network is None or stock is None:
-                    raise fail("offers from files need both --network and --stock")
-                files = Files(network, stock, _now_seconds(now), holds)
+            files = chosen_files(network, stock, holds, now, server, database)
+            if files is not None:
                 views, source = offers_from_files(files, asked), "the stock file"
             else:
-                if server is not None and database is not None:
-                    raise fail("give --server or --database, not both")
-                _check_database(database)
                 access = Access(
                     ca=ca,
                     certificate=certificate,
@@ -183,11 +173,36 @@ def availability(
         raise typer.Exit(SOME_FAILED if refused else OK)
 
 
-def _skus(names: Iterable[str]) -> tuple[Sku, ...]:
+def checked_skus(names: Iterable[str]) -> tuple[Sku, ...]:
+    """Return the SKUs of a command line, each once."""
     for name in names:
         if fault := id_fault("SKU", name):
             raise fail(fault)
     return tuple(Sku(name) for name in dict.fromkeys(names))
+
+
+def chosen_files(
+    network: Path | None,
+    stock: Path | None,
+    holds: Path | None,
+    now: str | None,
+    server: str | None,
+    database: str | None,
+) -> Files | None:
+    """Return the files that offers are to come from, None: a server or a database."""
+    if any(each is not None for each in (network, stock, holds, now)):
+        if server is not None or database is not None:
+            raise fail(
+                "--network, --stock, --holds and --now are for files: leave out"
+                " --server and --database"
+            )
+        if network is None or stock is None:
+            raise fail("offers from files need both --network and --stock")
+        return Files(network, stock, _now_seconds(now), holds)
+    if server is not None and database is not None:
+        raise fail("give --server or --database, not both")
+    _check_database(database)
+    return None
 
 
 def _now_seconds(text: str | None) -> int:
@@ -216,10 +231,14 @@ def _served(target: Target, asked: Question, source: str) -> Iterator[OfferView]
     except CallFailed as error:
         if error.reason != CHANNEL_NOT_FOUND:
             raise
-        known = ", ".join(target.setup().channels) or "no channel"
-        raise CallFailed(
-            f"no channel {asked.channel_id!r}: {source} has {known}"
-        ) from None
+        channels = target.setup().channels
+        raise no_channel(asked.channel_id, source, channels) from None
+
+
+def no_channel(channel_id: str, source: str, channels: Iterable[str]) -> CallFailed:
+    """Return what to raise where no channel has the id."""
+    known = ", ".join(channels) or "no channel"
+    return CallFailed(f"no channel {channel_id!r}: {source} has {known}")
 
 
 def _print_json(views: Iterable[OfferView], *, steps: bool) -> bool:

@@ -14,6 +14,7 @@ from availability.kit_offer import Part, explain_kit
 from availability.market import Market, SkuStock
 from availability.model import Network, Sku
 from availability.offer import Offer
+from availability.offering import named_skus
 from router.cli.offers_view import OfferView, Question, offer_view
 from router.cli.quiet import fail
 
@@ -31,7 +32,25 @@ class Files:
 def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
     """Return the offers that files lead to, in the order asked.
 
-    All of the stock file's SKUs and then all kits, where none was asked for.
+    All of the stock file's SKUs and then all others that the network file names,
+    where none was asked for.
+
+    Raises
+    ------
+    BadFile
+        A file has faults; those of all files are listed.
+    """
+    world = read_world(files, asked.channel_id)
+    named = named_skus(world.setup, asked.channel_id)
+    skus = asked.skus or tuple(dict.fromkeys((*world.sheets, *named)))
+    return [
+        offer_view(world.offer(sku), asked.request_units, asked.bought_units)
+        for sku in skus
+    ]
+
+
+def read_world(files: Files, channel_id: str) -> "World":
+    """Return all that files say, as one channel asks it.
 
     Raises
     ------
@@ -39,16 +58,10 @@ def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
         A file has faults; those of all files are listed.
     """
     read, sheets, queued = _read(files)
-    setup = read.setup
-    if asked.channel_id not in setup.channels:
-        known = ", ".join(setup.channels) or "no channel"
-        raise fail(f"no channel {asked.channel_id!r}: {files.network} has {known}")
-    world = _World(read, sheets, queued, asked.channel_id, files.now_seconds)
-    skus = asked.skus or tuple(dict.fromkeys((*sheets, *setup.kits)))
-    return [
-        offer_view(world.offer(sku), asked.request_units, asked.bought_units)
-        for sku in skus
-    ]
+    if channel_id not in read.setup.channels:
+        known = ", ".join(read.setup.channels) or "no channel"
+        raise fail(f"no channel {channel_id!r}: {files.network} has {known}")
+    return World(read, sheets, queued, channel_id, files.now_seconds)
 
 
 def _read(
@@ -73,7 +86,7 @@ def _read(
     return read or NetworkFile(), sheets, queued
 
 
-class _World:
+class World:
     """All that the files say, asked by one channel."""
 
     def __init__(
@@ -84,20 +97,21 @@ class _World:
         channel_id: str,
         now_seconds: int,
     ) -> None:
-        self._setup = read.setup
-        channels = tuple(self._setup.channels.values())
-        self._market = Market(Network.of(read.locations), channels, self._setup.book)
-        self._sheets = sheets
+        self.setup = read.setup
+        self.locations = read.locations
+        self.sheets = sheets
+        channels = tuple(self.setup.channels.values())
+        self._market = Market(Network.of(read.locations), channels, self.setup.book)
         self._queued = queued
         self._channel_id = channel_id
         self._now_seconds = now_seconds
-        self._allocations = _by_sku(self._setup.allocations.values())
-        self._supplies = _by_sku(self._setup.supplies.values())
+        self._allocations = _by_sku(self.setup.allocations.values())
+        self._supplies = _by_sku(self.setup.supplies.values())
         self._parts: dict[Sku, Part] = {}
 
     def offer(self, sku: Sku) -> Offer:
         """Return the offer of a SKU, or of a kit."""
-        kit = self._setup.kits.get(sku)
+        kit = self.setup.kits.get(sku)
         if kit is None:
             return self._part(sku).offer
         settings = self._market.book.resolve(self._channel_id, sku)
@@ -115,7 +129,7 @@ class _World:
         return part
 
     def _stock(self, sku: Sku) -> SkuStock:
-        sheet = self._sheets.get(sku, SkuSheet())
+        sheet = self.sheets.get(sku, SkuSheet())
         return SkuStock(
             sku,
             tuple(sheet.records.values()),

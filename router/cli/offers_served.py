@@ -62,7 +62,7 @@ def column_views(
     rows = decode_columns(reply.columns)
     columns = [each.tolist() for each in rows]
     for sku, *cells in zip(skus, *columns, strict=True):
-        quantity, status, flags, most, single, from_seconds = cells
+        quantity, status, flags, most, single, from_seconds, _ = cells
         yield OfferView(
             channel_id,
             sku,

@@ -35,7 +35,7 @@ from router.cli.client import CallFailed, Client, connect
 from router.rpc.availability_service import read_chunks
 from router.rpc.channel_service import put_setup, read_put
 from router.rpc.codec.enums import MODE_TO_WIRE
-from router.rpc.codec.offers import MAX_ORDERABLE, SINGLE_LOCATION, Asked
+from router.rpc.codec.offers import MAX_ORDERABLE, SINGLE_LOCATION, Asked, Fields
 from router.rpc.codec.request import MAX_PAGE, decode_request
 from router.rpc.codec.setup import (
     SetupItems,
@@ -60,7 +60,8 @@ CHANNEL_NOT_FOUND = "CHANNEL_NOT_FOUND"
 READS = 4
 """Times that a setup is read which is being changed meanwhile."""
 
-_FIELDS = (MAX_ORDERABLE, SINGLE_LOCATION)
+ORDERABLE = (MAX_ORDERABLE, SINGLE_LOCATION)
+"""The columns that tell how many may be ordered at once."""
 
 
 class Target(Protocol):
@@ -117,11 +118,11 @@ class Target(Protocol):
         ...
 
     def offers(
-        self, channel_id: str, skus: Sequence[Sku]
+        self, channel_id: str, skus: Sequence[Sku], fields: Fields = ORDERABLE
     ) -> list[availability_service_pb2.BatchGetAvailabilityResponse]:
         """Return what a channel may be promised, in order; raises CallFailed.
 
-        At most 50,000 SKUs, with every column.
+        At most 50,000 SKUs, with these columns and those that always come.
         """
         ...
 
@@ -227,11 +228,11 @@ class ServerTarget:
         return [Sku(each) for batch in batches for each in batch.skus]
 
     def offers(
-        self, channel_id: str, skus: Sequence[Sku]
+        self, channel_id: str, skus: Sequence[Sku], fields: Fields = ORDERABLE
     ) -> list[availability_service_pb2.BatchGetAvailabilityResponse]:
         """Return what a channel may be promised, in order."""
         request = availability_service_pb2.BatchGetAvailabilityRequest(
-            channel_id=channel_id, skus=skus, fields=_FIELDS
+            channel_id=channel_id, skus=skus, fields=fields
         )
         availability = self._client.availability
         return self._client.collect(availability.BatchGetAvailability, request)
@@ -338,11 +339,11 @@ class DatabaseTarget:
             return sorted(self._reader.skus(channel_id))
 
     def offers(
-        self, channel_id: str, skus: Sequence[Sku]
+        self, channel_id: str, skus: Sequence[Sku], fields: Fields = ORDERABLE
     ) -> list[availability_service_pb2.BatchGetAvailabilityResponse]:
         """Return what a channel may be promised, in order."""
         with _as_call_failed():
-            chunks = read_chunks(self._reader, channel_id, skus, _FIELDS)
+            chunks = read_chunks(self._reader, channel_id, skus, fields)
             return [
                 availability_service_pb2.BatchGetAvailabilityResponse.FromString(each)
                 for each in chunks

@@ -28,6 +28,7 @@ from availability.positions import Changes, Mark
 from availability.v1 import availability_service_pb2
 from router.rpc.codec.offers import (
     MAX_ORDERABLE,
+    NET,
     SINGLE_LOCATION,
     Fields,
     Rows,
@@ -437,7 +438,7 @@ def _nothing(size: int) -> Rows:
     """Return rows that are like none that were worked out: they have no status."""
     none = np.zeros(size, np.int64)
     few = np.zeros(size, np.int8)
-    return Rows(none, few, few, none, none, none)
+    return Rows(none, few, few, none, none, none, none)
 
 
 def _columns(rows: Rows, fields: Fields) -> list[npt.NDArray[np.integer]]:
@@ -445,11 +446,13 @@ def _columns(rows: Rows, fields: Fields) -> list[npt.NDArray[np.integer]]:
     found: list[npt.NDArray[np.integer]] = [
         rows.quantity_units,
         rows.statuses,
-        rows.flags,
+        rows.told_flags(fields),
         rows.from_seconds,
     ]
     if MAX_ORDERABLE in fields:
         found.append(rows.max_orderable_units)
     if SINGLE_LOCATION in fields:
         found.append(rows.single_location_units)
+    if NET in fields:
+        found.append(rows.net_units)
     return [each.copy() for each in found]

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from availability.channels import FutureSupply
+from availability.channels import Allocation, Channel, FutureSupply, SupplyRule
 from availability.feeds import (
+    Declared,
     FeedRow,
+    Numbers,
     differential,
+    expected_units,
     feed_quantity,
     merged,
     snapshot,
@@ -16,12 +19,20 @@ from availability.kit_offer import Part, explain_kit
 from availability.kits import Component
 from availability.model import LocationId, Sku, StockRecord
 from availability.offer import Offer
-from availability.settings import Backorders, Effective, Preorder, Settings
+from availability.settings import (
+    Backorders,
+    Effective,
+    Preorder,
+    Settings,
+    SettingsBook,
+)
+from availability.setup import Setup
 from tests.availability.worlds import (
     NOTHING,
     NOW_SECONDS,
     SHIRT,
     allocation,
+    ids,
     one,
     place,
 )
@@ -181,6 +192,39 @@ def test_the_next_availability_is_the_first_receipt() -> None:
     assert FeedRow.of([one(1)]).next_available_seconds is None
 
 
+def test_what_is_there_has_no_next_availability() -> None:
+    """The date of what is there moves with the clock: it is when it can leave."""
+    made = replace(place("dc"), lead_time_minutes=600)
+    there, waits = one({"dc": 4}, locations=[made]), one(0)
+    waits = replace(waits, available_from_seconds=SOON)
+
+    assert there.available_from_seconds == NOW_SECONDS + 36_000
+    assert FeedRow.of([there]) == FeedRow(SHIRT, 4)
+    assert FeedRow.of([there, waits]).next_available_seconds == SOON
+
+
+def test_what_is_expected_where_the_channel_is_fed() -> None:
+    """As the dates of its offers: active, in its pool, and not late."""
+    places = [place("dc"), place("shop"), place("shut", active=False)]
+    receipts = [
+        FutureSupply(LocationId("dc"), SHIRT, 1, NOW_SECONDS + 1),
+        FutureSupply(LocationId("dc"), SHIRT, 2, NOW_SECONDS),
+        FutureSupply(LocationId("dc"), SHIRT, 4, SOON),
+        FutureSupply(LocationId("shop"), SHIRT, 8, SOON),
+        FutureSupply(LocationId("shut"), SHIRT, 16, SOON),
+        FutureSupply(LocationId("gone"), SHIRT, 32, SOON),
+        FutureSupply(LocationId("shop"), HAT, 64, SOON),
+    ]
+    rules = (SupplyRule(include_ids=ids("dc", "shut")),)
+    setup = Setup(
+        channels={"web": Channel("web", rules), "b2b": Channel("b2b")},
+        supplies={str(n): each for n, each in enumerate(receipts)},
+    )
+
+    assert expected_units(setup, places, "web", NOW_SECONDS) == {SHIRT: 5}
+    assert expected_units(setup, places, "b2b", NOW_SECONDS) == {SHIRT: 13, HAT: 64}
+
+
 def test_a_row_is_of_one_sku() -> None:
     hats = replace(one(3), sku=HAT)
 
@@ -300,6 +344,77 @@ def test_a_kit_of_unknown_parts_is_unknown(
     kit = explain_kit(HAT, (Component(SHIRT, 2),), {SHIRT: part}, Effective())
 
     assert on_hand(kit) == sent
+
+
+FOLLOWS, APART = allocation("f", 6, "web", follow=True), allocation("a", 6, "web")
+STOP = allocation("s", 0, "web")
+
+
+@pytest.mark.parametrize("stale", [(), ("dc",)])
+@pytest.mark.parametrize(
+    "allocations",
+    [
+        (),
+        (STOP,),
+        (FOLLOWS,),
+        (APART,),
+        (allocation("b", 6, "b2b", follow=True),),
+        (replace(FOLLOWS, consumed_units=6),),
+        # The first in rank speaks for the channel.
+        (replace(STOP, rank=1), APART),
+        (STOP, replace(APART, rank=1)),
+        (replace(FOLLOWS, rank=1), APART),
+        (FOLLOWS, replace(APART, rank=1)),
+    ],
+)
+@pytest.mark.parametrize(
+    "book",
+    [
+        SettingsBook(),
+        SettingsBook(Settings(floor_units=0)),
+        SettingsBook(Settings(floor_units=3, buffer_units=9)),
+        SettingsBook(skus={SHIRT: Settings(floor_units=0)}),
+        SettingsBook(channels={"b2b": Settings(floor_units=3)}),
+        SettingsBook(Settings(managed=False)),
+        SettingsBook(Settings(fixed_units=0)),
+        SettingsBook(Settings(backorders=Backorders.ALLOW)),
+        SettingsBook(Settings(preorders=(Preorder(10, SOON),))),
+        SettingsBook(Settings(preorders=(Preorder(10, NOW_SECONDS - 1),))),
+    ],
+)  # fmt: skip
+def test_a_setup_says_of_a_number_what_the_steps_say(
+    book: SettingsBook, allocations: tuple[Allocation, ...], stale: tuple[str, ...]
+) -> None:
+    setup = Setup(
+        channels={"web": Channel("web"), "b2b": Channel("b2b")},
+        book=book,
+        allocations={each.allocation_id: each for each in allocations},
+    )
+    offer = one({"dc": 9}, NOTHING, *allocations, book=book, stale_ids=stale)
+
+    stands = Declared(setup, "web").stands(
+        SHIRT, known=offer.known, counted=offer.net_units is not None
+    )
+
+    assert stands is Numbers.of(offer).known
+
+
+@pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.parametrize("stale", [(), ("dc",)])
+def test_a_setup_says_of_a_kit_what_its_offer_says(
+    stale: tuple[str, ...], managed: bool
+) -> None:
+    floor = Settings(floor_units=4, managed=managed)
+    part = Part(one({"dc": 9}, floor, stale_ids=stale), {LocationId("dc"): 9})
+    kit = (Component(SHIRT, 2),)
+    offer = explain_kit(HAT, kit, {SHIRT: part}, Effective())
+    setup = Setup(book=SettingsBook(floor), kits={HAT: kit})
+
+    stands = Declared(setup, "web").stands(
+        HAT, known=offer.known, counted=offer.net_units is not None
+    )
+
+    assert stands is Numbers.of(offer).known
 
 
 # --- E2: the feeds ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -358,7 +359,9 @@ def test_many_in_one_call_are_the_same_numbers(asked: Place) -> None:
         whole = without("net_units", without("low_stock_ids", offers(computed)))
         assert without("as_of", offers(named)) == without("as_of", whole)
         assert offers(every) == [
-            each for each in offers(named) if each["sku"] in COUNTED
+            each
+            for each in sorted(offers(named), key=itemgetter("sku"))
+            if each["sku"] != "nothing"
         ]
 
 
@@ -391,7 +394,8 @@ def test_a_long_list_is_several_tables(
     shown = lines(asked.run("availability", "--channel", "web"))
 
     assert [line.split()[1] for line in shown if line[0] == "│"] == [
-        *("SKU", "cap", "hat"),
+        *("SKU", "album", "cap"),
+        *("SKU", "gift", "hat"),
         *("SKU", "outfit", "scarf"),
         *("SKU", "shirt"),
     ]

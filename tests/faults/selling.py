@@ -107,7 +107,7 @@ def set_up(ledger: Ledger) -> None:
     on_hand = {
         **dict.fromkeys(HOT, (40, STOCK - 40)),
         **dict.fromkeys(LATE, (6, LATE_STOCK - 6)),
-        # Counted, and nothing there: what never was is no SKU once it is sold out.
+        # Counted, and nothing is there yet.
         **dict.fromkeys(SOON, (0, 0)),
         **dict.fromkeys(RARE, (1000, 1000)),
     }

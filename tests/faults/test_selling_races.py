@@ -397,7 +397,7 @@ def busy(ledger: Ledger, offering: Offering) -> list[Told]:
                 ledger.put_locations([place])
             else:
                 said = Settings(low_units=rng.randint(0, 5))
-                ledger.put_setup(SetupChange(settings={("", "other"): said}))
+                ledger.put_setup(SetupChange(settings={("web", ""): said}))
             time.sleep(rng.uniform(0, 0.1))
         return []
 

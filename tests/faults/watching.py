@@ -193,11 +193,10 @@ def settle(views: Sequence[View], final: Callable[[View], Mapping[str, int]]) ->
     begun = time.monotonic()
     while True:
         wrong = [
-            (n, {sku: (each.shown.get(sku), units) for sku, units in is_.items()
-                 if each.shown.get(sku) != units})
+            (n, dict(set(each.shown.items()) ^ set(final(each).items())))
             for n, each in enumerate(views)
-            if each.shown != (is_ := final(each))
-        ]  # fmt: skip
+            if each.shown != final(each)
+        ]
         taken = time.monotonic() - begun
         if not wrong:
             return taken

@@ -25,8 +25,10 @@ from tests.ledger.world import (
     Clock,
     available,
     cancel,
+    change,
     claim,
     do,
+    import_set,
     location,
     queue,
     record_of,
@@ -35,6 +37,8 @@ from tests.ledger.world import (
     ship,
     stocked,
     swap,
+    withdrawal,
+    withdrawals,
 )
 
 X = Sku("x")
@@ -181,6 +185,36 @@ class GuardContract(ShopContract):
         kinds = [isinstance(each, bytes) for each in outcomes]
         assert kinds == [True, True, True, False, False, False]
         assert counts(selling) == Counts(0, 6)
+
+    def test_a_guard_of_stock_that_stays_as_it_was(self, selling: Ledger) -> None:
+        put(selling, WEB_SETUP)
+
+        def sell(name: str, moves: int, channel: str = "web") -> None:
+            guard = Guard(X, WEB, 100, moves=moves)
+            selling.reserve(on(channel, reservation(name, ("a", "x", 1)), guard))
+
+        def moves() -> int:
+            return selling.positions([X]).moves.get(X, 0)
+
+        before = moves()
+        sell("1", before)
+        sell("2", before)  # what others are promised does not move it
+        import_set(selling, change("a", "x", 90))
+        assert moves() == before + 1
+        with pytest.raises(StockConflict):
+            sell("3", before)
+        sell("3", before + 1)
+        do(selling, "1", ship(("a", "x", 1)))
+        sell("4", before + 1)  # nor does what leaves
+        do(selling, "2", cancel(("a", "x", 1)))
+        with pytest.raises(StockConflict):
+            sell("5", before + 1)
+        sell("5", before + 2)
+        out = withdrawals("a", "x", withdrawal("w", "a", "x", 3))
+        selling.put_withdrawals([out])
+        with pytest.raises(StockConflict):
+            sell("6", before + 2)
+        assert moves() == before + 3
 
     def test_many_threads_never_pass_a_guard(self, selling: Ledger) -> None:
         def sell(n: int) -> int:

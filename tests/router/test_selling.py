@@ -373,6 +373,17 @@ class TestPreorders:
 
         assert kept(plan) == {UnassignedReason.PREORDERED: 2}
 
+    def test_one_that_is_sold_out_is_not_sold_and_not_unknown(
+        self, ledger: Ledger
+    ) -> None:
+        say(ledger, "new", preorders=(Preorder(2, NOW_SECONDS + 100),))
+        router = Router(ledger, clock=clock)
+        route(router, single(1, "web", Sku("new"), 2))
+
+        plan = route(router, single(2, "web", Sku("new"), 1))
+
+        assert kept(plan) == {UnassignedReason.NOT_FOR_SALE: 1}
+
 
 class TestLimits:
     @pytest.mark.parametrize(

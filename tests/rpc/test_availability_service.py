@@ -29,6 +29,7 @@ from router.rpc.availability_service import (
 )
 from router.rpc.codec.offers import (
     MAX_ORDERABLE,
+    NET,
     SINGLE_LOCATION,
     Rows,
     decode_columns,
@@ -270,6 +271,32 @@ def test_what_nobody_asked_for_is_not_sent(selling: Selling) -> None:
     assert list(whole.columns.single_location_units) == [2]
 
 
+def test_the_net_is_told_to_those_who_ask_for_it(selling: Selling) -> None:
+    """And whether there is one: the flag comes with it, and not without."""
+    (bare,) = batch(selling, ["hat", "shirt"])
+    selling.source.values |= {"net_units": [[-2, 0]], "counted": [[True, False]]}
+
+    (same,) = batch(selling, ["hat", "shirt"])
+    (whole,) = batch(selling, ["hat", "shirt"], fields=[NET])
+
+    assert same.SerializeToString() == bare.SerializeToString()
+    assert list(whole.columns.net_units) == [-2, 0]
+    assert list(whole.columns.flags) == [0, pb.AVAILABILITY_FLAG_NOT_COUNTED]
+    # 0 that was counted is another row than one that was not.
+    selling.source.values |= {"net_units": 0, "counted": True}
+    (zero,) = batch(selling, ["shirt"], fields=[NET])
+    assert list(zero.columns.net_units) == [0]
+    assert not zero.columns.flags
+    assert decode_columns(zero.columns).net_units.tolist() == [0]
+
+
+def test_a_net_that_is_the_quantity_takes_no_room(selling: Selling) -> None:
+    (chunk,) = batch(selling, ["hat", "shirt"], fields=[NET])
+
+    assert not chunk.columns.net_units
+    assert decode_columns(chunk.columns).net_units.tolist() == [3, -1]
+
+
 UNITS = st.integers(-1, 10**12)
 
 
@@ -278,23 +305,28 @@ UNITS = st.integers(-1, 10**12)
         st.tuples(
             UNITS,
             st.integers(1, 5),
-            st.integers(0, 31),
+            st.integers(0, 63),
             UNITS,
             UNITS,
             st.just(0) | st.integers(1, 2**31),
+            st.integers(-(10**12), 10**12),
         ),
         max_size=5,
     ),
-    st.sets(st.sampled_from([MAX_ORDERABLE, SINGLE_LOCATION])),
+    st.sets(st.sampled_from([MAX_ORDERABLE, SINGLE_LOCATION, NET])),
 )
 @settings(deadline=None)
 def test_rows_survive_the_wire(values: Any, fields: Any) -> None:
-    columns = np.array(values, np.int64).reshape(-1, 6).T
+    columns = np.array(values, np.int64).reshape(-1, 7).T
     rows = Rows(columns[0], *(columns[n].astype(np.int8) for n in (1, 2)), *columns[3:])
     if MAX_ORDERABLE not in fields:
         rows = rows._replace(max_orderable_units=rows.quantity_units)
     if SINGLE_LOCATION not in fields:
         rows = rows._replace(single_location_units=rows.quantity_units)
+    if NET not in fields:
+        rows = rows._replace(
+            net_units=rows.quantity_units, flags=rows.flags & np.int8(31)
+        )
 
     sent = encode_columns(rows, fields).SerializeToString()
     read = decode_columns(pb.AvailabilityColumns.FromString(sent))
@@ -308,11 +340,11 @@ def test_rows_survive_the_wire(values: Any, fields: Any) -> None:
 def test_what_is_ordinary_takes_no_room() -> None:
     ones = np.ones(100, np.int64)
     rows = Rows(
-        ones, ones.astype(np.int8), 0 * ones.astype(np.int8), ones, ones, 0 * ones
+        ones, ones.astype(np.int8), 0 * ones.astype(np.int8), ones, ones, 0 * ones, ones
     )
-    both = (MAX_ORDERABLE, SINGLE_LOCATION)
+    every = (MAX_ORDERABLE, SINGLE_LOCATION, NET)
 
-    wire = encode_columns(rows, both)
+    wire = encode_columns(rows, every)
 
     assert [field.name for field, _ in wire.ListFields()] == [
         "row_count",
@@ -344,6 +376,7 @@ def realistic(count: int) -> Rows:
         np.minimum(np.where(units < 0, 20, units), 20),
         single,
         np.where(dated, NOW + 86_400 * drawn.integers(1, 120, count), 0),
+        units.clip(0),
     )
 
 

@@ -132,6 +132,20 @@ def test_a_column_that_was_not_asked_for_wakes_nobody() -> None:
     assert asyncio.run(play([pb.AVAILABILITY_FIELD_MAX_ORDERABLE])) == {"hat": 3}
 
 
+@pytest.mark.parametrize(("column", "value"), [("net_units", 2), ("counted", False)])
+def test_the_net_wakes_those_who_asked_for_it(column: str, value: Any) -> None:
+    async def play(fields: list[Any]) -> dict[str, int]:
+        stage = Stage(FakeSource(hat=3))
+        async with stage.stream("hat", fields=fields) as stream:
+            await stream.next()
+            stage.source.values[column] = value
+            stage.change(hat=3)
+            return units(await stream.next())
+
+    assert asyncio.run(play([])) == {}
+    assert asyncio.run(play([pb.AVAILABILITY_FIELD_NET])) == {"hat": 3}
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

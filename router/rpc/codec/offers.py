@@ -23,11 +23,13 @@ UNKNOWN = availability_service_pb2.AVAILABILITY_FLAG_UNKNOWN
 FIXED = availability_service_pb2.AVAILABILITY_FLAG_FIXED
 BACKORDER_NOTICE = availability_service_pb2.AVAILABILITY_FLAG_BACKORDER_NOTICE
 NO_SUCH_SKU = availability_service_pb2.AVAILABILITY_FLAG_NO_SUCH_SKU
+NOT_COUNTED = availability_service_pb2.AVAILABILITY_FLAG_NOT_COUNTED
 
 MAX_ORDERABLE = availability_service_pb2.AVAILABILITY_FIELD_MAX_ORDERABLE
 SINGLE_LOCATION = availability_service_pb2.AVAILABILITY_FIELD_SINGLE_LOCATION
+NET = availability_service_pb2.AVAILABILITY_FIELD_NET
 
-ALL_FIELDS = frozenset((MAX_ORDERABLE, SINGLE_LOCATION))
+ALL_FIELDS = frozenset((MAX_ORDERABLE, SINGLE_LOCATION, NET))
 _AVAILABLE = OFFER_STATUS_TO_WIRE[Status.AVAILABLE]
 _STATUS_NUMBERS = np.array([OFFER_STATUS_TO_WIRE[each] for each in Status], np.int8)
 
@@ -42,6 +44,7 @@ class Rows(NamedTuple):
 
     Units are UNLIMITED where nothing bounds them. ``statuses`` are the contract's
     numbers, ``flags`` sums of its flags, ``from_seconds`` 0 where there is no date.
+    ``net_units`` is 0 where the flag NOT_COUNTED is set.
     """
 
     quantity_units: IntArray
@@ -50,6 +53,7 @@ class Rows(NamedTuple):
     max_orderable_units: IntArray
     single_location_units: IntArray
     from_seconds: IntArray
+    net_units: IntArray
 
     @property
     def size(self) -> int:
@@ -65,7 +69,16 @@ class Rows(NamedTuple):
             self.max_orderable_units[places],
             self.single_location_units[places],
             self.from_seconds[places],
+            self.net_units[places],
         )
+
+    def told_flags(self, fields: Fields) -> ByteArray:
+        """Return the flags as they are sent with these columns.
+
+        Whether stock was counted is told with the net alone, so that those who do not
+        ask for it are sent the same bytes, and only what changed for them.
+        """
+        return self.flags if NET in fields else self.flags & ~np.int8(NOT_COUNTED)
 
 
 def rows_of(
@@ -78,6 +91,7 @@ def rows_of(
         | np.where(fixed, FIXED, 0)
         | np.where(offers.backorder_notice[channel], BACKORDER_NOTICE, 0)
         | np.where(known_skus, 0, NO_SUCH_SKU)
+        | np.where(offers.counted[channel], 0, NOT_COUNTED)
     )
     from_seconds = offers.available_from_seconds[channel]
     return Rows(
@@ -87,6 +101,7 @@ def rows_of(
         offers.max_orderable_units[channel],
         offers.single_location_units[channel],
         np.where(from_seconds == NOT_GIVEN, 0, from_seconds),
+        offers.net_units[channel],
     )
 
 
@@ -115,11 +130,13 @@ def encode_columns(
         wire.quantity_units.extend(rows.quantity_units.tolist())
     if (rows.statuses != _AVAILABLE).any():
         wire.statuses.extend(rows.statuses.tolist())
-    if rows.flags.any():
-        wire.flags.extend(rows.flags.tolist())
+    flags = rows.told_flags(fields)
+    if flags.any():
+        wire.flags.extend(flags.tolist())
     for field, into, units in (
         (MAX_ORDERABLE, wire.max_orderable_units, rows.max_orderable_units),
         (SINGLE_LOCATION, wire.single_location_units, rows.single_location_units),
+        (NET, wire.net_units, rows.net_units),
     ):
         if field in fields and (units != rows.quantity_units).any():
             into.extend(units.tolist())
@@ -152,6 +169,7 @@ def decode_columns(
         _column(wire.max_orderable_units, quantity_units),
         _column(wire.single_location_units, quantity_units),
         np.where(from_seconds > 0, from_seconds + wire.available_from_base_seconds, 0),
+        _column(wire.net_units, quantity_units),
     )
 
 
@@ -171,7 +189,7 @@ def encode_row(
     rows: Rows, row: int, channel_id: str, sku: str, version: int
 ) -> availability_service_pb2.Availability:
     """Write one row as a message of its own."""
-    quantity, status, flags, most, single, from_seconds = (
+    quantity, status, flags, most, single, from_seconds, _ = (
         int(column[row]) for column in rows
     )
     wire = availability_service_pb2.Availability(
