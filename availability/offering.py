@@ -168,17 +168,18 @@ def with_promises(
 ) -> SkuStock:
     """Add what is promised of a SKU, and set apart, and expected."""
     sku = stock.sku
-    return replace(
-        stock,
-        queued_units={
+    return SkuStock(
+        sku,
+        stock.records,
+        stock.stale_ids,
+        {
             channel_id: count.queued
             for channel_id, count in counts.items()
             if count.queued
         },
-        allocations=tuple(
-            consumed(each, counts) for each in market.allocations.get(sku, ())
-        ),
-        supplies=tuple(market.supplies.get(sku, ())),
+        tuple(consumed(each, counts) for each in market.allocations.get(sku, ())),
+        tuple(market.supplies.get(sku, ())),
+        stock.version,
     )
 
 
@@ -189,7 +190,8 @@ def consumed(each: Allocation, counts: Mapping[str, Counts]) -> Allocation:
         for channel_id in each.channel_ids
         if channel_id in counts
     )
-    return replace(each, consumed_units=max(0, each.consumed_units + promised))
+    units = max(0, each.consumed_units + promised)
+    return each if units == each.consumed_units else replace(each, consumed_units=units)
 
 
 class Answer(NamedTuple):
@@ -369,10 +371,11 @@ def _offers(
         now_seconds,
     )
     counts, spoken_of = positions.counts, market.spoken_of
+    marked = spoken_of.intersection(positions.skus) | counts.keys()
     promises = [
         (n, with_promises(market, SkuStock(sku), counts.get(sku, _NO_COUNTS)))
-        for n, sku in enumerate(positions.skus if counts or spoken_of else ())
-        if sku in counts or sku in spoken_of
+        for n, sku in enumerate(positions.skus if marked else ())
+        if sku in marked
     ]
     of_skus = terms(market.market, positions.skus, now_seconds, rows)
     all_of_it = world(

@@ -251,6 +251,11 @@ def test_breaches_of_sense_have_the_requests_places(said: Serving) -> None:
         "kits[outfit].components[0].sku": "KIT_IN_KIT",
         "settings.skus[hat].preorders": "NOT_FOR_KITS",
         "settings.channel_skus[shop,hat].preorders": "NOT_FOR_KITS",
+        "allocations[0].sku": "NOT_FOR_KITS",
+        "allocations[b2b].sku": "NOT_FOR_KITS",
+        "supplies[0].sku": "NOT_FOR_KITS",
+        "supplies[1].sku": "NOT_FOR_KITS",
+        "supplies[po-1].sku": "NOT_FOR_KITS",
         "supplies[1].location_id": "UNKNOWN_LOCATION",
     }
 

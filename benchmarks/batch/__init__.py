@@ -1,0 +1,1 @@
+"""Pending orders over shared stock: generated instances and measurements."""

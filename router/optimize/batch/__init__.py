@@ -1,0 +1,1 @@
+"""Many orders over shared stock, decided together, with a certificate."""
