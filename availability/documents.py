@@ -50,7 +50,8 @@ class Documents(Generic[ValueT]):
         try:
             return self._adapter.validate_json(text, strict=True, extra="forbid")
         except ValidationError as error:
-            raise InvalidChange([_violation(path, each) for each in error.errors()])  # noqa: B904
+            violations = [_violation(path, each) for each in error.errors()]
+            raise InvalidChange(violations) from None
 
 
 def _sorted(plain: Any) -> Any:

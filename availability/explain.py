@@ -23,6 +23,16 @@ def explain(
     KeyError
         No channel has this id.
     """
+    return explain_located(market, stock, channel_id, now_seconds)[0]
+
+
+def explain_located(
+    market: Market, stock: SkuStock, channel_id: str, now_seconds: int
+) -> tuple[Offer, Mapping[LocationId, int] | None]:
+    """Return the same, and what the channel's rules let through at each location.
+
+    None if the SKU is not managed there: it is wherever it is needed.
+    """
     case = Case(market, stock, channel_id, now_seconds)
     settings, preorder = case.settings, case.preorder
     waterfall = Waterfall(settings)
@@ -44,7 +54,7 @@ def explain(
     shown_units = waterfall.reach_units
     _availability_threshold(case, waterfall)
     quantity_units = waterfall.reach_units
-    return Offer(
+    offer = Offer(
         channel_id,
         stock.sku,
         tuple(waterfall.steps),
@@ -70,17 +80,7 @@ def explain(
         settings=settings,
         as_of=stock.version,
     )
-
-
-def located_units(
-    market: Market, stock: SkuStock, channel_id: str
-) -> Mapping[LocationId, int] | None:
-    """Return what the channel's rules let through at each location.
-
-    None if the SKU is not managed there: it is wherever it is needed.
-    """
-    case = Case(market, stock, channel_id, 0)
-    return _pool(case, Waterfall(case.settings)) if case.settings.managed else None
+    return offer, located if settings.managed else None
 
 
 def _pool(case: Case, waterfall: Waterfall) -> dict[LocationId, int]:

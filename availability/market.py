@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from availability.channels import Allocation, Channel, FutureSupply, owners
+from availability.channels import Allocation, Channel, FutureSupply, owners, speaking
 from availability.model import LocationId, Network, Sku, StockRecord
-from availability.settings import Level, Preorder, SettingsBook
+from availability.settings import WIDE_LEVELS, Level, Preorder, SettingsBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def presold_units(
     The cap of a SKU is one for all channels; said for a channel, it is that
     channel's.
     """
-    wide = level in (Level.SKU, Level.GLOBAL)
+    wide = level in WIDE_LEVELS
     return sum(
         units
         for other, units in stock.queued_units.items()
@@ -110,11 +110,8 @@ class Case:
                 each.location_id in stock.stale_ids and each.location_id in self.active
             )
         )
-        # Of several allocations the first in precedence speaks for the channel.
         self.allocations = sorted(stock.allocations, key=lambda each: each.precedence)
-        self.own = next(
-            (each for each in self.allocations if channel_id in each.channel_ids), None
-        )
+        self.own = speaking(self.allocations, channel_id)
         self.stopped = self.own is not None and self.own.stops
         self.follows = self.own is not None and channel_id in self.own.following
         self.preorder = None if self.stopped else self._preorder(market)

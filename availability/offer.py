@@ -195,17 +195,23 @@ class Offer:
         return Refusal(refusing.rule, refusing.level)
 
     def _limit(self, units: int, bought_units: int) -> Rule | None:
-        settings = self.settings
-        if units < settings.min_units:
-            return Rule.MIN
-        if 0 < settings.max_units < units:
-            return Rule.MAX
-        if units % settings.multiple_units:
-            return Rule.MULTIPLE
-        customer = settings.customer_limit
-        if customer is not None and bought_units + units > customer.max_units:
-            return Rule.CUSTOMER_MAX
-        return None
+        limit = order_limit(self.settings, units)
+        customer = self.settings.customer_limit
+        if limit is None and customer is not None:
+            most_units = customer.max_units - bought_units
+            return Rule.CUSTOMER_MAX if units > most_units else None
+        return limit
+
+
+def order_limit(settings: Effective, units: int) -> Rule | None:
+    """Return the limit that an order of so many breaks, whoever orders."""
+    if units < settings.min_units:
+        return Rule.MIN
+    if 0 < settings.max_units < units:
+        return Rule.MAX
+    if units % settings.multiple_units:
+        return Rule.MULTIPLE
+    return None
 
 
 LIMIT_FIELDS = {

@@ -15,7 +15,7 @@ import numpy as np
 from availability.arrays import UNLIMITED, BoolArray, Offers, PoolArrays
 from availability.channels import Allocation, FutureSupply
 from availability.errors import ChannelNotFound
-from availability.explain import explain, located_units
+from availability.explain import explain, explain_located
 from availability.kit_offer import Part, explain_kit
 from availability.lay_out import pools, stock_arrays, terms, world
 from availability.market import Market, SkuStock
@@ -29,7 +29,7 @@ from availability.model import (
     StockRecord,
 )
 from availability.offer import Offer
-from availability.positions import Counts, Positions
+from availability.positions import Counts, Positions, promised_on
 from availability.promise import STATUSES, promise
 from availability.setup import Kit, Setup
 
@@ -145,8 +145,7 @@ def kit_offer(
     for each in kit:
         stock = stock_of(market, positions, each.sku, now_seconds)
         parts[each.sku] = Part(
-            explain(market.market, stock, channel_id, now_seconds),
-            located_units(market.market, stock, channel_id),
+            *explain_located(market.market, stock, channel_id, now_seconds)
         )
     settings = market.market.book.resolve(channel_id, sku)
     return explain_kit(sku, kit, parts, settings, positions.version)
@@ -185,12 +184,7 @@ def with_promises(
 
 def consumed(each: Allocation, counts: Mapping[str, Counts]) -> Allocation:
     """Return an allocation with what its channels have consumed by now."""
-    promised = sum(
-        counts[channel_id].promised
-        for channel_id in each.channel_ids
-        if channel_id in counts
-    )
-    units = max(0, each.consumed_units + promised)
+    units = max(0, each.consumed_units + promised_on(counts, each.channel_ids))
     return each if units == each.consumed_units else replace(each, consumed_units=units)
 
 

@@ -1,6 +1,6 @@
 """What is known of some SKUs at one moment: what a number for a channel is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +22,15 @@ class Counts(NamedTuple):
 
     queued: int = 0
     promised: int = 0
+
+    def plus(self, queued: int, promised: int) -> "Counts":
+        """Return the counts after more was queued and promised."""
+        return Counts(self.queued + queued, self.promised + promised)
+
+
+def promised_on(counts: Mapping[str, Counts], channel_ids: Iterable[str]) -> int:
+    """Return the units of a SKU that some channels have promised together."""
+    return sum(counts[each].promised for each in channel_ids if each in counts)
 
 
 class Mark(NamedTuple):
@@ -65,11 +74,9 @@ def counted_by(reservation: Reservation) -> dict[tuple[str, str], Counts]:
     channel_id = reservation.channel_id
     for claim in reservation.claims if channel_id else ():
         key = (channel_id, claim.sku)
-        promised = added.get(key, Counts()).promised + claim.quantity
-        added[key] = Counts(0, promised)
+        added[key] = added.get(key, Counts()).plus(0, claim.quantity)
     for each in reservation.queued:
         key = (each.channel_id, each.sku)
-        queued, promised = added.get(key, Counts())
         counts = each.quantity if each.channel_id else 0
-        added[key] = Counts(queued + each.quantity, promised + counts)
+        added[key] = added.get(key, Counts()).plus(each.quantity, counts)
     return dict(sorted(added.items()))

@@ -30,6 +30,10 @@ class Level(enum.StrEnum):
     """Nobody said anything."""
 
 
+WIDE_LEVELS = (Level.SKU, Level.GLOBAL)
+"""Where the cap of a pre-order is one for all channels; elsewhere each has its own."""
+
+
 class Backorders(enum.StrEnum):
     """Whether more may be sold than there is (D1)."""
 

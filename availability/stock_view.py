@@ -259,8 +259,7 @@ class MemoryStock:
         for (channel_id, sku), (queued, promised) in counted_by(reservation).items():
             of_sku = self._counts.setdefault(Sku(sku), {})
             before = of_sku.get(channel_id, Counts())
-            after = Counts(before.queued + queued, before.promised + promised)
-            of_sku[channel_id] = after
+            of_sku[channel_id] = before.plus(queued, promised)
 
     def replay(self, request: Request) -> bytes | None:
         """Return the first reply to a request; see `RoutableStock.replay`."""

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping
 from availability.channels import UNDECLARED
 from availability.errors import Violation
 from availability.model import Clock, LocationId, Purchase, Sku
-from availability.offer import LIMIT_FIELDS, Rule
+from availability.offer import LIMIT_FIELDS, Rule, order_limit
 from availability.offering import Markets, kit_offer
 from availability.positions import Positions
-from availability.settings import Effective
 from availability.setup import Kit
 from availability.stock_view import StockView
 from router.errors import InvalidOrder
@@ -171,7 +170,7 @@ def _check_limits(order: Order, stall: Stall) -> None:
         if units is None:
             continue
         settings = stall.settings(order.channel_id, line.sku)
-        rule = _broken(settings, units)
+        rule = order_limit(settings, units)
         if rule is not None:
             values = {name: getattr(settings, name) for name in LIMIT_FIELDS.values()}
             message = _LIMIT_MESSAGES[rule].format(asked=units, **values)
@@ -180,16 +179,6 @@ def _check_limits(order: Order, stall: Stall) -> None:
             found.append(Violation(path, f"{rule.name}_PER_ORDER", message))
     if found:
         raise InvalidOrder(found)
-
-
-def _broken(settings: Effective, units: int) -> Rule | None:
-    if units < settings.min_units:
-        return Rule.MIN
-    if 0 < settings.max_units < units:
-        return Rule.MAX
-    if units % settings.multiple_units:
-        return Rule.MULTIPLE
-    return None
 
 
 def _divide(

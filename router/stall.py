@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from availability.channels import FULL_PERMILLE, UNDECLARED, Allocation
-from availability.explain import explain, located_units
+from availability.channels import FULL_PERMILLE, UNDECLARED, speaking
+from availability.explain import explain_located
 from availability.market import SkuStock
 from availability.model import Guard, IntArray, Sku
 from availability.offer import Offer, Rule
 from availability.offering import SetMarket, stock_of
-from availability.positions import Positions
-from availability.settings import Backorders, Effective, Level
+from availability.positions import Positions, promised_on
+from availability.settings import WIDE_LEVELS, Backorders, Effective
 from router.model import UnassignedReason
 
 KEPT_SETTINGS = 100_000
@@ -90,8 +90,8 @@ class Shelf:
         sku = positions.skus[row]
         stock = stock_of(stall.of, positions, sku, now_seconds)
         channel_id = channel.channel_id
-        offer = explain(market, stock, channel_id, now_seconds)
-        located = located_units(market, stock, channel_id) or {}
+        offer, places = explain_located(market, stock, channel_id, now_seconds)
+        located = places or {}
         self.may_sell = offer.quantity_units
         self.limit: IntArray = np.zeros(len(positions.network.locations), np.int64)
         for location_id, units in located.items():
@@ -128,11 +128,11 @@ def _guards(
     A number that came from outside bounds nothing: it is what the channel is sent.
     """
     sku, counts = stock.sku, positions.counts.get(stock.sku, {})
-    own = _own(stock.allocations, channel.channel_id)
+    own = speaking(stock.allocations, channel.channel_id)
     if own is not None and not offer.fixed:
         members = tuple(sorted(own.channel_ids))
-        promised = sum(counts[each].promised for each in members if each in counts)
-        yield Guard(sku, members, promised + own.remaining_units)
+        most_units = promised_on(counts, members) + own.remaining_units
+        yield Guard(sku, members, most_units)
     if offer.quantity_units is None or offer.fixed:
         return
     last = offer.settings.preorders
@@ -140,8 +140,7 @@ def _guards(
         yield from _preorder_guard(of, channel, sku, offer)
     elif own is None or channel.channel_id not in own.following:
         sharing = tuple(sorted((*channel.sharing, UNDECLARED)))
-        promised = sum(counts[each].promised for each in sharing if each in counts)
-        most_units = promised + offer.quantity_units
+        most_units = promised_on(counts, sharing) + offer.quantity_units
         # What is counted, cancelled or withdrawn meanwhile makes it another number.
         yield Guard(sku, sharing, most_units, moves=positions.moves.get(sku, 0))
 
@@ -153,15 +152,9 @@ def _preorder_guard(
     release = offer.available_from_seconds
     for each in offer.settings.preorders:
         if each.release_seconds == release:
-            wide = offer.settings.level("preorders") in (Level.SKU, Level.GLOBAL)
+            wide = offer.settings.level("preorders") in WIDE_LEVELS
             covered = (
                 tuple(sorted(of.setup.channels)) if wide else (channel.channel_id,)
             )
             most = each.cap_units - each.presold_units
             yield Guard(sku, covered, most, queued=True)
-
-
-def _own(allocations: Iterable[Allocation], channel_id: str) -> Allocation | None:
-    """Return the allocation that speaks for a channel."""
-    mine = [each for each in allocations if channel_id in each.channel_ids]
-    return min(mine, key=lambda each: each.precedence, default=None)

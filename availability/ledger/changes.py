@@ -270,7 +270,7 @@ def _write(
         )
     counts = counts_of(moved)
     for sku in {each.sku for each in moved if each.cause not in _STILL}:
-        counts["", sku] = Counts(counts.get(("", sku), Counts()).queued, 1)
+        counts["", sku] = counts.get(("", sku), Counts()).plus(0, 1)
     counts = dict(sorted(counts.items()))
     for (channel_id, sku), count in counts.items():
         move_counts(session, channel_id, sku, count)
@@ -298,8 +298,7 @@ def counts_of(movements: Iterable[Movement]) -> dict[tuple[str, str], Counts]:
         units = promised_units(each) if each.channel_id else 0
         if units or each.queued:
             key = (each.channel_id, each.sku)
-            before = added.get(key, Counts())
-            added[key] = Counts(before.queued + each.queued, before.promised + units)
+            added[key] = added.get(key, Counts()).plus(each.queued, units)
     return {key: counts for key, counts in sorted(added.items()) if any(counts)}
 
 

@@ -18,7 +18,14 @@ from availability.model import (
     Sku,
     StockGrid,
 )
-from availability.positions import Changes, Counts, Mark, Positions, counted_by
+from availability.positions import (
+    Changes,
+    Counts,
+    Mark,
+    Positions,
+    counted_by,
+    promised_on,
+)
 from availability.setup import Setup
 
 DAY_SECONDS = 86_400
@@ -206,10 +213,7 @@ class Mirror:
 
     def say(self, setup: Setup, version: int) -> None:
         """Take over another setup."""
-        with self._lock:
-            self.setup = setup
-            self._log.add_everything()
-            self.version = self.grid.version = version
+        self.set((), version, setup=setup)
 
     def take(self, reservations: Iterable[Reservation], day: int, version: int) -> None:
         """Take over what a group of reservations allocated."""
@@ -233,8 +237,7 @@ class Mirror:
                     continue
             of_sku = self._counts.setdefault(sku, {})
             before = of_sku.get(channel_id, Counts())
-            after = Counts(before.queued + queued, before.promised + promised)
-            of_sku[channel_id] = after
+            of_sku[channel_id] = before.plus(queued, promised)
             self._log.add((sku,))
 
     def _set_counts(self, counts: Added) -> None:
@@ -261,8 +264,7 @@ class Mirror:
     def promised(self, allocation: Allocation) -> int:
         """Return what the channels of an allocation have promised of its SKU."""
         of_sku = self._counts.get(allocation.sku, {})
-        counts = (of_sku.get(each, Counts()) for each in allocation.channel_ids)
-        return sum(count.promised for count in counts)
+        return promised_on(of_sku, allocation.channel_ids)
 
     def positions(self, skus: Sequence[Sku]) -> Positions:
         """Return what is known of some SKUs, all of one moment."""

@@ -1,20 +1,19 @@
 """Offers computed from files, with no server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from availability.errors import BadFile
-from availability.explain import explain, located_units
+from availability.explain import explain_located
 from availability.imports.csv_rows import Faults
 from availability.imports.network_file import NetworkFile, read_network_file
 from availability.imports.stock_sheet import SkuSheet, read_holds, read_stock_sheet
 from availability.kit_offer import Part, explain_kit
-from availability.market import Market, SkuStock
+from availability.market import SkuStock
 from availability.model import Network, Sku
 from availability.offer import Offer
-from availability.offering import named_skus
+from availability.offering import SetMarket, named_skus
 from router.cli.offers_view import OfferView, Question, offer_view
 from router.cli.quiet import fail
 
@@ -100,13 +99,10 @@ class World:
         self.setup = read.setup
         self.locations = read.locations
         self.sheets = sheets
-        channels = tuple(self.setup.channels.values())
-        self._market = Market(Network.of(read.locations), channels, self.setup.book)
+        self._market = SetMarket(Network.of(read.locations), read.setup)
         self._queued = queued
         self._channel_id = channel_id
         self._now_seconds = now_seconds
-        self._allocations = _by_sku(self.setup.allocations.values())
-        self._supplies = _by_sku(self.setup.supplies.values())
         self._parts: dict[Sku, Part] = {}
 
     def offer(self, sku: Sku) -> Offer:
@@ -114,18 +110,16 @@ class World:
         kit = self.setup.kits.get(sku)
         if kit is None:
             return self._part(sku).offer
-        settings = self._market.book.resolve(self._channel_id, sku)
+        settings = self.setup.book.resolve(self._channel_id, sku)
         parts = {each.sku: self._part(each.sku) for each in kit}
         return explain_kit(sku, kit, parts, settings)
 
     def _part(self, sku: Sku) -> Part:
         part = self._parts.get(sku)
         if part is None:
-            market, stock = self._market, self._stock(sku)
-            part = self._parts[sku] = Part(
-                explain(market, stock, self._channel_id, self._now_seconds),
-                located_units(market, stock, self._channel_id),
-            )
+            market, stock = self._market.market, self._stock(sku)
+            found = explain_located(market, stock, self._channel_id, self._now_seconds)
+            part = self._parts[sku] = Part(*found)
         return part
 
     def _stock(self, sku: Sku) -> SkuStock:
@@ -135,23 +129,6 @@ class World:
             tuple(sheet.records.values()),
             frozenset(sheet.stale_ids),
             self._queued.get(sku, {}),
-            tuple(self._allocations.get(sku, ())),
-            tuple(self._supplies.get(sku, ())),
+            tuple(self._market.allocations.get(sku, ())),
+            tuple(self._market.supplies.get(sku, ())),
         )
-
-
-class _OfSku(Protocol):
-    """What is said of one SKU."""
-
-    @property
-    def sku(self) -> Sku: ...
-
-
-ItemT = TypeVar("ItemT", bound=_OfSku)
-
-
-def _by_sku(items: Iterable[ItemT]) -> dict[Sku, list[ItemT]]:
-    found: dict[Sku, list[ItemT]] = {}
-    for each in items:
-        found.setdefault(each.sku, []).append(each)
-    return found

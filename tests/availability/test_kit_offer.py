@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from availability.channels import Channel
-from availability.explain import explain, located_units
+from availability.explain import explain_located
 from availability.kit_offer import Part, explain_kit
 from availability.kits import Component
 from availability.market import Market, SkuStock
@@ -54,8 +54,7 @@ def kit(
             ids(*stale) if sku == CUP else frozenset(),
             {"web": queued_cups} if sku == CUP else {},
         )
-        offer = explain(market, known, "web", NOW_SECONDS)
-        parts[sku] = Part(offer, located_units(market, known, "web"))
+        parts[sku] = Part(*explain_located(market, known, "web", NOW_SECONDS))
     return explain_kit(SET, KIT, parts, book.resolve("web", SET))
 
 

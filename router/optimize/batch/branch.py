@@ -36,8 +36,10 @@ class Cheapest(NamedTuple):
 
 
 class Branching:
-    """One order: ``price`` and ``stock`` ``(L, N)``, ``demand`` ``(L,)``,
-    ``fixed`` ``(N,)``, all integers; see `blocks.cheapest`."""  # noqa: D205, D209
+    """One order, in integers; see `blocks.cheapest`.
+
+    ``price`` and ``stock`` are ``(L, N)``, ``demand`` ``(L,)``, ``fixed`` ``(N,)``.
+    """
 
     def __init__(
         self,

@@ -53,8 +53,11 @@ _SMALL = 3_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """When to stop. As long as ``wall_seconds`` is not what stops it, the same
-    problem, limits and seed give the same answer."""  # noqa: D205, D209
+    """When to stop.
+
+    As long as ``wall_seconds`` is not what stops it, the same problem, limits and seed
+    give the same answer.
+    """
 
     wall_seconds: float = 120.0
     rounds: int = 10
