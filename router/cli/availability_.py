@@ -11,20 +11,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from availability.errors import BadFile
 from availability.imports.fields import id_fault
 from availability.imports.stock_sheet import instant_seconds
 from availability.ledger.open import is_postgres, sqlite_path
 from availability.model import MAX_STOCK_UNITS, Sku
-from router.cli.access import (
-    CA_HELP,
-    CERTIFICATE_HELP,
-    INSECURE_HELP,
-    KEY_HELP,
-    TOKEN_HELP,
-    Access,
-    BadAccess,
-)
+from router.cli.access import Access
 from router.cli.client import CallFailed
 from router.cli.offers_files import Files, offers_from_files
 from router.cli.offers_served import served_offers
@@ -38,6 +29,16 @@ from router.cli.offers_table import (
 from router.cli.offers_view import OfferView, Question, offer_json
 from router.cli.quiet import OK, SOME_FAILED, fail, quietly
 from router.cli.serve import DEFAULT_ADDRESS
+from router.cli.server_options import (
+    CaOption,
+    CertificateOption,
+    DatabaseOption,
+    InsecureTokenOption,
+    KeyOption,
+    ServerOption,
+    TokenOption,
+    failures_told,
+)
 from router.cli.targets import CHANNEL_NOT_FOUND, Target, open_target
 
 TABLE_ROWS = 1_000
@@ -58,14 +59,8 @@ def availability(
         list[str] | None,
         typer.Argument(metavar="SKU", help="all that are known and all kits if unset"),
     ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(help=f"a running server's host:port; {DEFAULT_ADDRESS} if unset"),
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(help="a database that no server has open: sqlite:///file"),
-    ] = None,
+    server: ServerOption = None,
+    database: DatabaseOption = None,
     network: Annotated[
         Path | None,
         typer.Option(
@@ -116,20 +111,11 @@ def availability(
             help="units that the customer has ordered within his window",
         ),
     ] = 0,
-    ca: Annotated[str | None, typer.Option(help=CA_HELP, envvar="REPARTIR_CA")] = None,
-    certificate: Annotated[
-        Path | None,
-        typer.Option(help=CERTIFICATE_HELP, envvar="REPARTIR_CERTIFICATE"),
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help=KEY_HELP, envvar="REPARTIR_KEY")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(help=TOKEN_HELP, envvar="REPARTIR_TOKEN")
-    ] = None,
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help=INSECURE_HELP)
-    ] = False,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    token: TokenOption = None,
+    insecure_token: InsecureTokenOption = False,
 ) -> None:
     """Say what a channel may be promised of each SKU.
 
@@ -142,7 +128,7 @@ def availability(
     with quietly(), ExitStack() as stack:
         steps = explain or all_steps
         asked = Question(channel, checked_skus(skus or ()), request, bought, steps)
-        try:
+        with failures_told():
             views: Iterable[OfferView]
             files = chosen_files(network, stock, holds, now, server, database)
             if files is not None:
@@ -164,12 +150,6 @@ def availability(
                 refused = _print_json(views, steps=steps)
             else:
                 refused = _print_tables(views, source, steps, all_steps=all_steps)
-        except BadFile as error:
-            raise fail(*error.lines) from None
-        except BadAccess as error:
-            raise fail(str(error)) from None
-        except CallFailed as error:
-            raise fail(*error.lines, status=SOME_FAILED) from None
         raise typer.Exit(SOME_FAILED if refused else OK)
 
 

@@ -17,7 +17,6 @@ from typing import Annotated, NamedTuple
 import typer
 
 from availability.arrays import UNLIMITED
-from availability.errors import BadFile
 from availability.feeds import (
     SHORT_UNITS,
     Declared,
@@ -32,21 +31,22 @@ from availability.imports.fields import id_fault, whole_number_fault
 from availability.imports.stock_sheet import instant_seconds
 from availability.model import MAX_STOCK_UNITS, Sku
 from availability.offering import named_skus
-from router.cli.access import (
-    CA_HELP,
-    CERTIFICATE_HELP,
-    INSECURE_HELP,
-    KEY_HELP,
-    TOKEN_HELP,
-    Access,
-    BadAccess,
-)
+from router.cli.access import Access
 from router.cli.availability_ import checked_skus, chosen_files, no_channel
-from router.cli.client import CallFailed
 from router.cli.offers_files import Files, read_world
 from router.cli.offers_served import CHUNK_SKUS
 from router.cli.quiet import OK, SOME_FAILED, fail, quietly
 from router.cli.serve import DEFAULT_ADDRESS
+from router.cli.server_options import (
+    CaOption,
+    CertificateOption,
+    DatabaseOption,
+    InsecureTokenOption,
+    KeyOption,
+    ServerOption,
+    TokenOption,
+    failures_told,
+)
 from router.cli.targets import Target, open_target
 from router.rpc.codec.offers import (
     NET,
@@ -90,14 +90,8 @@ def feed(
         list[str] | None,
         typer.Argument(metavar="SKU", help="all that are known if unset"),
     ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(help=f"a running server's host:port; {DEFAULT_ADDRESS} if unset"),
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(help="a database that no server has open: sqlite:///file"),
-    ] = None,
+    server: ServerOption = None,
+    database: DatabaseOption = None,
     network: Annotated[
         Path | None,
         typer.Option(help="from files, with --stock: TOML, as `repartir availability`"),
@@ -138,20 +132,11 @@ def feed(
     format_: Annotated[
         Format, typer.Option("--format", help="json: one object a line, per SKU")
     ] = Format.CSV,
-    ca: Annotated[str | None, typer.Option(help=CA_HELP, envvar="REPARTIR_CA")] = None,
-    certificate: Annotated[
-        Path | None,
-        typer.Option(help=CERTIFICATE_HELP, envvar="REPARTIR_CERTIFICATE"),
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help=KEY_HELP, envvar="REPARTIR_KEY")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(help=TOKEN_HELP, envvar="REPARTIR_TOKEN")
-    ] = None,
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help=INSECURE_HELP)
-    ] = False,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    token: TokenOption = None,
+    insecure_token: InsecureTokenOption = False,
 ) -> None:
     """Write what a marketplace is sent of a channel's offers.
 
@@ -164,7 +149,7 @@ def feed(
     with quietly():
         wanted = checked_skus(skus or ())
         _check_output(output, since or ())
-        try:
+        with failures_told():
             files = chosen_files(network, stock, holds, now, server, database)
             sent = None if since is None else read_sent(since)
             if files is not None:
@@ -180,12 +165,6 @@ def feed(
                 source = "the server" if database is None else "the database"
                 with open_target(server or DEFAULT_ADDRESS, database, access) as target:
                     rows = _rows(_served(target, channel, wanted, source), buffer)
-        except BadFile as error:
-            raise fail(*error.lines) from None
-        except BadAccess as error:
-            raise fail(str(error)) from None
-        except CallFailed as error:
-            raise fail(*error.lines, status=SOME_FAILED) from None
         told = snapshot(rows) if sent is None else differential(_of(sent, wanted), rows)
         text = _csv(told) if format_ is Format.CSV else _json(told)
         if output is None:

@@ -10,22 +10,13 @@ from typing import Annotated
 
 import typer
 
-from availability.errors import BadFile
 from availability.imports.csv_locations import read_locations
 from availability.imports.csv_rows import Faults
 from availability.imports.network_file import read_network_file
 from availability.imports.staging import Staging, open_staging
 from availability.imports.stock_rows import StockFormat, read_stock
 from availability.model import ImportMode, Location, StockChange
-from router.cli.access import (
-    CA_HELP,
-    CERTIFICATE_HELP,
-    INSECURE_HELP,
-    KEY_HELP,
-    TOKEN_HELP,
-    Access,
-    BadAccess,
-)
+from router.cli.access import Access
 from router.cli.chunks import check_snapshot, location_chunks, stock_chunks
 from router.cli.client import CallFailed
 from router.cli.max_drop import DEFAULT_PERCENT, Totals, percent_permille
@@ -33,6 +24,16 @@ from router.cli.network import import_network
 from router.cli.progress import progress
 from router.cli.quiet import SOME_FAILED, fail, quietly
 from router.cli.serve import DEFAULT_ADDRESS
+from router.cli.server_options import (
+    CaOption,
+    CertificateOption,
+    DatabaseOption,
+    InsecureTokenOption,
+    KeyOption,
+    ServerOption,
+    TokenOption,
+    failures_told,
+)
 from router.cli.targets import Target, open_target
 
 _CHANGE = re.compile(r"^changes\[([0-9]{1,5})\]\.\w+")
@@ -69,14 +70,8 @@ def import_(
             "kits and expected receipts; see docs/network-file.md",
         ),
     ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(help=f"a running server's host:port; {DEFAULT_ADDRESS} if unset"),
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(help="a database that no server has open: sqlite:///file"),
-    ] = None,
+    server: ServerOption = None,
+    database: DatabaseOption = None,
     mode: Annotated[
         Mode | None,
         typer.Option(
@@ -130,20 +125,11 @@ def import_(
             help="goes on with an import that was interrupted: the id it said"
         ),
     ] = None,
-    ca: Annotated[str | None, typer.Option(help=CA_HELP, envvar="REPARTIR_CA")] = None,
-    certificate: Annotated[
-        Path | None,
-        typer.Option(help=CERTIFICATE_HELP, envvar="REPARTIR_CERTIFICATE"),
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help=KEY_HELP, envvar="REPARTIR_KEY")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(help=TOKEN_HELP, envvar="REPARTIR_TOKEN")
-    ] = None,
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help=INSECURE_HELP)
-    ] = False,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    token: TokenOption = None,
+    insecure_token: InsecureTokenOption = False,
 ) -> None:
     """Import a network file; or locations, stock, or both.
 
@@ -198,7 +184,10 @@ def import_(
         )
         run_id = request_id or str(uuid.uuid4())
         address = server or DEFAULT_ADDRESS
-        try:
+        hint: tuple[str, ...] = ()
+        if file is not None and file.suffix.lower() == ".csv":
+            hint = ("stock and locations are imported with --stock and --locations",)
+        with failures_told(hint):
             if file is not None:
                 # Before anything is opened: a database would be created.
                 network = read_network_file(file)
@@ -211,17 +200,6 @@ def import_(
                 with open_target(address, database, access) as target:
                     run = _Run(target, run_id, staging)
                     run.send(listed, chosen, limit, force=force, dry_run=dry_run)
-        except BadFile as error:
-            hint: tuple[str, ...] = ()
-            if file is not None and file.suffix.lower() == ".csv":
-                hint = (
-                    "stock and locations are imported with --stock and --locations",
-                )
-            raise fail(*error.lines, *hint) from None
-        except BadAccess as error:
-            raise fail(str(error)) from None
-        except CallFailed as error:
-            raise fail(*error.lines, status=SOME_FAILED) from None
 
 
 def _read(
