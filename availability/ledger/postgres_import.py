@@ -16,7 +16,7 @@ from availability.ledger.judge import (
     refusal,
 )
 from availability.ledger.mirror import Units
-from availability.ledger.postgres_session import PostgresSession
+from availability.ledger.postgres_session import WHOLE_TABLES, PostgresSession
 from availability.ledger.protocol import MAX_VIOLATIONS
 from availability.model import MAX_STOCK_UNITS, ImportMode
 
@@ -245,6 +245,9 @@ WHERE safety_moved = 0 AND NOT EXISTS (
     AND c.location_key = t.location_key AND c.becomes <> c.was)
 """
 
+FEW_CHANGES = 1_000
+"""Up to so many, looking up each beats reading all of the stock."""
+
 CONFIRMED_SECONDS = 86_400
 """How long a confirmed count is told to the other processes."""
 
@@ -291,6 +294,8 @@ def import_stock(
     if dry_run:
         session.run("SAVEPOINT dry_run")
     _fill(session, judged)
+    if judged.mode is ImportMode.SNAPSHOT or len(judged.sound) > FEW_CHANGES:
+        session.run(WHOLE_TABLES)
     _lay_out(session, judged)
     limits = {"most": MAX_STOCK_UNITS, "limit": MAX_VIOLATIONS}
     found = [

@@ -30,6 +30,7 @@ from availability.ledger.postgres_reserve import (
 )
 from availability.ledger.postgres_session import (
     LONG_SECONDS,
+    WHOLE_TABLES,
     PostgresSession,
 )
 from availability.ledger.postgres_writer import DRAW, Done, PostgresWriter
@@ -386,6 +387,7 @@ class PostgresLedger(PostgresWriter):
 
         def work(session: PostgresSession, now: float) -> Done[AuditReport]:
             session.run(_LOCK_BALANCES)
+            session.run(WHOLE_TABLES)
             report = repair_drifts(session, now)
             if not report.drifts:
                 return Done(report)

@@ -17,6 +17,12 @@ STATEMENT_SECONDS = 30
 LONG_SECONDS = 600
 """Longest statement of an import, an audit, and of what opening reads."""
 
+WHOLE_TABLES = "SET LOCAL enable_nestloop = off"
+"""Until the transaction ends, whole tables are joined by hashing or sorting.
+
+Statistics taken while the first import was under way hold no row of it. Trusting
+them, the planner compares every record with every movement: hours, not seconds."""
+
 SETTINGS = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     # Another process's group holds a row for milliseconds.

@@ -10,7 +10,7 @@ from availability.ledger.postgres import Database
 from availability.ledger.postgres_memory import Memory
 from availability.ledger.postgres_reads import read_page
 from availability.ledger.postgres_schema import prepare
-from availability.ledger.postgres_session import LONG_SECONDS
+from availability.ledger.postgres_session import LONG_SECONDS, WHOLE_TABLES
 from availability.ledger.protocol import (
     CapacityLeft,
     StockCursor,
@@ -116,6 +116,7 @@ class PostgresViews:
 
     def _audited(self) -> AuditReport:
         with self._database.snapshot(LONG_SECONDS) as session:
+            session.run(WHOLE_TABLES)
             return audit(session)
 
     def refresh(self) -> None:
