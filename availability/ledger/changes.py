@@ -12,7 +12,14 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from availability.ledger.capacities import free_capacity, take_capacity
-from availability.ledger.life import Decision, Key, StockRow, decide, touched
+from availability.ledger.life import (
+    Decision,
+    Key,
+    StockRow,
+    decide,
+    decide_together,
+    touched,
+)
 from availability.ledger.mirror import Units
 from availability.ledger.records import Found, find, milliseconds
 from availability.ledger.session import Session
@@ -34,6 +41,7 @@ from availability.reservations import (
     Movement,
     PlanRef,
     ReservationRecord,
+    Swap,
     Withdrawal,
 )
 
@@ -192,6 +200,40 @@ def change(session: Session, ref: PlanRef, command: Command, now: float) -> Chan
     return _write(session, found, decision, rows, places, now)
 
 
+def swap_together(
+    session: Session, swaps: Iterable[tuple[PlanRef, Swap]], now: float
+) -> list[Changed]:
+    """Do several swaps at once within the caller's transaction, or none.
+
+    Plans are locked before any stock row, as by everyone, and in one order.
+
+    Raises
+    ------
+    PlanNotFound, ReservationResolved, UnitsNotOpen, PlanChanged, StockConflict
+        See `Ledger.swap_together`; nothing was written.
+    """
+    now = milliseconds(now) / 1_000
+    turn = sorted(swaps, key=lambda each: each[0].plan_id)
+    found = [(find(session, ref, lock=True), swap) for ref, swap in turn]
+    meant = [(each.record, swap) for each, swap in found]
+    keys = {key for each in meant for key in touched(*each)}
+    rows, places = _lock_rows(session, sorted(keys, key=lambda key: (key[1], key[0])))
+    decisions = decide_together(meant, rows)
+    # What one gives up of a day's capacity another may take.
+    freed = [
+        _free(session, each, decision, places)
+        for (each, _), decision in zip(found, decisions, strict=True)
+    ]
+    changes = [
+        _write(session, each, decision._replace(freed={}), rows, places, now)
+        for (each, _), decision in zip(found, decisions, strict=True)
+    ]
+    return [
+        each._replace(loads=each.loads or gave)
+        for each, gave in zip(changes, freed, strict=True)
+    ]
+
+
 def _lock_rows(
     session: Session, keys: Iterable[Key]
 ) -> tuple[dict[Key, StockRow], dict[LocationId, PlaceRow]]:
@@ -252,11 +294,7 @@ def _write(
     for withdrawn in decision.withdrawals:
         location_key = places[withdrawn.location_id].location_key
         write_withdrawal(session, withdrawn, location_key, active=True)
-    loads = free_capacity(
-        session,
-        found.plan_key,
-        {places[at].location_key: units for at, units in decision.freed.items()},
-    )
+    loads = _free(session, found, decision, places)
     for at, units in decision.taken.items():
         place_row = places[at]
         loads |= take_capacity(
@@ -278,6 +316,16 @@ def _write(
         _move_purchases(session, found.plan_key, moved)
     _write_plan(session, found, decision.record)
     return Changed(decision.record, tuple(left), counts, loads)
+
+
+def _free(
+    session: Session,
+    found: Found,
+    decision: Decision,
+    places: Mapping[LocationId, PlaceRow],
+) -> bool:
+    freed = {places[at].location_key: units for at, units in decision.freed.items()}
+    return free_capacity(session, found.plan_key, freed)
 
 
 _STILL = (Cause.PLACED, Cause.SHIPPED)

@@ -5,7 +5,7 @@ The ledger reads the record and the stock rows it touches, locks them, asks
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -115,7 +115,7 @@ def decide(
     StockConflict
         A Swap claims units that are not there.
     """
-    draft = _Draft(record, rows)
+    draft = _Draft(record, dict(rows))
     match command:
         case Place():
             _require(record, (State.HELD,), "placed")
@@ -136,20 +136,48 @@ def decide(
         case Expire():
             return _expired(draft, record, now)
         case Swap():
-            _require(record, OPEN_STATES, "routed anew")
-            _require_revision(record, command.revision)
-            _require_open(record, command.released, command.dequeued)
-            draft.swap(command)
-            return draft.end(body=command.body, reply=command.reply)
+            return decide_together([(record, command)], rows)[0]
+
+
+def decide_together(
+    swaps: Sequence[tuple[ReservationRecord, Swap]], rows: Mapping[Key, StockRow]
+) -> list[Decision]:
+    """Return what several swaps do at once, each of another plan.
+
+    All that is released is released before anything is claimed, so that units can
+    change hands between them. ``rows`` is as in `decide`, for all of them.
+
+    Raises
+    ------
+    ReservationResolved, UnitsNotOpen, PlanChanged, StockConflict
+        One of them can not be done, so none is.
+    """
+    shared = dict(rows)
+    drafts = []
+    for record, command in swaps:
+        _require(record, OPEN_STATES, "routed anew")
+        _require_revision(record, command.revision)
+        _require_open(record, command.released, command.dequeued)
+        drafts.append((_Draft(record, shared), command))
+    for draft, command in drafts:
+        draft.give_up(command)
+    for draft, command in drafts:
+        draft.take(command)
+    for draft, command in drafts:
+        draft.require_room(command)
+    return [
+        draft.end(body=command.body, reply=command.reply, keys=touched(record, command))
+        for (draft, command), (record, _) in zip(drafts, swaps, strict=True)
+    ]
 
 
 class _Draft:
-    """A decision in the making."""
+    """A decision in the making, on rows that it changes."""
 
-    def __init__(self, record: ReservationRecord, rows: Mapping[Key, StockRow]) -> None:
+    def __init__(self, record: ReservationRecord, rows: dict[Key, StockRow]) -> None:
         self._record = record
         self._holds = record.state is State.HELD
-        self._rows = dict(rows)
+        self._rows = rows
         self._movements: list[Movement] = []
         self._withdrawals: list[Withdrawal] = []
         self._taken: dict[LocationId, int] = defaultdict(int)
@@ -238,8 +266,8 @@ class _Draft:
         self._rows[key] = replace(row, zones=tuple(zones))
         return taken
 
-    def swap(self, swap: Swap) -> None:
-        """Release, correct, claim: in this order, so that units can change hands."""
+    def give_up(self, swap: Swap) -> None:
+        """Release and correct: before anything is claimed."""
         wanted: tuple[Claim | Correction, ...] = (*swap.corrections, *swap.claims)
         for record in wanted:
             if (record.location_id, record.sku) not in self._rows:
@@ -248,11 +276,17 @@ class _Draft:
         self.release(Cause.REROUTED, (), swap.dequeued)
         for n, correction in enumerate(swap.corrections):
             self._correct(correction, n)
+
+    def take(self, swap: Swap) -> None:
+        """Claim and queue."""
         for claim in swap.claims:
             self.promise(self._promising, claim, claim.quantity)
             self._taken[claim.location_id] += claim.quantity
         for line in swap.queued:
             self.queue(Cause.QUEUED, line, line.quantity)
+
+    def require_room(self, swap: Swap) -> None:
+        """Refuse claims of what is not there, once all was claimed."""
         for key in {(each.location_id, each.sku) for each in swap.claims}:
             row = self._rows[key]
             if row.left < 0 or not row.sells:
@@ -289,8 +323,12 @@ class _Draft:
         state: State | None = None,
         body: bytes | None = None,
         reply: bytes | None = None,
+        keys: Iterable[Key] | None = None,
     ) -> Decision:
-        """Return the decision; the state follows from what is open still."""
+        """Return the decision; the state follows from what is open still.
+
+        ``keys`` are those of its rows among the ones it shares; None: all.
+        """
         record = self._record
         holdings = holdings_of(sums_of(self._movements), record.holdings)
         state = state or record.state
@@ -308,10 +346,13 @@ class _Draft:
             expires_seconds=None if placed else record.expires_seconds,
             work="" if placed else record.work,
         )
+        rows = self._rows
+        if keys is not None:
+            rows = {key: rows[key] for key in keys if key in rows}
         return Decision(
             record,
             tuple(self._movements),
-            self._rows,
+            rows,
             tuple(self._withdrawals),
             dict(self._taken),
             dict(self._freed),

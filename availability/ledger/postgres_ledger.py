@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.audit import repair_drifts
-from availability.ledger.changes import change
+from availability.ledger.changes import change, swap_together
 from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.judge import judge
 from availability.ledger.locations import check_locations
@@ -37,6 +37,7 @@ from availability.ledger.postgres_writer import DRAW, Done, PostgresWriter
 from availability.ledger.protocol import (
     GROUP_LIMIT,
     SWEEP_LIMIT,
+    check_together,
     record_to_json,
     version_to_json,
 )
@@ -61,6 +62,7 @@ from availability.reservations import (
     Command,
     PlanRef,
     ReservationRecord,
+    Swap,
     Swept,
     Withdrawals,
 )
@@ -329,6 +331,18 @@ class PostgresLedger(PostgresWriter):
             return self._changed(session, reply, [changed], changed.left, now)
 
         return self._answer(request, work)
+
+    def swap_together(self, swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
+        """Do several swaps in one transaction; see `Ledger.swap_together`."""
+        check_together(swaps)
+
+        def work(session: PostgresSession, now: float) -> Done[None]:
+            session.run(_SHARE_NETWORK)  # no zone opens or closes now
+            changes = swap_together(session, swaps, now)
+            left = [units for each in changes for units in each.left]
+            return self._changed(session, None, changes, left, now)
+
+        self._write(work)
 
     def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
         """End what is due; see `Ledger.sweep`.

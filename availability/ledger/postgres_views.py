@@ -12,13 +12,16 @@ from availability.ledger.postgres_reads import read_page
 from availability.ledger.postgres_schema import prepare
 from availability.ledger.postgres_session import LONG_SECONDS, WHOLE_TABLES
 from availability.ledger.protocol import (
+    MAX_OPEN_PLANS,
     CapacityLeft,
+    OpenPlans,
     StockCursor,
     StockPage,
     ZoneRecord,
     check_limit,
+    check_open_plans,
 )
-from availability.ledger.records import find, first_reply, plan_reply
+from availability.ledger.records import find, first_reply, open_plans, plan_reply
 from availability.ledger.withdrawals import list_withdrawals
 from availability.ledger.zones import list_zones
 from availability.model import (
@@ -31,10 +34,12 @@ from availability.model import (
 )
 from availability.positions import Changes, Mark, Positions
 from availability.reservations import (
+    OPEN_STATES,
     AuditReport,
     PlanRef,
     RecordedMovement,
     ReservationRecord,
+    ReservationState,
     Withdrawal,
 )
 from availability.setup import Setup
@@ -69,6 +74,18 @@ class PostgresViews:
         """Return a plan and what became of it; see `Ledger.reservation`."""
         with self._database.snapshot() as session:
             return find(session, plan).record
+
+    def open_plans(
+        self,
+        states: Sequence[ReservationState] = OPEN_STATES,
+        created_before_seconds: float | None = None,
+        after: int = 0,
+        limit: int = MAX_OPEN_PLANS,
+    ) -> OpenPlans:
+        """Return plans that may still change; see `Ledger.open_plans`."""
+        check_open_plans(states, limit)
+        with self._database.snapshot() as session:
+            return open_plans(session, states, created_before_seconds, after, limit)
 
     def withdrawals(
         self, skus: Sequence[Sku] = (), location_ids: Sequence[LocationId] = ()

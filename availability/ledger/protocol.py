@@ -26,11 +26,14 @@ from availability.model import (
 )
 from availability.positions import Changes, Mark, Positions
 from availability.reservations import (
+    OPEN_STATES,
     AuditReport,
     Command,
     PlanRef,
     RecordedMovement,
     ReservationRecord,
+    ReservationState,
+    Swap,
     Swept,
     Withdrawal,
     Withdrawals,
@@ -48,6 +51,12 @@ GROUP_LIMIT = 64
 
 MAX_WITHDRAWALS = 1_000
 """Most withdrawals of one SKU at one location."""
+
+MAX_TOGETHER = 64
+"""Most swaps in one commit."""
+
+MAX_OPEN_PLANS = 500
+"""Most plans in a page of those that are open."""
 
 SWEEP_LIMIT = 100
 """Most holds, and most withdrawals, that one sweep ends: others wait meanwhile."""
@@ -76,6 +85,13 @@ class StockPage:
     version: int
 
 
+class OpenPlans(NamedTuple):
+    """Plans that may still change; ``after`` continues them, None on the last page."""
+
+    records: tuple[ReservationRecord, ...]
+    after: int | None
+
+
 class ZoneRecord(NamedTuple):
     """What one zone of a location holds of one SKU; zone "" is the rest of it."""
 
@@ -102,6 +118,24 @@ def record_to_json(record: ReservationRecord) -> bytes:
 def version_to_json(version: int) -> bytes:
     """Encode the ledger's version as a reply for callers in Python."""
     return json.dumps({"stock_version": version}).encode()
+
+
+def check_together(swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
+    """Raise ValueError if swaps can not be done together."""
+    if len(swaps) > MAX_TOGETHER:
+        raise ValueError(f"at most {MAX_TOGETHER} swaps together, got {len(swaps)}")
+    names = {plan.plan_id for plan, _ in swaps}
+    if "" in names or len(names) < len(swaps):
+        raise ValueError("swaps are of different plans, each named by its id")
+
+
+def check_open_plans(states: Sequence[ReservationState], limit: int) -> None:
+    """Raise ValueError if there is no page of such plans."""
+    if not 1 <= limit <= MAX_OPEN_PLANS:
+        raise ValueError(f"limit must be 1 to {MAX_OPEN_PLANS}, got {limit}")
+    ended = [each.value for each in states if each not in OPEN_STATES]
+    if ended:
+        raise ValueError(f"not open: {', '.join(ended)}")
 
 
 def check_limit(limit: int) -> None:
@@ -297,6 +331,42 @@ class Ledger(Protocol):
             A Swap claims units or capacity that are gone, or an inactive location.
         RequestReused
             The request id came with another digest.
+        """
+        ...
+
+    def swap_together(self, swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
+        """Do several swaps, each of another plan, in one transaction.
+
+        All is released before anything is claimed: what one plan gives up another
+        may take, also in a circle. None loses what it holds before it has what it
+        is to hold. There is no request: a swap that was done is refused when it
+        comes again, by its revision.
+
+        Raises
+        ------
+        ValueError
+            More than `MAX_TOGETHER`, or one plan twice, or not named by its id.
+        PlanNotFound, ReservationResolved, UnitsNotOpen, PlanChanged, StockConflict
+            As `change` for one of them; nothing was done.
+        """
+        ...
+
+    def open_plans(
+        self,
+        states: Sequence[ReservationState] = OPEN_STATES,
+        created_before_seconds: float | None = None,
+        after: int = 0,
+        limit: int = MAX_OPEN_PLANS,
+    ) -> OpenPlans:
+        """Return plans that may still change, in the order they were made.
+
+        Each page is one consistent state; a plan that is made meanwhile is on a
+        later page.
+
+        Raises
+        ------
+        ValueError
+            ``limit`` is not in 1..`MAX_OPEN_PLANS`, or a state is not open.
         """
         ...
 

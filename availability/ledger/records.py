@@ -1,14 +1,24 @@
 """Reading a plan's record, and what a request was answered: for every database."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, func, literal_column, select
+from sqlalchemy import bindparam, case, func, literal_column, or_, select
 from sqlalchemy.sql.expression import ClauseElement
 
 from availability.errors import PlanNotFound, RequestReused
 from availability.ledger.holdings import Sum, holdings_of
+from availability.ledger.protocol import OpenPlans
 from availability.ledger.session import Row, Session
-from availability.ledger.tables import BINDING, ENDED, location, movement, plan, request
+from availability.ledger.tables import (
+    BINDING,
+    ENDED,
+    OPEN,
+    location,
+    movement,
+    plan,
+    request,
+)
 from availability.model import Request
 from availability.reservations import (
     Cause,
@@ -50,27 +60,47 @@ _CHANNEL = case(
     (movement.c.location_key.is_(None), movement.c.channel_id),
     else_=literal_column("''"),
 )
-_SUMS = (
-    select(
-        func.coalesce(location.c.location_id, ""),
-        _CHANNEL,
-        movement.c.sku,
-        movement.c.line_id,
-        movement.c.cause,
-        func.sum(movement.c.allocated + movement.c.held + movement.c.queued),
-    )
-    .select_from(
-        movement.outerjoin(location, location.c.location_key == movement.c.location_key)
-    )
-    .where(movement.c.plan_key == bindparam("plan_key"))
-    .group_by(
-        location.c.location_id,
-        _CHANNEL,
-        movement.c.sku,
-        movement.c.line_id,
-        movement.c.cause,
-    )
+_SUMS_OF = select(
+    func.coalesce(location.c.location_id, ""),
+    _CHANNEL,
+    movement.c.sku,
+    movement.c.line_id,
+    movement.c.cause,
+    func.sum(movement.c.allocated + movement.c.held + movement.c.queued),
+).select_from(
+    movement.outerjoin(location, location.c.location_key == movement.c.location_key)
 )
+_GROUPS = (
+    location.c.location_id,
+    _CHANNEL,
+    movement.c.sku,
+    movement.c.line_id,
+    movement.c.cause,
+)
+_SUMS = _SUMS_OF.where(movement.c.plan_key == bindparam("plan_key")).group_by(*_GROUPS)
+
+_OPEN = (
+    select(*_COLUMNS)
+    .where(
+        OPEN,
+        plan.c.plan_key > bindparam("after"),
+        plan.c.created_ms <= bindparam("until_ms"),
+        or_(
+            plan.c.state == bindparam("state"),
+            plan.c.state == bindparam("other_state"),
+        ),
+    )
+    .order_by(plan.c.plan_key)
+    .limit(bindparam("most"))
+)
+# What `_SUMS` says of one plan, of all on a page.
+_page = _OPEN.with_only_columns(plan.c.plan_key).subquery("page")
+_PAGE_SUMS = (
+    _SUMS_OF.add_columns(movement.c.plan_key)
+    .join(_page, _page.c.plan_key == movement.c.plan_key)
+    .group_by(movement.c.plan_key, *_GROUPS)
+)
+_FOREVER_MS = 2**62
 
 _REPLY = select(func.coalesce(plan.c.current_reply, plan.c.reply)).where(
     plan.c.plan_id == bindparam("plan_id")
@@ -171,6 +201,34 @@ def find(session: Session, ref: PlanRef, *, lock: bool = False) -> Found:
     sums = session.rows(_SUMS, plan_key=plan_key)
     *row, channel_id, customer_id = rows[0]
     return Found(plan_key, _record(tuple(row), sums), channel_id, customer_id)
+
+
+def open_plans(
+    session: Session,
+    states: Sequence[ReservationState],
+    created_before_seconds: float | None,
+    after: int,
+    limit: int,
+) -> OpenPlans:
+    """Return a page of open plans; see `Ledger.open_plans`."""
+    if not states:
+        return OpenPlans((), None)
+    until = created_before_seconds
+    values: dict[str, object] = {
+        "after": after,
+        "until_ms": _FOREVER_MS if until is None else milliseconds(until),
+        "state": states[0].value,
+        "other_state": states[-1].value,
+        "most": limit,
+    }
+    rows = session.rows(_OPEN, **values)
+    sums: dict[int, list[Row]] = {}
+    if rows:
+        for *found, plan_key in session.rows(_PAGE_SUMS, **values):
+            sums.setdefault(plan_key, []).append(tuple(found))
+    # The last two columns say for whom the units count.
+    records = tuple(_record(tuple(row[:-2]), sums.get(row[0], [])) for row in rows)
+    return OpenPlans(records, rows[-1][0] if len(rows) == limit else None)
 
 
 def _record(row: Row, sums: list[Row]) -> ReservationRecord:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.audit import audit, repair_drifts
-from availability.ledger.changes import Changed, change
+from availability.ledger.changes import Changed, change, swap_together
 from availability.ledger.combiner import Combiner, failure_of
 from availability.ledger.journal import read_movements
 from availability.ledger.judge import judge
@@ -18,12 +18,16 @@ from availability.ledger.locations import check_locations
 from availability.ledger.mirror import Mirror, Places, Units, moves_of, utc_day
 from availability.ledger.protocol import (
     GROUP_LIMIT,
+    MAX_OPEN_PLANS,
     SWEEP_LIMIT,
     CapacityLeft,
+    OpenPlans,
     StockCursor,
     StockPage,
     ZoneRecord,
     check_limit,
+    check_open_plans,
+    check_together,
     record_to_json,
     version_to_json,
 )
@@ -31,6 +35,7 @@ from availability.ledger.records import (
     find,
     first_reply,
     milliseconds,
+    open_plans,
     plan_reply,
     store_reply,
 )
@@ -69,11 +74,14 @@ from availability.model import (
 )
 from availability.positions import Changes, Mark, Positions
 from availability.reservations import (
+    OPEN_STATES,
     AuditReport,
     Command,
     PlanRef,
     RecordedMovement,
     ReservationRecord,
+    ReservationState,
+    Swap,
     Swept,
     Withdrawal,
     Withdrawals,
@@ -321,6 +329,14 @@ class SqliteLedger:
             self._follow(tx, [changed], changed.left)
         return reply
 
+    def swap_together(self, swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
+        """Do several swaps in one transaction; see `Ledger.swap_together`."""
+        check_together(swaps)
+        with self._writing() as tx:
+            changes = swap_together(tx.session, swaps, tx.now)
+            left = [units for each in changes for units in each.left]
+            self._follow(tx, changes, left)
+
     def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
         """End what is due; see `Ledger.sweep`."""
         with self._writing() as tx:
@@ -424,6 +440,19 @@ class SqliteLedger:
         """Return a plan and what became of it; see `Ledger.reservation`."""
         with self._database.snapshot() as db:
             return find(SqliteSession(db), plan).record
+
+    def open_plans(
+        self,
+        states: Sequence[ReservationState] = OPEN_STATES,
+        created_before_seconds: float | None = None,
+        after: int = 0,
+        limit: int = MAX_OPEN_PLANS,
+    ) -> OpenPlans:
+        """Return plans that may still change; see `Ledger.open_plans`."""
+        check_open_plans(states, limit)
+        with self._database.snapshot() as db:
+            session = SqliteSession(db)
+            return open_plans(session, states, created_before_seconds, after, limit)
 
     def withdrawals(
         self, skus: Sequence[Sku] = (), location_ids: Sequence[LocationId] = ()

@@ -26,7 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from availability.model import MAX_STOCK_UNITS
-from availability.reservations import BINDING_STATES, Cause, ReservationState
+from availability.reservations import (
+    BINDING_STATES,
+    OPEN_STATES,
+    Cause,
+    ReservationState,
+)
 
 metadata = MetaData()
 
@@ -60,6 +65,8 @@ def _in(states: Iterable[ReservationState]) -> TextClause:
 
 BINDING = _in(BINDING_STATES)
 """The order has a plan that holds, or has shipped, something."""
+OPEN = _in(OPEN_STATES)
+"""Something of the plan may still be to come."""
 ENDED = _in(each for each in ReservationState if each not in BINDING_STATES)
 
 
@@ -192,6 +199,8 @@ plan = Table(
     # Two indexes by order and not one: a new plan pays for its own alone.
     _partial("plan_binding_order", "order_id", where=BINDING, unique=True),
     _partial("plan_ended_order", "order_id", "plan_key", where=ENDED),
+    # For those who look at all orders that are still to be shipped.
+    _partial("plan_open", "plan_key", where=OPEN),
     _partial("plan_by_expiry", "expires_ms", where=text("expires_ms IS NOT NULL")),
     **_LOG,
 )

@@ -40,6 +40,7 @@ from tests.ledger.contract_races import RaceContract
 from tests.ledger.contract_reserve import ReserveContract
 from tests.ledger.contract_selling import SellingContract
 from tests.ledger.contract_swap import SwapContract
+from tests.ledger.contract_together import OpenPlansContract, TogetherContract
 from tests.ledger.contract_withdrawals import WithdrawalContract
 from tests.ledger.contract_zones import ZoneContract
 from tests.ledger.world import (
@@ -272,6 +273,8 @@ class LedgerContract(
     OrderContract,
     ExpiryContract,
     SwapContract,
+    TogetherContract,
+    OpenPlansContract,
     QueueContract,
     ZoneContract,
     WithdrawalContract,

@@ -50,6 +50,8 @@ CREATE INDEX plan_by_expiry ON plan (expires_ms) WHERE expires_ms IS NOT NULL;
 CREATE INDEX plan_ended_order ON plan (order_id, plan_key)
   WHERE state IN ('none', 'cancelled', 'rejected', 'expired');
 
+CREATE INDEX plan_open ON plan (plan_key) WHERE state IN ('held', 'placed');
+
 CREATE TABLE queue (
   channel_id TEXT NOT NULL,
   sku TEXT NOT NULL,
