@@ -18,8 +18,9 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.blocks import NEVER
+from router.optimize.batch.engine import LOCAL, OrderPricer
 from router.optimize.batch.peel import fixed_of
-from router.optimize.batch.pricing import EXACT_NODES, SCALE, Pricer
+from router.optimize.batch.pricing import EXACT_NODES, SCALE
 from router.optimize.batch.problem import LEVELS, BatchPlan, BatchProblem, check, score
 
 
@@ -154,12 +155,18 @@ def incomplete_bound(problem: BatchProblem, certificate: Certificate) -> int:
 
 
 def shipments_bound(
-    problem: BatchProblem, certificate: Certificate, waiting: int
+    problem: BatchProblem,
+    certificate: Certificate,
+    waiting: int,
+    pricer: OrderPricer | None = None,
 ) -> int:
-    """Return the least shipments when at most ``waiting`` weight is incomplete."""
+    """Return the least shipments when at most ``waiting`` weight is incomplete.
+
+    ``pricer`` prices all orders; None: one made here.
+    """
     price, fixed, paid = priced(problem, certificate)
-    every = np.arange(problem.orders)
-    found = Pricer(problem, every).price(problem.stock, price, fixed, certificate.nodes)
+    pricer = pricer or LOCAL.pricer(problem, np.arange(problem.orders))
+    found = pricer.price(problem.stock, price, fixed, certificate.nodes)
     least = np.zeros(problem.orders, dtype=np.int64)
     least[found.order] = found.value
     if waiting:

@@ -1,0 +1,126 @@
+"""Prices and patterns of the orders that contend, by column generation.
+
+Orders are priced, their patterns join the LP, the LP's duals are the next prices,
+until no order has a cheaper pattern. Any prices on the way give a bound; the best
+are kept for the certificate.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from availability.model import IntArray
+from router.optimize.batch.engine import Engine, in_order
+from router.optimize.batch.limits import BatchLimits, Watch
+from router.optimize.batch.master import FloatArray, Master
+from router.optimize.batch.peel import Peeled, fixed_of
+from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
+from router.optimize.batch.problem import BatchProblem
+from router.optimize.batch.repair import Incumbent, Pieces, pieces_of
+
+_SEEDS = 4
+"""Rounds that only look where orders contend, before the first LP."""
+_LOOSE_NODES = 2
+"""Nodes of large orders until the prices have settled."""
+_EXACT_ROUNDS = 3
+"""Rounds after that, with large orders priced as the certificate does."""
+_NOISY = 5
+"""Times that small orders are priced at disturbed prices: patterns to repair with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The best prices ``(K, N)``, and the LP's last columns with their values."""
+
+    price: IntArray
+    columns: list[tuple[int, Pieces]]
+    x: FloatArray
+
+
+def generate(
+    problem: BatchProblem,
+    limits: BatchLimits,
+    watch: Watch,
+    engine: Engine,
+    incumbent: Incumbent,
+    peeled: Peeled,
+    stock: IntArray,
+    static: Patterns,
+) -> Kernel:
+    """Find prices and patterns for the orders that contend.
+
+    ``stock`` ``(K, N)`` is what is left for them, ``static`` their first patterns;
+    the incumbent learns every pattern.
+    """
+    orders = peeled.kernel
+    master = Master(problem, orders, peeled.scarce, stock)
+    pricer = engine.pricer(problem, orders)
+    fixed = fixed_of(problem)
+
+    def learn(found: Patterns) -> None:
+        for order, pieces in pieces_of(found):
+            incumbent.learn(order, pieces)
+
+    master.add(static)
+    learn(static)
+    price = kept = np.zeros_like(stock)
+    best = -1
+    exact = 0
+    for at in range(_SEEDS + limits.rounds + _EXACT_ROUNDS):
+        # The seeds are for contention: small orders show where it is.
+        seed = at < _SEEDS - 1
+        nodes = EXACT_NODES if exact else 0 if seed else _LOOSE_NODES
+        found = in_order(pricer.price(stock, price, fixed, nodes))
+        new = master.add(found)
+        learn(found)
+        # Bounds of loosely priced large orders do not compare with exact ones.
+        dual = int(found.value.sum()) - int((price * stock).sum())
+        if not seed and (exact == 1 or dual > best):
+            best, kept = dual, price
+        watch.tell("prices")
+        if exact >= _EXACT_ROUNDS or (exact and new <= len(orders) // 1_000):
+            break
+        if watch.stop(0.5):
+            break
+        if at < _SEEDS:
+            price = _contention(problem, found, stock, price, peeled)
+        if at >= _SEEDS - 1:
+            price = master.solve(limits.wall_seconds / 4, limits.iterations)
+        settled = at > _SEEDS + 1 and new <= len(orders) // 500
+        last = at >= _SEEDS + limits.rounds - 1 or watch.stop(0.3)
+        if exact or settled or (last and at >= _SEEDS):
+            exact += 1
+    rng = np.random.default_rng(limits.seed)
+    for _ in range(_NOISY):
+        if watch.stop(0.55):
+            break
+        noisy = (price * rng.uniform(0.4, 1.6, price.shape)).astype(np.int64)
+        learn(in_order(pricer.price(stock, noisy, fixed, 0)))
+    x = np.zeros(len(master.order))
+    x[: len(master.x)] = master.x
+    return Kernel(kept, _columns(master), x)
+
+
+def _columns(master: Master) -> list[tuple[int, Pieces]]:
+    """Return the (order, pieces) of each column."""
+    rows: list[list[tuple[int, int, int]]] = [[] for _ in range(len(master.order))]
+    parts = (master.column, master.line, master.location, master.units)
+    for at, *piece in zip(*(each.tolist() for each in parts), strict=True):
+        rows[at].append((piece[0], piece[1], piece[2]))
+    owners = master.kernel[master.order].tolist()
+    return [(o, tuple(sorted(each))) for o, each in zip(owners, rows, strict=True)]
+
+
+def _contention(
+    problem: BatchProblem,
+    found: Patterns,
+    stock: IntArray,
+    price: IntArray,
+    peeled: Peeled,
+) -> IntArray:
+    """Return prices raised where the patterns take more than there is."""
+    used = np.zeros_like(stock)
+    np.add.at(used, (problem.sku[found.line], found.location), found.units)
+    over = np.clip(used / np.maximum(stock, 1) - 1, -1, 1)
+    raised = price + (0.3 * over * SCALE).astype(np.int64)
+    return np.where(peeled.scarce, np.clip(raised, 0, SCALE), 0)

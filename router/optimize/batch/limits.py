@@ -1,0 +1,73 @@
+"""When a run stops, and what it says meanwhile."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """When to stop.
+
+    As long as ``wall_seconds`` is not what stops it, the same problem, limits and seed
+    give the same answer.
+    """
+
+    wall_seconds: float = 120.0
+    rounds: int = 10
+    iterations: int = 2_000
+    neighbourhoods: int = 200
+    size: int = 120
+    work: float = 1.0
+    seed: int = 0
+
+
+DEFAULT = BatchLimits()
+
+
+class Progress(NamedTuple):
+    """What is known in a phase of the level ``shipments``; None: nothing yet."""
+
+    phase: str
+    value: int | None
+    bound: int | None
+
+
+def silent(_: Progress) -> None:
+    """Tell nobody."""
+
+
+def never() -> bool:
+    """Do not cancel."""
+    return False
+
+
+class Watch:
+    """Whether a run has to stop, and who is told how far it is."""
+
+    def __init__(
+        self,
+        limits: BatchLimits,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._began = time.monotonic()
+        self._wall_seconds = limits.wall_seconds
+        self._progress = progress
+        self._cancelled = cancelled
+        self.value: int | None = None
+        self.bound: int | None = None
+
+    def cancelled(self) -> bool:
+        """Return whether the answer is wanted now."""
+        return self._cancelled()
+
+    def stop(self, share: float = 1.0) -> bool:
+        """Return whether a share of the time is spent, or the answer wanted now."""
+        spent = time.monotonic() - self._began
+        return self._cancelled() or spent >= share * self._wall_seconds
+
+    def tell(self, phase: str) -> None:
+        """Say what is known in a phase."""
+        self._progress(Progress(phase, self.value, self.bound))
