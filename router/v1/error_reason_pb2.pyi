@@ -99,6 +99,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The customer would have more than one may have in the window; metadata holds the
     `line_id`, its `sku` and the `max_units`.
     """
+    ERROR_REASON_TOO_MANY_ORDERS: _ErrorReason.ValueType  # 25
+    """More orders are selected than one re-routing takes; metadata holds `most`."""
     ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 30
     """The server wants a bearer token in the metadata `authorization`, and there is
     none.
@@ -198,6 +200,8 @@ ERROR_REASON_CUSTOMER_LIMIT: ErrorReason.ValueType  # 24
 """The customer would have more than one may have in the window; metadata holds the
 `line_id`, its `sku` and the `max_units`.
 """
+ERROR_REASON_TOO_MANY_ORDERS: ErrorReason.ValueType  # 25
+"""More orders are selected than one re-routing takes; metadata holds `most`."""
 ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 30
 """The server wants a bearer token in the metadata `authorization`, and there is
 none.

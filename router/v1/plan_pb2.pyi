@@ -207,7 +207,9 @@ class RoutingPlan(_message.Message):
     stock_version: _builtins.int
     """The ledger's version of the stock the plan was made from."""
     engine: _builtins.str
-    """What answered: exact, cp-sat, cover, greedy, or walk."""
+    """What answered: exact, cp-sat, cover, greedy, walk, or joint: decided
+    again together with others, by RerouteOrders.
+    """
     solve_micros: _builtins.int
     """Time the engine took."""
     policy: _builtins.str

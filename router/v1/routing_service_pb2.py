@@ -27,56 +27,61 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from router.v1 import order_pb2 as router_dot_v1_dot_order__pb2
 from router.v1 import plan_pb2 as router_dot_v1_dot_plan__pb2
 from router.v1 import policy_pb2 as router_dot_v1_dot_policy__pb2
+from router.v1 import rerouting_pb2 as router_dot_v1_dot_rerouting__pb2
 from router.v1 import reservation_pb2 as router_dot_v1_dot_reservation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frouter/v1/routing_service.proto\x12\trouter.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a\x15router/v1/order.proto\x1a\x14router/v1/plan.proto\x1a\x16router/v1/policy.proto\x1a\x1brouter/v1/reservation.proto\"\x84\x02\n\x11RouteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1f\n\x05order\x18\x02 \x01(\x0b\x32\x10.router.v1.Order\x12(\n\x06policy\x18\x03 \x01(\x0b\x32\x18.router.v1.RoutingPolicy\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x30\n\rsolve_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x63ounterfactuals\x18\x06 \x01(\x08\x12\x14\n\x0chold_seconds\x18\x07 \x01(\x05\x12\x18\n\x10queue_unassigned\x18\x08 \x01(\x08\":\n\x12RouteOrderResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlan\"D\n\x12RouteOrdersRequest\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.router.v1.RouteOrderRequest\"C\n\x13RouteOrdersResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.router.v1.RouteOrderResult\"i\n\x10RouteOrderResult\x12&\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlanH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"!\n\x0eGetPlanRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\"d\n\x0fGetPlanResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlan\x12+\n\x0breservation\x18\x02 \x01(\x0b\x32\x16.router.v1.Reservation\"8\n\x11PlaceOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\"A\n\x12PlaceOrderResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"\\\n\x11\x45xtendHoldRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x14\n\x0chold_seconds\x18\x03 \x01(\x05\x12\x0c\n\x04work\x18\x04 \x01(\t\"A\n\x12\x45xtendHoldResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"1\n\x0cLineQuantity\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"b\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12&\n\x05lines\x18\x03 \x03(\x0b\x32\x17.router.v1.LineQuantity\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"F\n\x0cShippedUnits\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\"j\n\x15ShipAssignmentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12,\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x17.router.v1.ShippedUnits\"E\n\x16ShipAssignmentResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"\xb9\x01\n\x17RejectAssignmentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x13\n\x0blocation_id\x18\x03 \x01(\t\x12&\n\x05lines\x18\x04 \x03(\x0b\x32\x17.router.v1.RejectedLine\x12*\n\x06reason\x18\x05 \x01(\x0e\x32\x1a.router.v1.RejectionReason\x12\x10\n\x08\x62locking\x18\x06 \x01(\x08\">\n\x0cRejectedLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\x12\x0b\n\x03sku\x18\x03 \x01(\t\"m\n\x18RejectAssignmentResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlan\x12+\n\x0breservation\x18\x02 \x01(\x0b\x32\x16.router.v1.Reservation2\x83\x05\n\x0eRoutingService\x12I\n\nRouteOrder\x12\x1c.router.v1.RouteOrderRequest\x1a\x1d.router.v1.RouteOrderResponse\x12L\n\x0bRouteOrders\x12\x1d.router.v1.RouteOrdersRequest\x1a\x1e.router.v1.RouteOrdersResponse\x12@\n\x07GetPlan\x12\x19.router.v1.GetPlanRequest\x1a\x1a.router.v1.GetPlanResponse\x12I\n\nPlaceOrder\x12\x1c.router.v1.PlaceOrderRequest\x1a\x1d.router.v1.PlaceOrderResponse\x12I\n\nExtendHold\x12\x1c.router.v1.ExtendHoldRequest\x1a\x1d.router.v1.ExtendHoldResponse\x12L\n\x0b\x43\x61ncelOrder\x12\x1d.router.v1.CancelOrderRequest\x1a\x1e.router.v1.CancelOrderResponse\x12U\n\x0eShipAssignment\x12 .router.v1.ShipAssignmentRequest\x1a!.router.v1.ShipAssignmentResponse\x12[\n\x10RejectAssignment\x12\".router.v1.RejectAssignmentRequest\x1a#.router.v1.RejectAssignmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frouter/v1/routing_service.proto\x12\trouter.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a\x15router/v1/order.proto\x1a\x14router/v1/plan.proto\x1a\x16router/v1/policy.proto\x1a\x19router/v1/rerouting.proto\x1a\x1brouter/v1/reservation.proto\"\x84\x02\n\x11RouteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1f\n\x05order\x18\x02 \x01(\x0b\x32\x10.router.v1.Order\x12(\n\x06policy\x18\x03 \x01(\x0b\x32\x18.router.v1.RoutingPolicy\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x30\n\rsolve_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x63ounterfactuals\x18\x06 \x01(\x08\x12\x14\n\x0chold_seconds\x18\x07 \x01(\x05\x12\x18\n\x10queue_unassigned\x18\x08 \x01(\x08\":\n\x12RouteOrderResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlan\"D\n\x12RouteOrdersRequest\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.router.v1.RouteOrderRequest\"C\n\x13RouteOrdersResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.router.v1.RouteOrderResult\"i\n\x10RouteOrderResult\x12&\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlanH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"!\n\x0eGetPlanRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\"d\n\x0fGetPlanResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlan\x12+\n\x0breservation\x18\x02 \x01(\x0b\x32\x16.router.v1.Reservation\"8\n\x11PlaceOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\"A\n\x12PlaceOrderResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"\\\n\x11\x45xtendHoldRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x14\n\x0chold_seconds\x18\x03 \x01(\x05\x12\x0c\n\x04work\x18\x04 \x01(\t\"A\n\x12\x45xtendHoldResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"1\n\x0cLineQuantity\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"b\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12&\n\x05lines\x18\x03 \x03(\x0b\x32\x17.router.v1.LineQuantity\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"F\n\x0cShippedUnits\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x13\n\x0blocation_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\"j\n\x15ShipAssignmentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12,\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x17.router.v1.ShippedUnits\"E\n\x16ShipAssignmentResponse\x12+\n\x0breservation\x18\x01 \x01(\x0b\x32\x16.router.v1.Reservation\"\xb9\x01\n\x17RejectAssignmentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x13\n\x0blocation_id\x18\x03 \x01(\t\x12&\n\x05lines\x18\x04 \x03(\x0b\x32\x17.router.v1.RejectedLine\x12*\n\x06reason\x18\x05 \x01(\x0e\x32\x1a.router.v1.RejectionReason\x12\x10\n\x08\x62locking\x18\x06 \x01(\x08\">\n\x0cRejectedLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\x12\x0b\n\x03sku\x18\x03 \x01(\t\"m\n\x18RejectAssignmentResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.router.v1.RoutingPlan\x12+\n\x0breservation\x18\x02 \x01(\x0b\x32\x16.router.v1.Reservation\"Y\n\x14RerouteOrdersRequest\x12)\n\trerouting\x18\x01 \x01(\x0b\x32\x14.router.v1.ReroutingH\x00\x12\x0e\n\x04stop\x18\x02 \x01(\x08H\x00\x42\x06\n\x04step\"\x98\x01\n\x15RerouteOrdersResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.router.v1.RerouteProgressH\x00\x12\x1b\n\x11\x63\x65rtificate_chunk\x18\x02 \x01(\x0cH\x00\x12*\n\x06report\x18\x03 \x01(\x0b\x32\x18.router.v1.RerouteReportH\x00\x42\x06\n\x04step2\xdb\x05\n\x0eRoutingService\x12I\n\nRouteOrder\x12\x1c.router.v1.RouteOrderRequest\x1a\x1d.router.v1.RouteOrderResponse\x12L\n\x0bRouteOrders\x12\x1d.router.v1.RouteOrdersRequest\x1a\x1e.router.v1.RouteOrdersResponse\x12@\n\x07GetPlan\x12\x19.router.v1.GetPlanRequest\x1a\x1a.router.v1.GetPlanResponse\x12I\n\nPlaceOrder\x12\x1c.router.v1.PlaceOrderRequest\x1a\x1d.router.v1.PlaceOrderResponse\x12I\n\nExtendHold\x12\x1c.router.v1.ExtendHoldRequest\x1a\x1d.router.v1.ExtendHoldResponse\x12L\n\x0b\x43\x61ncelOrder\x12\x1d.router.v1.CancelOrderRequest\x1a\x1e.router.v1.CancelOrderResponse\x12U\n\x0eShipAssignment\x12 .router.v1.ShipAssignmentRequest\x1a!.router.v1.ShipAssignmentResponse\x12[\n\x10RejectAssignment\x12\".router.v1.RejectAssignmentRequest\x1a#.router.v1.RejectAssignmentResponse\x12V\n\rRerouteOrders\x12\x1f.router.v1.RerouteOrdersRequest\x1a .router.v1.RerouteOrdersResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'router.v1.routing_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUTEORDERREQUEST']._serialized_start=202
-  _globals['_ROUTEORDERREQUEST']._serialized_end=462
-  _globals['_ROUTEORDERRESPONSE']._serialized_start=464
-  _globals['_ROUTEORDERRESPONSE']._serialized_end=522
-  _globals['_ROUTEORDERSREQUEST']._serialized_start=524
-  _globals['_ROUTEORDERSREQUEST']._serialized_end=592
-  _globals['_ROUTEORDERSRESPONSE']._serialized_start=594
-  _globals['_ROUTEORDERSRESPONSE']._serialized_end=661
-  _globals['_ROUTEORDERRESULT']._serialized_start=663
-  _globals['_ROUTEORDERRESULT']._serialized_end=768
-  _globals['_GETPLANREQUEST']._serialized_start=770
-  _globals['_GETPLANREQUEST']._serialized_end=803
-  _globals['_GETPLANRESPONSE']._serialized_start=805
-  _globals['_GETPLANRESPONSE']._serialized_end=905
-  _globals['_PLACEORDERREQUEST']._serialized_start=907
-  _globals['_PLACEORDERREQUEST']._serialized_end=963
-  _globals['_PLACEORDERRESPONSE']._serialized_start=965
-  _globals['_PLACEORDERRESPONSE']._serialized_end=1030
-  _globals['_EXTENDHOLDREQUEST']._serialized_start=1032
-  _globals['_EXTENDHOLDREQUEST']._serialized_end=1124
-  _globals['_EXTENDHOLDRESPONSE']._serialized_start=1126
-  _globals['_EXTENDHOLDRESPONSE']._serialized_end=1191
-  _globals['_LINEQUANTITY']._serialized_start=1193
-  _globals['_LINEQUANTITY']._serialized_end=1242
-  _globals['_CANCELORDERREQUEST']._serialized_start=1244
-  _globals['_CANCELORDERREQUEST']._serialized_end=1342
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1344
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1410
-  _globals['_SHIPPEDUNITS']._serialized_start=1412
-  _globals['_SHIPPEDUNITS']._serialized_end=1482
-  _globals['_SHIPASSIGNMENTREQUEST']._serialized_start=1484
-  _globals['_SHIPASSIGNMENTREQUEST']._serialized_end=1590
-  _globals['_SHIPASSIGNMENTRESPONSE']._serialized_start=1592
-  _globals['_SHIPASSIGNMENTRESPONSE']._serialized_end=1661
-  _globals['_REJECTASSIGNMENTREQUEST']._serialized_start=1664
-  _globals['_REJECTASSIGNMENTREQUEST']._serialized_end=1849
-  _globals['_REJECTEDLINE']._serialized_start=1851
-  _globals['_REJECTEDLINE']._serialized_end=1913
-  _globals['_REJECTASSIGNMENTRESPONSE']._serialized_start=1915
-  _globals['_REJECTASSIGNMENTRESPONSE']._serialized_end=2024
-  _globals['_ROUTINGSERVICE']._serialized_start=2027
-  _globals['_ROUTINGSERVICE']._serialized_end=2670
+  _globals['_ROUTEORDERREQUEST']._serialized_start=229
+  _globals['_ROUTEORDERREQUEST']._serialized_end=489
+  _globals['_ROUTEORDERRESPONSE']._serialized_start=491
+  _globals['_ROUTEORDERRESPONSE']._serialized_end=549
+  _globals['_ROUTEORDERSREQUEST']._serialized_start=551
+  _globals['_ROUTEORDERSREQUEST']._serialized_end=619
+  _globals['_ROUTEORDERSRESPONSE']._serialized_start=621
+  _globals['_ROUTEORDERSRESPONSE']._serialized_end=688
+  _globals['_ROUTEORDERRESULT']._serialized_start=690
+  _globals['_ROUTEORDERRESULT']._serialized_end=795
+  _globals['_GETPLANREQUEST']._serialized_start=797
+  _globals['_GETPLANREQUEST']._serialized_end=830
+  _globals['_GETPLANRESPONSE']._serialized_start=832
+  _globals['_GETPLANRESPONSE']._serialized_end=932
+  _globals['_PLACEORDERREQUEST']._serialized_start=934
+  _globals['_PLACEORDERREQUEST']._serialized_end=990
+  _globals['_PLACEORDERRESPONSE']._serialized_start=992
+  _globals['_PLACEORDERRESPONSE']._serialized_end=1057
+  _globals['_EXTENDHOLDREQUEST']._serialized_start=1059
+  _globals['_EXTENDHOLDREQUEST']._serialized_end=1151
+  _globals['_EXTENDHOLDRESPONSE']._serialized_start=1153
+  _globals['_EXTENDHOLDRESPONSE']._serialized_end=1218
+  _globals['_LINEQUANTITY']._serialized_start=1220
+  _globals['_LINEQUANTITY']._serialized_end=1269
+  _globals['_CANCELORDERREQUEST']._serialized_start=1271
+  _globals['_CANCELORDERREQUEST']._serialized_end=1369
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1371
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1437
+  _globals['_SHIPPEDUNITS']._serialized_start=1439
+  _globals['_SHIPPEDUNITS']._serialized_end=1509
+  _globals['_SHIPASSIGNMENTREQUEST']._serialized_start=1511
+  _globals['_SHIPASSIGNMENTREQUEST']._serialized_end=1617
+  _globals['_SHIPASSIGNMENTRESPONSE']._serialized_start=1619
+  _globals['_SHIPASSIGNMENTRESPONSE']._serialized_end=1688
+  _globals['_REJECTASSIGNMENTREQUEST']._serialized_start=1691
+  _globals['_REJECTASSIGNMENTREQUEST']._serialized_end=1876
+  _globals['_REJECTEDLINE']._serialized_start=1878
+  _globals['_REJECTEDLINE']._serialized_end=1940
+  _globals['_REJECTASSIGNMENTRESPONSE']._serialized_start=1942
+  _globals['_REJECTASSIGNMENTRESPONSE']._serialized_end=2051
+  _globals['_REROUTEORDERSREQUEST']._serialized_start=2053
+  _globals['_REROUTEORDERSREQUEST']._serialized_end=2142
+  _globals['_REROUTEORDERSRESPONSE']._serialized_start=2145
+  _globals['_REROUTEORDERSRESPONSE']._serialized_end=2297
+  _globals['_ROUTINGSERVICE']._serialized_start=2300
+  _globals['_ROUTINGSERVICE']._serialized_end=3031
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,7 @@ from google.rpc import status_pb2 as _status_pb2
 from router.v1 import order_pb2 as _order_pb2
 from router.v1 import plan_pb2 as _plan_pb2
 from router.v1 import policy_pb2 as _policy_pb2
+from router.v1 import rerouting_pb2 as _rerouting_pb2
 from router.v1 import reservation_pb2 as _reservation_pb2
 import builtins as _builtins
 import sys
@@ -596,3 +597,63 @@ class RejectAssignmentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RejectAssignmentResponse: _TypeAlias = RejectAssignmentResponse  # noqa: Y015
+
+@_typing.final
+class RerouteOrdersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REROUTING_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    stop: _builtins.bool
+    """The second: take the best so far. Must be true."""
+    @_builtins.property
+    def rerouting(self) -> _rerouting_pb2.Rerouting:
+        """The first message: what to do."""
+
+    def __init__(
+        self,
+        *,
+        rerouting: _rerouting_pb2.Rerouting | None = ...,
+        stop: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rerouting", b"rerouting", "step", b"step", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rerouting", b"rerouting", "step", b"step", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["rerouting", "stop"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___RerouteOrdersRequest: _TypeAlias = RerouteOrdersRequest  # noqa: Y015
+
+@_typing.final
+class RerouteOrdersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_CHUNK_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    certificate_chunk: _builtins.bytes
+    """A part of the file that `repartir reroute --verify` reads, in order."""
+    @_builtins.property
+    def progress(self) -> _rerouting_pb2.RerouteProgress: ...
+    @_builtins.property
+    def report(self) -> _rerouting_pb2.RerouteReport:
+        """The last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: _rerouting_pb2.RerouteProgress | None = ...,
+        certificate_chunk: _builtins.bytes = ...,
+        report: _rerouting_pb2.RerouteReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_chunk", b"certificate_chunk", "progress", b"progress", "report", b"report", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_chunk", b"certificate_chunk", "progress", b"progress", "report", b"report", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["progress", "certificate_chunk", "report"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___RerouteOrdersResponse: _TypeAlias = RerouteOrdersResponse  # noqa: Y015

@@ -87,6 +87,11 @@ class RoutingServiceStub:
                 request_serializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentRequest.SerializeToString,
                 response_deserializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentResponse.FromString,
                 _registered_method=True)
+        self.RerouteOrders = channel.stream_stream(
+                '/router.v1.RoutingService/RerouteOrders',
+                request_serializer=router_dot_v1_dot_routing__service__pb2.RerouteOrdersRequest.SerializeToString,
+                response_deserializer=router_dot_v1_dot_routing__service__pb2.RerouteOrdersResponse.FromString,
+                _registered_method=True)
 
 
 class RoutingServiceServicer:
@@ -255,6 +260,29 @@ class RoutingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RerouteOrders(self, request_iterator, context):
+        """Decides pending orders again, together: those who wait may exchange what they
+        hold, for fewer shipments in all. Nobody loses what it holds before it has what
+        it is to hold: each order is changed in one transaction, and orders that wait for
+        each other's units in the same one. Checkouts go on meanwhile; where they were
+        faster, the orders they touch are decided anew, up to three times.
+
+        The first message says what to do. A second, `stop`, asks for the best so far,
+        which is then applied. The answers are how far it is, then what was asked for of
+        the certificate, then the report. Who cancels the call ends it: what was changed
+        by then stays, and every order has a plan that is whole.
+
+        Only tokens with the scope `admin` may. One at a time on a server.
+
+        Errors:
+        * INVALID_ARGUMENT    one or more field violations; all are listed.
+        * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
+        * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RoutingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -297,6 +325,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     servicer.RejectAssignment,
                     request_deserializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentRequest.FromString,
                     response_serializer=router_dot_v1_dot_routing__service__pb2.RejectAssignmentResponse.SerializeToString,
+            ),
+            'RerouteOrders': grpc.stream_stream_rpc_method_handler(
+                    servicer.RerouteOrders,
+                    request_deserializer=router_dot_v1_dot_routing__service__pb2.RerouteOrdersRequest.FromString,
+                    response_serializer=router_dot_v1_dot_routing__service__pb2.RerouteOrdersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -528,6 +561,33 @@ class RoutingService:
             '/router.v1.RoutingService/RejectAssignment',
             router_dot_v1_dot_routing__service__pb2.RejectAssignmentRequest.SerializeToString,
             router_dot_v1_dot_routing__service__pb2.RejectAssignmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerouteOrders(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/router.v1.RoutingService/RerouteOrders',
+            router_dot_v1_dot_routing__service__pb2.RerouteOrdersRequest.SerializeToString,
+            router_dot_v1_dot_routing__service__pb2.RerouteOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -164,6 +164,25 @@ class RoutingServiceStub:
                              every attempt. Safe to repeat; nothing was changed.
       * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
     """
+    RerouteOrders: _grpc.StreamStreamMultiCallable[_routing_service_pb2.RerouteOrdersRequest, _routing_service_pb2.RerouteOrdersResponse]
+    """Decides pending orders again, together: those who wait may exchange what they
+    hold, for fewer shipments in all. Nobody loses what it holds before it has what
+    it is to hold: each order is changed in one transaction, and orders that wait for
+    each other's units in the same one. Checkouts go on meanwhile; where they were
+    faster, the orders they touch are decided anew, up to three times.
+
+    The first message says what to do. A second, `stop`, asks for the best so far,
+    which is then applied. The answers are how far it is, then what was asked for of
+    the certificate, then the report. Who cancels the call ends it: what was changed
+    by then stays, and every order has a plan that is whole.
+
+    Only tokens with the scope `admin` may. One at a time on a server.
+
+    Errors:
+      * INVALID_ARGUMENT    one or more field violations; all are listed.
+      * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
+      * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
+    """
 
 @_typing.type_check_only
 class RoutingServiceAsyncStub(RoutingServiceStub):
@@ -300,6 +319,25 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
                              every attempt; PLAN_CHANGED: the plan was changed on
                              every attempt. Safe to repeat; nothing was changed.
       * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
+    """
+    RerouteOrders: _aio.StreamStreamMultiCallable[_routing_service_pb2.RerouteOrdersRequest, _routing_service_pb2.RerouteOrdersResponse]  # type: ignore[assignment]
+    """Decides pending orders again, together: those who wait may exchange what they
+    hold, for fewer shipments in all. Nobody loses what it holds before it has what
+    it is to hold: each order is changed in one transaction, and orders that wait for
+    each other's units in the same one. Checkouts go on meanwhile; where they were
+    faster, the orders they touch are decided anew, up to three times.
+
+    The first message says what to do. A second, `stop`, asks for the best so far,
+    which is then applied. The answers are how far it is, then what was asked for of
+    the certificate, then the report. Who cancels the call ends it: what was changed
+    by then stays, and every order has a plan that is whole.
+
+    Only tokens with the scope `admin` may. One at a time on a server.
+
+    Errors:
+      * INVALID_ARGUMENT    one or more field violations; all are listed.
+      * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
+      * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
     """
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -482,6 +520,31 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
                                  every attempt; PLAN_CHANGED: the plan was changed on
                                  every attempt. Safe to repeat; nothing was changed.
           * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
+        """
+
+    @_abc_1.abstractmethod
+    def RerouteOrders(
+        self,
+        request_iterator: _MaybeAsyncIterator[_routing_service_pb2.RerouteOrdersRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_routing_service_pb2.RerouteOrdersResponse], _abc.AsyncIterator[_routing_service_pb2.RerouteOrdersResponse]]:
+        """Decides pending orders again, together: those who wait may exchange what they
+        hold, for fewer shipments in all. Nobody loses what it holds before it has what
+        it is to hold: each order is changed in one transaction, and orders that wait for
+        each other's units in the same one. Checkouts go on meanwhile; where they were
+        faster, the orders they touch are decided anew, up to three times.
+
+        The first message says what to do. A second, `stop`, asks for the best so far,
+        which is then applied. The answers are how far it is, then what was asked for of
+        the certificate, then the report. Who cancels the call ends it: what was changed
+        by then stays, and every order has a plan that is whole.
+
+        Only tokens with the scope `admin` may. One at a time on a server.
+
+        Errors:
+          * INVALID_ARGUMENT    one or more field violations; all are listed.
+          * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
+          * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
         """
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,212 @@
+"""A re-routing in a process of its own, and the server's end of the line to it.
+
+Python lets one thread run at a time: what takes minutes must not share the
+interpreter with checkouts. The child reads no database: plans and stock are sent to
+it, and it answers with moves. It ends when the line does, so no server leaves one
+behind, however it ended.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+from availability.model import IntArray, Sku
+from availability.reservations import ReservationRecord
+from router.changes import StoredForm
+from router.optimize.batch.limits import BatchLimits, Progress
+from router.rerouting.moves import Move
+from router.rerouting.pending import Selection
+from router.rerouting.session import Session, Summary, Surroundings
+from router.rerouting.world import ReadStock, Wishes
+
+NICE = 10
+"""How far the child stands back behind the server, which has callers waiting."""
+START_SECONDS = 60.0
+"""Longest wait for the child to be there."""
+END_SECONDS = 5.0
+"""Longest wait for it to go."""
+
+
+class ChildFailed(Exception):
+    """The child ended without an answer, or met a fault of ours."""
+
+
+class _Call(NamedTuple):
+    """What the child is to do; ``stock`` may be asked for before it answers."""
+
+    name: str
+    args: tuple[Any, ...]
+
+
+class Child:
+    """The server's end: a `Session` in another process.
+
+    One thread at a time may call it; `stop` may come from any.
+    """
+
+    def __init__(
+        self, selection: Selection, wishes: Wishes, stored: StoredForm
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe()
+        self._stop, their_stop = context.Pipe()
+        self._process = context.Process(
+            target=_run,
+            args=(theirs, their_stop, selection, wishes, stored),
+            name="rerouting",
+            daemon=True,
+        )
+        self._process.start()
+        theirs.close()
+        their_stop.close()
+
+    def add(self, records: Sequence[ReservationRecord]) -> int:
+        """Add a page of plans; return how many are selected by now."""
+        count: int = self._call("add", (records,))
+        return count
+
+    def solve(
+        self,
+        around: Surroundings,
+        read_stock: ReadStock,
+        limits: BatchLimits,
+        progress: Callable[[Progress], None],
+    ) -> list[Move]:
+        """See `Session.solve`."""
+        moves: list[Move] = self._call("solve", (around, limits), read_stock, progress)
+        return moves
+
+    def again(
+        self,
+        records: Sequence[ReservationRecord],
+        around: Surroundings,
+        read_stock: ReadStock,
+        limits: BatchLimits,
+    ) -> list[Move]:
+        """See `Session.again`."""
+        args = (records, around, limits)
+        moves: list[Move] = self._call("again", args, read_stock)
+        return moves
+
+    def applied(self, plan_ids: Iterable[str]) -> None:
+        """See `Session.applied`."""
+        self._call("applied", (list(plan_ids),))
+
+    def finish(self) -> tuple[Summary, bytes]:
+        """Return what came of it, and the saved run, empty if nothing was solved."""
+        found: tuple[Summary, bytes] = self._call("finish", ())
+        return found
+
+    def stop(self) -> None:
+        """Ask for the best so far."""
+        with contextlib.suppress(OSError):
+            self._stop.send(None)
+
+    def close(self) -> None:
+        """End it, whatever it is doing."""
+        self._line.close()
+        self._stop.close()
+        self._process.terminate()
+        self._process.join(END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join(END_SECONDS)
+
+    def _call(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        read_stock: ReadStock | None = None,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> Any:
+        try:
+            self._line.send(_Call(name, args))
+            while True:
+                kind, value = self._line.recv()
+                match kind:
+                    case "stock" if read_stock is not None:
+                        self._line.send(read_stock(value))
+                    case "progress":
+                        progress(value)
+                    case "done":
+                        return value
+                    case _:
+                        raise value if isinstance(value, Exception) else ChildFailed(
+                            str(value)
+                        )
+        except (EOFError, OSError) as error:
+            raise ChildFailed("the process that solves has ended") from error
+
+
+def _run(
+    line: Connection[Any, Any],
+    stop: Connection[Any, Any],
+    selection: Selection,
+    wishes: Wishes,
+    stored: StoredForm,
+) -> None:
+    os.nice(NICE)
+    stopped = threading.Event()
+    threading.Thread(target=_listen, args=(stop, stopped), daemon=True).start()
+    session = Session(selection, wishes, stored)
+
+    def read_stock(skus: Sequence[Sku]) -> IntArray:
+        line.send(("stock", list(skus)))
+        found: IntArray = line.recv()
+        return found
+
+    def do(call: _Call) -> Any:
+        match call.name:
+            case "add":
+                session.add(*call.args)
+                return session.count
+            case "solve":
+                around, limits = call.args
+                return session.solve(
+                    around,
+                    read_stock,
+                    limits,
+                    lambda step: line.send(("progress", step)),
+                    stopped.is_set,
+                )
+            case "again":
+                records, around, limits = call.args
+                return session.again(
+                    records, around, read_stock, limits, stopped.is_set
+                )
+            case "applied":
+                return session.applied(*call.args)
+            case _:
+                saved = session.saved
+                return session.summary(), b"" if saved is None else saved.to_bytes()
+
+    while True:
+        try:
+            call = line.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = ("done", do(call))
+        except (EOFError, OSError):
+            return
+        except Exception as error:
+            answer = ("failed", error)
+        try:
+            line.send(answer)
+        except (BrokenPipeError, OSError):
+            return
+
+
+def _listen(stop: Connection[Any, Any], stopped: threading.Event) -> None:
+    """Hear of a stop; and of the server's end, which may come in the middle."""
+    try:
+        while True:
+            stop.recv()
+            stopped.set()
+    except (EOFError, OSError):
+        # Nobody is there to hear an answer.
+        os._exit(1)

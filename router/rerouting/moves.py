@@ -1,0 +1,219 @@
+"""From a joint plan to changes of plans: what each order gives up and takes."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from availability.model import IntArray, LocationId, Sku
+from availability.reservations import Cause, PlanRef, Swap
+from router.build import build
+from router.changes import LineUnits, OwnStock, StoredForm
+from router.model import Frozen, PlanStatus, RoutingPlan, Unassigned
+from router.optimize.batch.problem import BatchPlan
+from router.optimize.problem import Piece, Solution
+from router.plan import Made, accept, make_plan
+from router.rerouting.pending import Pending
+from router.rerouting.world import Wishes, World
+from router.units import At, Counts, added, claims, less, queue_of
+
+ENGINE = "joint"
+"""What a plan says that was decided together with others."""
+
+
+class Move(NamedTuple):
+    """One order's change: what is to be written, and what it is about.
+
+    ``wanted`` are the units that are open at locations then. ``gain`` is the shipments
+    it saves; ``served_units`` leave the queue.
+    """
+
+    plan: PlanRef
+    order_id: str
+    swap: Swap
+    wanted: Counts
+    gain: int
+    served_units: int
+
+
+def moves_of(
+    world: World, plan: BatchPlan, wishes: Wishes, stored: StoredForm, version: int
+) -> list[Move]:
+    """Return the changes that lead from what is held to a joint plan.
+
+    Orders that the plan leaves incomplete keep what they hold. ``version`` is the
+    ledger's, of the stock that was read.
+
+    Raises
+    ------
+    SolverError
+        The plan breaks a limit of an order: a fault of ours.
+    """
+    problem = world.problem
+    used = np.zeros_like(problem.stock)
+    np.add.at(used, (problem.sku[plan.line], plan.location), plan.units)
+    left = problem.stock - used
+    shipped = np.bincount(plan.line, plan.units, len(problem.sku)).astype(np.int64)
+    order_of = problem.order_of
+    pieces: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for line, n, units in zip(*(each.tolist() for each in plan), strict=True):
+        pieces[int(order_of[line])].append((line, n, units))
+    short = set(order_of[shipped < problem.demand].tolist())
+    stock = _Left(world, left, version)
+    found = []
+    for o, mine in sorted(pieces.items()):
+        if o in short:
+            continue
+        pending = world.orders[o]
+        wanted = _by_line(world, o, mine)
+        if wanted == dict(pending.held.open) and not pending.held.queued:
+            continue
+        found.append(_move(world, o, wanted, stock, wishes, stored))
+    return found
+
+
+def _by_line(world: World, o: int, pieces: list[tuple[int, int, int]]) -> dict[At, int]:
+    """Return pieces as units of the order's own lines, most where they are now.
+
+    Lines with one SKU are one line of the problem: what is at a location already
+    stays with its line, the rest is dealt out in the order of lines.
+    """
+    problem, pending = world.problem, world.orders[o]
+    locations = world.network.locations
+    units: dict[tuple[Sku, LocationId], int] = {
+        (world.skus[problem.sku[line]], locations[n].location_id): count
+        for line, n, count in pieces
+    }
+    wants: dict[str, int] = defaultdict(int)
+    for (line_id, _), count in pending.held.open.items():
+        wants[line_id] += count
+    for line_id, count in pending.held.queued.items():
+        wants[line_id] += count
+    found: dict[At, int] = defaultdict(int)
+    lines = [line for line in pending.order.lines if wants[line.line_id]]
+    # What is picked stays for certain, so it comes first.
+    for counts in (pending.picked, pending.held.open):
+        for line in lines:
+            for (line_id, at), count in counts.items():
+                if line_id != line.line_id:
+                    continue
+                most = count - found[line_id, at]
+                take = min(most, units.get((line.sku, at), 0), wants[line_id])
+                if take > 0:
+                    found[line_id, at] += take
+                    units[line.sku, at] -= take
+                    wants[line_id] -= take
+    for line in lines:
+        for (sku, at), count in units.items():
+            take = min(count, wants[line.line_id]) if sku == line.sku else 0
+            if take > 0:
+                found[line.line_id, at] += take
+                units[sku, at] -= take
+                wants[line.line_id] -= take
+    return {at: count for at, count in found.items() if count}
+
+
+def _move(
+    world: World,
+    o: int,
+    wanted: Counts,
+    stock: "_Left",
+    wishes: Wishes,
+    stored: StoredForm,
+) -> Move:
+    pending = world.orders[o]
+    order, record, held = pending.order, pending.record, pending.held
+    plan = _told(world, o, wanted, stock, wishes, stored)
+    swap = Swap(
+        record.revision,
+        released=claims(order, _units(less(held.open, wanted))),
+        cause=Cause.REROUTED,
+        claims=claims(order, _units(less(wanted, held.open))),
+        reply=stored.reply(plan),
+        body=record.body,
+        dequeued=queue_of(order, held.queued),
+    )
+    before = len({at for _, at in held.open})
+    after = len({at for _, at in wanted})
+    served = sum(held.queued.values())
+    # Who waited had no shipment yet for what it waited for: that is no loss.
+    gain = 0 if served else before - after
+    return Move(PlanRef(record.plan_id), record.order_id, swap, wanted, gain, served)
+
+
+def _told(
+    world: World,
+    o: int,
+    wanted: Counts,
+    stock: "_Left",
+    wishes: Wishes,
+    stored: StoredForm,
+) -> RoutingPlan:
+    """Return the plan in words, judged by every limit of its own order."""
+    pending = world.orders[o]
+    held = pending.held
+    whole = added(wanted, held.shipped)
+    promised: dict[str, int] = defaultdict(int)
+    for (line_id, _), units in whole.items():
+        promised[line_id] += units
+    lines = tuple(
+        line._replace(quantity=promised[line.line_id])
+        for line in pending.order.lines
+        if promised[line.line_id]
+    )
+    fixed = added(held.shipped, pending.picked)
+    frozen = tuple(Frozen(*at, units) for at, units in sorted(fixed.items()))
+    order = pending.order._replace(lines=lines, frozen=frozen)
+    policy = wishes.policy_of(pending)
+    own: dict[tuple[LocationId, Sku], int] = defaultdict(int)
+    for claim in claims(order, _units(whole)):
+        own[claim.location_id, claim.sku] += claim.quantity
+    candidates = world.candidates_of(order, policy)
+    built = build(order, policy, candidates, stock, {}, OwnStock(own))
+    index = built.candidates.pool.index
+    line_at = {line.line_id: n for n, line in enumerate(lines)}
+    pieces = sorted(
+        Piece(index[at], line_at[line_id], units)
+        for (line_id, at), units in whole.items()
+    )
+    judged = accept(built, Solution(tuple(pieces), ENGINE, {}))
+    plan = make_plan(judged, {}, Made(plan_id=pending.record.plan_id))
+    return _with_unassigned(plan, pending, stored)
+
+
+def _with_unassigned(
+    plan: RoutingPlan, pending: Pending, stored: StoredForm
+) -> RoutingPlan:
+    """Return a plan that says of what was never promised what it said before."""
+    missing = dict(pending.held.unassigned)
+    if not missing:
+        return plan
+    before = stored.plan(pending.record.reply).unassigned
+    reasons = {each.line_id: each.reason for each in before}
+    lines = [each for each in pending.order.lines if missing.get(each.line_id)]
+    unassigned = tuple(
+        Unassigned(each.line_id, each.sku, missing[each.line_id], reasons[each.line_id])
+        for each in lines
+        if each.line_id in reasons
+    )
+    return replace(plan, status=PlanStatus.PARTIAL, unassigned=unassigned)
+
+
+def _units(counts: Counts) -> tuple[LineUnits, ...]:
+    return tuple(LineUnits(*at, units) for at, units in sorted(counts.items()))
+
+
+class _Left:
+    """The stock that a joint plan leaves, as `router.build` reads a grid."""
+
+    def __init__(self, world: World, left: IntArray, version: int) -> None:
+        self.version = version
+        self.rows: Mapping[str, int] = {sku: n for n, sku in enumerate(world.skus)}
+        self._left = left
+
+    def read(self, rows: list[int]) -> IntArray:
+        """Copy rows: (len(rows), N) of the network."""
+        return self._left[rows]
+

@@ -1,0 +1,259 @@
+"""One re-routing: plans in, moves out, and what came of it in the end.
+
+Pure of databases and clocks but for the time a solver takes. The server runs it in
+a process of its own (`router.rerouting.child`), so that checkouts keep the
+interpreter to themselves.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from availability.model import Network
+from availability.reservations import ReservationRecord
+from availability.stock_view import CapacitiesLeft
+from router.changes import StoredForm
+from router.optimize.batch.limits import BatchLimits, Progress
+from router.optimize.batch.problem import SHIPMENTS
+from router.optimize.batch.saved import Saved
+from router.optimize.batch.solve import solve_batch
+from router.report.model import Bound, Count, Outcome, Phase, Point
+from router.report.tally import Piece, Tally
+from router.rerouting.moves import Move, moves_of
+from router.rerouting.pending import Pending, Selection, read_pending, why_alone
+from router.rerouting.world import (
+    SPLIT_FIRST,
+    Feeding,
+    ReadStock,
+    Wishes,
+    World,
+    build_world,
+)
+from router.units import Counts
+
+MAX_ORDERS = 100_000
+"""Most orders of one re-routing."""
+MAX_POINTS = 500
+"""Most points of the series of values and bounds; later ones replace the last."""
+
+
+class Surroundings(NamedTuple):
+    """What the orders are decided in: read after them."""
+
+    network: Network
+    capacities: CapacitiesLeft
+    feeding: Feeding
+    version: int
+
+
+class Summary(NamedTuple):
+    """What a re-routing did; ``kept`` are orders that were not decided, by reason."""
+
+    before: Outcome
+    after: Outcome
+    bound: Bound | None
+    kept: tuple[Count, ...]
+    series: tuple[Point, ...]
+    phases: tuple[Phase, ...]
+    levels: tuple[tuple[str, int, int, str], ...]
+
+
+class TooManyOrders(Exception):
+    """More orders are selected than one re-routing takes."""
+
+
+class Session:
+    """Collects plans, decides about them, and tells what became of them."""
+
+    def __init__(
+        self, selection: Selection, wishes: Wishes, stored: StoredForm
+    ) -> None:
+        self._selection = selection
+        self._wishes = wishes
+        self._stored = stored
+        self._pending: dict[str, Pending] = {}
+        self._joint: set[str] = set()
+        self._kept: Counter[str] = Counter()
+        self._first: World | None = None
+        self._bound: int | None = None
+        self._source = ""
+        self._levels: tuple[tuple[str, int, int, str], ...] = ()
+        self._now: dict[str, Counts] = {}
+        self._moves: dict[str, Counts] = {}
+        self._began = time.monotonic()
+        self._series: list[Point] = []
+        self._phases: list[tuple[str, float]] = []
+        self.saved: Saved | None = None
+        """The first problem and what proves its answer."""
+
+    @property
+    def count(self) -> int:
+        """Orders that are selected so far."""
+        return len(self._pending)
+
+    def add(self, records: Iterable[ReservationRecord]) -> None:
+        """Take the plans that are selected, of a page of open ones.
+
+        Raises
+        ------
+        TooManyOrders
+            There are more than `MAX_ORDERS`.
+        """
+        for record in records:
+            pending = read_pending(record, self._stored)
+            if pending is None or not self._selection.takes(pending):
+                continue
+            self._pending[record.plan_id] = pending
+            self._now[record.plan_id] = pending.held.open
+            reason = why_alone(pending, self._wishes.policy_of(pending))
+            if reason:
+                self._kept[reason] += 1
+            else:
+                self._joint.add(record.plan_id)
+            if len(self._pending) > MAX_ORDERS:
+                raise TooManyOrders(f"more than {MAX_ORDERS} orders are selected")
+
+    def solve(
+        self,
+        around: Surroundings,
+        read_stock: ReadStock,
+        limits: BatchLimits,
+        progress: Callable[[Progress], None] = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Move]:
+        """Return what is to be changed about all plans that were added."""
+        orders = [each for key, each in self._pending.items() if key in self._joint]
+        return self._solve(orders, around, read_stock, limits, progress, cancelled)
+
+    def again(
+        self,
+        records: Sequence[ReservationRecord],
+        around: Surroundings,
+        read_stock: ReadStock,
+        limits: BatchLimits,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Move]:
+        """Return what is to be changed about plans that changed meanwhile, or whose
+        units others took; as they are now."""
+        orders = []
+        for record in records:
+            pending = read_pending(record, self._stored)
+            if pending is None or record.plan_id not in self._joint:
+                continue
+            self._now[record.plan_id] = pending.held.open
+            if not why_alone(pending, self._wishes.policy_of(pending)):
+                orders.append(pending)
+        return self._solve(
+            orders, around, read_stock, limits, lambda _: None, cancelled
+        )
+
+    def _solve(
+        self,
+        orders: Sequence[Pending],
+        around: Surroundings,
+        read_stock: ReadStock,
+        limits: BatchLimits,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> list[Move]:
+        if not orders:
+            return []
+        world = build_world(
+            orders,
+            around.network,
+            read_stock,
+            around.capacities,
+            around.feeding,
+            self._wishes,
+        )
+
+        def tell(step: Progress) -> None:
+            self._note(step, world)
+            progress(step)
+
+        solution = solve_batch(world.problem, limits, tell, cancelled)
+        if self._first is None:
+            self._first = world
+            self.saved = Saved(world.problem, solution.certificate)
+            self._levels = tuple(tuple(each) for each in solution.levels)  # type: ignore[misc]
+            for each in solution.levels:
+                if each.level == SHIPMENTS:
+                    self._bound, self._source = each.bound, each.provenance
+        moves = moves_of(
+            world, solution.plan, self._wishes, self._stored, around.version
+        )
+        for each in moves:
+            self._moves[each.plan.plan_id] = each.wanted
+        return moves
+
+    def _note(self, step: Progress, world: World) -> None:
+        seconds = time.monotonic() - self._began
+        if not self._phases or self._phases[-1][0] != step.phase:
+            self._phases.append((step.phase, seconds))
+        if self._first is not None or (step.value is None and step.bound is None):
+            return
+        scale = world.problem.shipment_weight
+        value = None if step.value is None else step.value // scale
+        bound = None if step.bound is None else -(-step.bound // scale)
+        point = Point(round(seconds, 3), value, bound)
+        if len(self._series) == MAX_POINTS:
+            self._series.pop()
+        self._series.append(point)
+
+    def applied(self, plan_ids: Iterable[str]) -> None:
+        """Hear which moves were done."""
+        for plan_id in plan_ids:
+            self._now[plan_id] = self._moves[plan_id]
+
+    def summary(self) -> Summary:
+        """Return what came of it."""
+        before, after = Tally("before"), Tally("after")
+        for plan_id, pending in self._pending.items():
+            promised = sum(pending.held.open.values()) + sum(
+                pending.held.queued.values()
+            )
+            for tally, counts in (
+                (before, pending.held.open),
+                (after, self._now[plan_id]),
+            ):
+                pieces = [
+                    Piece(line_id, at, at, units)
+                    for (line_id, at), units in counts.items()
+                ]
+                tally.add(pieces, max(0, promised - sum(counts.values())))
+        outcomes = before.outcome(), after.outcome(before)
+        ends = [at for _, at in self._phases[1:]]
+        ends.append(time.monotonic() - self._began)
+        return Summary(
+            *outcomes,
+            self._shipments_bound(outcomes[1]),
+            tuple(Count(*each) for each in sorted(self._kept.items())),
+            tuple(self._series),
+            tuple(
+                Phase(name, round(end - start, 3))
+                for (name, start), end in zip(self._phases, ends, strict=True)
+            ),
+            self._levels,
+        )
+
+    def _shipments_bound(self, after: Outcome) -> Bound | None:
+        """Return what the proof says of all orders' shipments.
+
+        It counts split lines among the shipments where the policy does: so it is of
+        plans that split no more lines than the one that came out.
+        """
+        if self._first is None or self._bound is None:
+            return None
+        problem = self._first.problem
+        scale = problem.shipment_weight
+        least = -(-self._bound // scale)
+        if problem.split_line_weight:
+            least -= SPLIT_FIRST * after.split_lines
+        others = sum(
+            len({at for _, at in pending.held.open})
+            for plan_id, pending in self._pending.items()
+            if plan_id not in self._joint
+        )
+        source = self._source
+        return Bound(max(0, least) + others, after.complete_orders, source)
