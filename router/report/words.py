@@ -1,0 +1,265 @@
+"""A report in words: the tables and sentences that every view of it shows."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from router.report.model import Load, Outcome, Report
+
+LAST_SHIPMENTS = 6
+"""Orders with so many shipments or more are told together."""
+MINUS = "\N{MINUS SIGN}"
+SERIES_ROWS = 12
+"""Most rows of the table of values over time."""
+
+
+class Row(NamedTuple):
+    """A label and its values, a text for each column."""
+
+    label: str
+    values: tuple[str, ...]
+
+
+class Grid(NamedTuple):
+    """A table: a title, what its rows are, its columns, its rows."""
+
+    title: str
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+_FIGURES: tuple[tuple[str, Callable[[Outcome], int]], ...] = (
+    ("orders", lambda each: each.orders),
+    ("complete orders", lambda each: each.complete_orders),
+    ("split orders", lambda each: each.split_orders),
+    ("shipments", lambda each: each.shipments),
+    ("split lines", lambda each: each.split_lines),
+    ("units assigned", lambda each: each.assigned_units),
+    ("units unassigned", lambda each: each.unassigned_units),
+)
+_RARE: tuple[tuple[str, Callable[[Outcome], int]], ...] = (
+    ("orders refused", lambda each: each.refused_orders),
+    ("plans not proven", lambda each: each.unproven_orders),
+)
+
+
+def figures(report: Report) -> Grid:
+    """Return what there is of everything, for each outcome."""
+    outcomes = report.outcomes
+    shown = [*_FIGURES]
+    shown += [each for each in _RARE if any(map(each[1], outcomes))]
+    rows = [_row(label, [of(each) for each in outcomes]) for label, of in shown]
+    reasons = sorted({each.reason for one in outcomes for each in one.unassigned})
+    for reason in reasons:
+        units = [
+            sum(each.count for each in one.unassigned if each.reason == reason)
+            for one in outcomes
+        ]
+        rows.append(_row(f"unassigned: {reason.replace('_', ' ')}", units))
+    return Grid("Outcome", "", _columns(report), tuple(rows))
+
+
+def spread(report: Report) -> Grid:
+    """Return how many orders have how many shipments."""
+    columns = spread_counts(report)
+    rows = [
+        _row(label, values)
+        for label, values in zip(spread_labels(report), columns, strict=True)
+    ]
+    return Grid(
+        "Orders by number of shipments", "shipments", _columns(report), tuple(rows)
+    )
+
+
+def spread_labels(report: Report) -> list[str]:
+    """Return 0, 1, 2... as far as any outcome has them; the last may be open."""
+    most = max(len(each.shipments_per_order) for each in report.outcomes)
+    if most - 1 > LAST_SHIPMENTS:
+        return [*map(str, range(LAST_SHIPMENTS)), f"{LAST_SHIPMENTS} or more"]
+    return [str(n) for n in range(most)]
+
+
+def spread_counts(report: Report) -> list[list[int]]:
+    """Return the orders of each label, an outcome a column."""
+    size = len(spread_labels(report))
+    table = [[0] * len(report.outcomes) for _ in range(size)]
+    for at, outcome in enumerate(report.outcomes):
+        for n, orders in enumerate(outcome.shipments_per_order):
+            table[min(n, size - 1)][at] += orders
+    return table
+
+
+def busiest(report: Report, most: int) -> list[tuple[str, list[Load]]]:
+    """Return the locations with the most units in any outcome, a load for each."""
+    found: dict[str, list[Load]] = {}
+    for at, outcome in enumerate(report.outcomes):
+        for load in outcome.loads:
+            name = load.location_id
+            loads = found.setdefault(name, [Load(name, 0, 0)] * len(report.outcomes))
+            loads[at] = load
+
+    def size(item: tuple[str, list[Load]]) -> tuple[int, int, str]:
+        units = [each.units for each in item[1]]
+        return -max(units), -sum(units), item[0]
+
+    return sorted(found.items(), key=size)[:most]
+
+
+def load_grids(report: Report, most: int) -> tuple[Grid, ...]:
+    """Return the units, and the orders, of the busiest locations and of the rest."""
+    shown = busiest(report, most)
+    count = len({each.location_id for one in report.outcomes for each in one.loads})
+    if not shown:
+        return ()
+    unit_rows = [_row(name, [each.units for each in loads]) for name, loads in shown]
+    order_rows = [_row(name, [each.orders for each in loads]) for name, loads in shown]
+    rest = count - len(shown)
+    if rest:
+        # Of units only: an order that two locations share counts at both.
+        of_rest = [
+            sum(load.units for load in outcome.loads)
+            - sum(loads[at].units for _, loads in shown)
+            for at, outcome in enumerate(report.outcomes)
+        ]
+        unit_rows.append(_row(f"{rest:,} others", of_rest))
+    columns = _columns(report)
+    return (
+        Grid("Units by location", "location", columns, tuple(unit_rows)),
+        Grid("Orders by location", "location", columns, tuple(order_rows)),
+    )
+
+
+def kept_grid(report: Report) -> Grid | None:
+    """Return why orders stay as they were, None if none is known to."""
+    if not report.kept:
+        return None
+    rows = (Row(each.reason, (f"{each.count:,}",)) for each in report.kept)
+    return Grid("Kept as they were", "reason", ("orders",), tuple(rows))
+
+
+def series_grid(report: Report) -> Grid | None:
+    """Return value, bound and gap over time, thinned out between first and last."""
+    points = report.series
+    if not points:
+        return None
+    last = len(points) - 1
+    parts = min(last, SERIES_ROWS - 1)
+    rows = []
+    for at in range(parts + 1):
+        each = points[at * last // parts if parts else 0]
+        gap = "" if each.value is None else gap_text(each.value, each.bound)
+        values = (_or_dash(each.value), _or_dash(each.bound), gap or "-")
+        rows.append(Row(f"{each.seconds:,.1f} s", values))
+    columns = ("shipments", "bound", "gap")
+    return Grid("Shipments over time", "after", columns, tuple(rows))
+
+
+def phases_grid(report: Report) -> Grid | None:
+    """Return how long each part of the work took."""
+    if not report.phases:
+        return None
+    rows = (Row(each.name, (f"{each.seconds:,.1f}",)) for each in report.phases)
+    return Grid("Time", "phase", ("seconds",), tuple(rows))
+
+
+def sentences(report: Report) -> list[str]:
+    """Return what the numbers mean, a sentence or two each."""
+    found = [_compared(report.base, each) for each in report.outcomes[1:]]
+    found += _proof(report)
+    if report.conflicts:
+        found.append(
+            f"Others took stock meanwhile: {_some(report.conflicts, 'order')} met a"
+            " conflict."
+        )
+    return found
+
+
+def _compared(base: Outcome, other: Outcome) -> str:
+    shipments = other.shipments - base.shipments
+    parts = ["as many shipments"]
+    if shipments:
+        word = "more" if shipments > 0 else "fewer"
+        parts = [f"{_some(abs(shipments), f'{word} shipment')}"]
+    parts.append(f"{_some(other.moved_orders, 'order')} moved")
+    parts.append(f"{other.gained_orders:,} gained and {other.lost_orders:,} lost")
+    return f"{other.name} has {', '.join(parts)}, compared with {base.name}."
+
+
+def _proof(report: Report) -> list[str]:
+    bound = report.bound
+    if bound is None:
+        return []
+    complete = _some(bound.complete_orders, "order")
+    lines = [
+        f"No plan that completes {complete} has fewer than {bound.shipments:,} "
+        f"shipments ({bound.source})."
+    ]
+    removable, removed = report.removable_shipments, report.removed_shipments
+    if removable is None:
+        lines.append(
+            f"{report.base.name} completes {report.base.complete_orders:,}: how many "
+            "of its shipments could be removed is not known."
+        )
+    elif not removable:
+        lines.append(f"Of {report.base.name}, none could be removed: it is optimal.")
+    else:
+        lines.append(
+            f"Of {report.base.shipments:,} {report.base.name}, at most "
+            f"{removable:,} could be removed; {removed:,} were "
+            f"({percent(removed, removable, 1, up=False)})."
+        )
+    gap = report.gap_shipments
+    if gap is not None and bound.shipments > 0:
+        lines.append(
+            "What was found is optimal."
+            if not gap
+            else f"What was found is at most {_some(gap, 'shipment')} from optimal: a "
+            f"gap of {percent(gap, bound.shipments, 2, up=True)}."
+        )
+    return lines
+
+
+def gap_text(value: int, bound: int | None) -> str:
+    """Return (value - bound) / bound in percent; empty where it is not known."""
+    if bound is None or bound <= 0:
+        return ""
+    return percent(value - bound, bound, 2, up=True)
+
+
+def percent(part: int, whole: int, digits: int, *, up: bool) -> str:
+    """Return a share in percent; rounded so that it claims too little, not too much.
+
+    A gap is rounded ``up``, what was reached is rounded down.
+    """
+    scale = 10**digits
+    share = -(-100 * scale * part // whole) if up else 100 * scale * part // whole
+    value, fraction = divmod(abs(share), scale)
+    return f"{MINUS if share < 0 else ''}{value:,}.{fraction:0{digits}d} %"
+
+
+def signed(number: int) -> str:
+    """Return a difference with its sign; nothing for none."""
+    if not number:
+        return ""
+    return f"{'+' if number > 0 else MINUS}{abs(number):,}"
+
+
+def _columns(report: Report) -> tuple[str, ...]:
+    names = tuple(each.name for each in report.outcomes)
+    return (*names, "change") if len(names) == 2 else names
+
+
+def _row(label: str, values: Sequence[int]) -> Row:
+    """Return a row of numbers; of two, with the change from one to the other."""
+    texts = [f"{each:,}" for each in values]
+    if len(values) == 2:
+        texts.append(signed(values[1] - values[0]))
+    return Row(label, tuple(texts))
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
