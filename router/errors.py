@@ -5,6 +5,7 @@ RouterError
 ├── MalformedMessage    the bytes are not a message of the expected type
 ├── StockContention     others took the stock on every attempt
 ├── NotReroutable       what the plan was made from was not stored with it
+├── TooManyOrders       more are selected than one re-routing takes
 ├── DeadlineTooShort    less time is left than the least a call needs
 └── SolverError         the solver refused a model: a fault of ours
 """
@@ -44,6 +45,14 @@ class NotReroutable(RouterError):
     def __init__(self, plan_id: str) -> None:
         self.plan_id = plan_id
         super().__init__(f"plan {plan_id!r} was stored without what it was made from")
+
+
+class TooManyOrders(RouterError):
+    """More orders are selected than one re-routing takes; nothing was changed."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"more than {most} orders are selected")
 
 
 class DeadlineTooShort(RouterError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, StockConflict
-from availability.model import Clock, Request, Reservation
+from availability.model import Clock, LocationId, Request, Reservation
 from availability.stock_view import RoutableStock
 from router.build import Built, Units, build
 from router.candidates import CandidateFinder
@@ -166,6 +166,10 @@ class Router:
         return self._drive(
             self.route_steps(order, policy, options, request, encode, body)
         )
+
+    def feeding(self) -> dict[str, frozenset[LocationId]]:
+        """Return the locations that feed each channel that is declared."""
+        return self._seller.feeding()
 
     def evaluate_steps(
         self, order: Order, policy: RoutingPolicy, options: RouteOptions

@@ -99,6 +99,15 @@ class Seller:
         stall = self._stall_of(positions)
         return Sale(order, order, stall.channel(order.channel_id).feeding)
 
+    def feeding(self) -> dict[str, frozenset[LocationId]]:
+        """Return the locations that feed each channel that is declared."""
+        positions = self._stock.positions(())
+        stall = self._stall_of(positions)
+        return {
+            channel_id: stall.channel(channel_id).feeding
+            for channel_id in positions.setup.channels
+        }
+
     def counts_on(self, order: Order) -> str:
         """Return the channel on which an order's promises count, empty for none."""
         channels = self._stock.setup().channels

@@ -135,16 +135,18 @@ class Child:
                     case "done":
                         return value
                     case _:
-                        raise value if isinstance(value, Exception) else ChildFailed(
-                            str(value)
+                        raise (
+                            value
+                            if isinstance(value, Exception)
+                            else ChildFailed(str(value))
                         )
         except (EOFError, OSError) as error:
             raise ChildFailed("the process that solves has ended") from error
 
 
 def _run(
-    line: Connection[Any, Any],
-    stop: Connection[Any, Any],
+    line: "Connection[Any, Any]",
+    stop: "Connection[Any, Any]",
     selection: Selection,
     wishes: Wishes,
     stored: StoredForm,
@@ -201,7 +203,7 @@ def _run(
             return
 
 
-def _listen(stop: Connection[Any, Any], stopped: threading.Event) -> None:
+def _listen(stop: "Connection[Any, Any]", stopped: threading.Event) -> None:
     """Hear of a stop; and of the server's end, which may come in the middle."""
     try:
         while True:

@@ -216,4 +216,3 @@ class _Left:
     def read(self, rows: list[int]) -> IntArray:
         """Copy rows: (len(rows), N) of the network."""
         return self._left[rows]
-

@@ -52,7 +52,6 @@ class Selection(NamedTuple):
     channel_ids: frozenset[str] = frozenset()
     location_ids: frozenset[str] = frozenset()
     order_ids: frozenset[str] = frozenset()
-    created_before_seconds: float | None = None
     queued_only: bool = False
 
     def takes(self, pending: Pending) -> bool:
@@ -131,4 +130,3 @@ def _counts_shipments(policy: RoutingPolicy) -> bool:
         if each.term not in JOINT_TERMS or each.tolerant:
             return False
     return False
-

@@ -14,6 +14,7 @@ from availability.model import Network
 from availability.reservations import ReservationRecord
 from availability.stock_view import CapacitiesLeft
 from router.changes import StoredForm
+from router.errors import TooManyOrders
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.optimize.batch.problem import SHIPMENTS
 from router.optimize.batch.saved import Saved
@@ -57,10 +58,6 @@ class Summary(NamedTuple):
     series: tuple[Point, ...]
     phases: tuple[Phase, ...]
     levels: tuple[tuple[str, int, int, str], ...]
-
-
-class TooManyOrders(Exception):
-    """More orders are selected than one re-routing takes."""
 
 
 class Session:
@@ -112,7 +109,7 @@ class Session:
             else:
                 self._joint.add(record.plan_id)
             if len(self._pending) > MAX_ORDERS:
-                raise TooManyOrders(f"more than {MAX_ORDERS} orders are selected")
+                raise TooManyOrders(MAX_ORDERS)
 
     def solve(
         self,
@@ -134,8 +131,10 @@ class Session:
         limits: BatchLimits,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Move]:
-        """Return what is to be changed about plans that changed meanwhile, or whose
-        units others took; as they are now."""
+        """Return what is to be changed about plans for which others were faster.
+
+        The ``records`` are the plans as they are now.
+        """
         orders = []
         for record in records:
             pending = read_pending(record, self._stored)
@@ -177,9 +176,9 @@ class Session:
             self._first = world
             self.saved = Saved(world.problem, solution.certificate)
             self._levels = tuple(tuple(each) for each in solution.levels)  # type: ignore[misc]
-            for each in solution.levels:
-                if each.level == SHIPMENTS:
-                    self._bound, self._source = each.bound, each.provenance
+            for level in solution.levels:
+                if level.level == SHIPMENTS:
+                    self._bound, self._source = level.bound, level.provenance
         moves = moves_of(
             world, solution.plan, self._wishes, self._stored, around.version
         )

@@ -100,7 +100,7 @@ def build_world(
         for each in orders
     )
     skus: dict[Sku, int] = {}
-    start, sku, demand = [0], [], []
+    start, sku, demand = [0], list[int](), list[int]()
     held: list[tuple[int, int, int]] = []
     frozen: list[tuple[int, int, int]] = []
     sku_of = [_skus_of(each.order) for each in orders]

@@ -47,6 +47,12 @@ Handler = Callable[[RequestT, float], Awaitable[bytes]]
 StreamHandler = Callable[[RequestT], AsyncGenerator[bytes, None]]
 """A method that answers with many messages: a request to the bytes of each."""
 
+Heard = Callable[[], Awaitable[RequestT | None]]
+"""Returns the client's next message, None when it says no more."""
+
+DialogueHandler = Callable[[Heard[RequestT]], AsyncGenerator[bytes, None]]
+"""A method that hears many messages and answers with many."""
+
 _OK = grpc.StatusCode.OK.value[0]
 _CANCELLED = grpc.StatusCode.CANCELLED.value[0]
 _DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
@@ -201,6 +207,49 @@ def guarded_stream(
             observed.handled(code, clock() - began)
 
     return grpc.unary_stream_rpc_method_handler(call)
+
+
+def guarded_dialogue(
+    gate: Gate,
+    request_type: type[RequestT],
+    handler: DialogueHandler[RequestT],
+    scope: Scope,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return a handler to register that hears and answers many messages; as `guarded`.
+
+    It may last as long as its client lets it, and takes the place of a call.
+    """
+    needed = int(scope | Scope.ADMIN)
+    method = _method_name(request_type)
+    observed = gate.metrics.of_method(method)
+    clock = time.perf_counter
+
+    async def call(_: object, context: Context) -> None:
+        began = clock()
+        observed.started += 1
+        code = _CANCELLED
+
+        async def heard() -> RequestT | None:
+            data: object = await context.read()
+            if not isinstance(data, bytes):
+                return None  # the client says no more
+            return _parse(request_type.FromString, data)
+
+        try:
+            async with (
+                _calling(gate, context, needed),
+                aclosing(handler(heard)) as messages,
+            ):
+                async for message in messages:
+                    await context.write(message)
+            code = _OK
+        except (Exception, asyncio.CancelledError) as error:
+            code = _code_of(error, context)
+            await _end(error, context, method)
+        finally:
+            observed.handled(code, clock() - began)
+
+    return grpc.stream_stream_rpc_method_handler(call)
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ from router.errors import (
     NotReroutable,
     SolverError,
     StockContention,
+    TooManyOrders,
 )
 from router.rpc.errors import (
     Overloaded,
@@ -120,6 +121,11 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
             grpc.StatusCode.ABORTED,
             error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
             retry_seconds=0.05,
+        ),
+        TooManyOrders: Outcome(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            error_reason_pb2.ERROR_REASON_TOO_MANY_ORDERS,
+            metadata=("most",),
         ),
         CustomerLimitReached: Outcome(
             grpc.StatusCode.FAILED_PRECONDITION,

@@ -16,6 +16,7 @@ from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
+from router.rpc.codec.body import WireForm
 from router.rpc.codec.order import decode_order
 from router.rpc.codec.plan import encode_reply, join_results
 from router.rpc.codec.policy import decode_policy
@@ -27,8 +28,15 @@ from router.rpc.codec.request import (
 from router.rpc.codec.reservation import decode_hold, encode_record_with_plan
 from router.rpc.driver import Driver
 from router.rpc.errors import ReplyFull
-from router.rpc.interceptors import MIN_DEADLINE_SECONDS, Gate, guarded
+from router.rpc.interceptors import (
+    MIN_DEADLINE_SECONDS,
+    Gate,
+    guarded,
+    guarded_dialogue,
+)
 from router.rpc.metrics import Metrics
+from router.rpc.reroute_calls import RerouteCalls
+from router.rpc.rerouting import Rerouter
 from router.rpc.reservation_calls import SOLVE_SHARE, ReservationCalls
 from router.rpc.status import status_of
 from router.rpc.tokens import Scope
@@ -79,6 +87,7 @@ class RoutingService:
         self._driver = driver
         self._metrics = metrics or Metrics()
         self._reservations = ReservationCalls(router, ledger, driver, self._metrics)
+        self._rerouting = RerouteCalls(Rerouter(router, ledger, driver, WireForm()))
 
     def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """Return what a gRPC server registers."""
@@ -90,6 +99,12 @@ class RoutingService:
                 "RouteOrder": guard(wire.RouteOrderRequest, self.RouteOrder),
                 "RouteOrders": guard(wire.RouteOrdersRequest, self.RouteOrders),
                 "GetPlan": guard(wire.GetPlanRequest, self.GetPlan),
+                "RerouteOrders": guarded_dialogue(
+                    gate,
+                    wire.RerouteOrdersRequest,
+                    self._rerouting.RerouteOrders,
+                    Scope.ADMIN,
+                ),
                 **self._reservations.handlers(guard),
             },
         )
