@@ -233,15 +233,25 @@ class MemoryStock:
         live = self._live.get(reservation.order_id)
         if live is not None:
             raise OrderAlreadyRouted(reservation.order_id, live)
-        self._check_guards(reservation)
-        self.take(reservation.claims)
-        self._count(reservation)
+        self.promise(reservation)
         if reservation.claims:
             self._live[reservation.order_id] = reservation.plan_id
         self._replies[reservation.plan_id] = reservation.reply
         if request.request_id:
             self._requests[request.request_id] = (request.digest, reservation.reply)
         return reservation.reply
+
+    def promise(self, reservation: Reservation) -> None:
+        """Take the claims and count what is promised; who promised is not kept.
+
+        Raises
+        ------
+        StockConflict
+            Less is available than claimed, or a guard is passed.
+        """
+        self._check_guards(reservation)
+        self.take(reservation.claims)
+        self._count(reservation)
 
     def _check_guards(self, reservation: Reservation) -> None:
         added = counted_by(reservation)

@@ -106,6 +106,7 @@ OWNERS = {
     "grpc_health": WIRE,
     "grpc_reflection": WIRE,
     "grpc_status": WIRE,
+    "matplotlib": ("router.report.pictures",),
     "numpy": EVERYBODY,
     "ortools": ("router.optimize",),
     "prometheus_client": ("router.rpc.metrics", "router.rpc.exporter"),

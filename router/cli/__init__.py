@@ -15,6 +15,7 @@ from router.cli.availability_ import availability
 from router.cli.demo import demo
 from router.cli.feed import feed
 from router.cli.import_ import import_
+from router.cli.replay import replay
 from router.cli.route import route
 from router.cli.serve import serve
 from router.cli.token_ import token
@@ -27,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(route)
+app.command()(replay)
 app.command()(availability)
 app.command()(feed)
 app.command()(serve)

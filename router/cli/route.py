@@ -129,7 +129,7 @@ class _Run:
         try:
             plan = self._router.evaluate(order, self._policy, self._options)
         except InvalidOrder as error:
-            return _reasons(error)
+            return breaches_line(error)
         except SolverError as error:
             # The next order is another problem, and may well be solved.
             return f"a fault of ours, please report it: {error}"
@@ -148,8 +148,8 @@ def _by_place(claims: Iterable[Claim]) -> list[Claim]:
     return [Claim(*place, quantity=count) for place, count in units.items()]
 
 
-def _reasons(error: InvalidOrder) -> str:
-    """Return the first breaches, on one line."""
+def breaches_line(error: InvalidOrder) -> str:
+    """Return the first breaches of an order, on one line."""
     shown = [f"{each.path}: {each.message}" for each in error.violations[:MAX_SHOWN]]
     rest = len(error.violations) - len(shown)
     return "; ".join(shown) + (f"; and {rest} more" if rest else "")

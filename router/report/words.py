@@ -72,21 +72,30 @@ def spread(report: Report) -> Grid:
 
 
 def spread_labels(report: Report) -> list[str]:
-    """Return 0, 1, 2... as far as any outcome has them; the last may be open."""
-    most = max(len(each.shipments_per_order) for each in report.outcomes)
-    if most - 1 > LAST_SHIPMENTS:
-        return [*map(str, range(LAST_SHIPMENTS)), f"{LAST_SHIPMENTS} or more"]
-    return [str(n) for n in range(most)]
+    """Return 1, 2... as far as any outcome has them; 0 if any; the last may be open."""
+    first, most = _shipments_shown(report)
+    labels = [str(n) for n in range(first, min(most, LAST_SHIPMENTS) + 1)]
+    if most > LAST_SHIPMENTS:
+        labels[-1] += " or more"
+    return labels
 
 
 def spread_counts(report: Report) -> list[list[int]]:
     """Return the orders of each label, an outcome a column."""
-    size = len(spread_labels(report))
-    table = [[0] * len(report.outcomes) for _ in range(size)]
+    first, _ = _shipments_shown(report)
+    table = [[0] * len(report.outcomes) for _ in spread_labels(report)]
     for at, outcome in enumerate(report.outcomes):
         for n, orders in enumerate(outcome.shipments_per_order):
-            table[min(n, size - 1)][at] += orders
+            if n >= first:
+                table[min(n, LAST_SHIPMENTS) - first][at] += orders
     return table
+
+
+def _shipments_shown(report: Report) -> tuple[int, int]:
+    """Return the least and the most shipments that any order has in any outcome."""
+    spreads = [each.shipments_per_order for each in report.outcomes]
+    nobody = any(each[0] for each in spreads if each)
+    return 0 if nobody else 1, max(len(each) for each in spreads) - 1
 
 
 def busiest(report: Report, most: int) -> list[tuple[str, list[Load]]]:

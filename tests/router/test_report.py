@@ -248,7 +248,21 @@ class TestWords:
         grid = spread(Report(title="", outcomes=(wide,)))
 
         assert grid.rows[-1] == ("6 or more", ("5",))
-        assert [row.label for row in grid.rows[:2]] == ["0", "1"]
+        assert [row.label for row in grid.rows[:2]] == ["1", "2"]
+
+    def test_orders_that_nobody_ships_are_told_where_there_are_any(self) -> None:
+        outcomes = (outcome("a", 2, 3), outcome("b", 0, 5))
+        grid = spread(Report(title="", outcomes=outcomes))
+
+        assert grid.rows == (
+            ("0", ("2", "0", "\N{MINUS SIGN}2")),
+            ("1", ("3", "5", "+2")),
+        )
+
+    def test_no_orders_make_a_report_too(self) -> None:
+        nothing = outcome("a", 0, shipments_per_order=())
+
+        assert spread(Report(title="", outcomes=(nothing,))).rows == ()
 
     def test_the_rest_of_the_locations_is_told_together(self) -> None:
         loads = tuple(Load(f"l{n}", 1, n) for n in range(1, 6))

@@ -1,0 +1,119 @@
+"""Past orders anew, one after another, under a policy: a tally of what becomes of them.
+
+Orders go through `Router.route`, the steps of a server, over stock in memory that
+remembers units and promises and not who has them: a replay of any length takes no
+more of it than its stock.
+"""
+
+import re
+from collections.abc import Sequence
+
+from availability.errors import Violation
+from availability.model import Request, Reservation
+from availability.stock_view import MemoryStock
+from router.errors import InvalidOrder, StockContention
+from router.model import Order, RoutingPlan, RoutingPolicy
+from router.optimize.limits import SolveLimits
+from router.pipeline import RouteOptions, Router
+from router.report.model import Report
+from router.report.tally import Tally
+
+WALL_SECONDS = 60.0
+"""Longest search for one order, by the clock. Its limit in the solver's own units of
+work comes long before: so the same replay ends the same on every machine."""
+CONTENTION = "stock_conflict"
+"""Why an order is refused that names picked units which are not there."""
+
+NOTES = (
+    "Orders were routed in the order of the file, each from the stock that those "
+    "before it left.",
+    "Not modelled: time. No stock arrives, none is counted anew, nothing is "
+    "cancelled, returned or refused by a location; capacities are those of one day, "
+    "and what a customer may buy within a window is not limited.",
+)
+
+_LIMIT = re.compile(r"(MIN|MAX|MULTIPLE)_PER_ORDER")
+
+
+class PassingStock(MemoryStock):
+    """Stock whose reservations are counted and forgotten."""
+
+    def reserve(self, reservation: Reservation) -> bytes:
+        """Take the claims and count the promises."""
+        self.promise(reservation)
+        return reservation.reply
+
+
+def replay_limits(work_seconds: float) -> SolveLimits:
+    """Return limits for one order that do not depend on the machine."""
+    return SolveLimits(wall_seconds=WALL_SECONDS, deterministic_time=work_seconds)
+
+
+class Replay:
+    """One pass of orders over one stock, under one policy.
+
+    ``now_seconds`` is the instant at which every order comes: it opens and closes
+    pre-orders and makes counts stale.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: RoutingPolicy,
+        stock: PassingStock,
+        limits: SolveLimits,
+        now_seconds: int,
+    ) -> None:
+        self.tally = Tally(name)
+        self._policy = policy
+        self._options = RouteOptions(limits)
+        self._router = Router(stock, clock=lambda: float(now_seconds))
+
+    def route(self, order: Order) -> None:
+        """Route the next order; what its channel refuses is counted as refused.
+
+        Raises
+        ------
+        InvalidOrder
+            The order makes no sense here; it is not counted.
+        SolverError
+            A fault of ours.
+        """
+        made: list[RoutingPlan] = []
+
+        def keep(plan: RoutingPlan) -> bytes:
+            made.append(plan)
+            return b""
+
+        try:
+            self._router.route(order, self._policy, self._options, Request(), keep)
+        except InvalidOrder as error:
+            if not _is_refusal(error.violations):
+                raise
+            self._refuse(order, error.violations[0].reason.lower())
+        except StockContention:
+            self._refuse(order, CONTENTION)
+        else:
+            self.tally.add_plan(made[-1])
+
+    def _refuse(self, order: Order, reason: str) -> None:
+        units = sum(line.quantity for line in order.lines)
+        self.tally.add_refused(units, {reason: units})
+
+
+def _is_refusal(violations: Sequence[Violation]) -> bool:
+    """Whether an order is refused for how much it orders, and nothing else."""
+    return all(_LIMIT.fullmatch(each.reason) for each in violations)
+
+
+def replay_report(title: str, tallies: Sequence[Tally]) -> Report:
+    """Return policies side by side; the first is what the others are compared with.
+
+    Raises
+    ------
+    ValueError
+        No policies, too many, two of one name, or of different numbers of orders.
+    """
+    base = tallies[0] if tallies else None
+    outcomes = [each.outcome(None if each is base else base) for each in tallies]
+    return Report(title=title, outcomes=tuple(outcomes), notes=NOTES)
