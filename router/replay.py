@@ -5,13 +5,11 @@ remembers units and promises and not who has them: a replay of any length takes 
 more of it than its stock.
 """
 
-import re
 from collections.abc import Sequence
 
-from availability.errors import Violation
 from availability.model import Request, Reservation
 from availability.stock_view import MemoryStock
-from router.errors import InvalidOrder, StockContention
+from router.errors import InvalidOrder
 from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
@@ -21,8 +19,6 @@ from router.report.tally import Tally
 WALL_SECONDS = 60.0
 """Longest search for one order, by the clock. Its limit in the solver's own units of
 work comes long before: so the same replay ends the same on every machine."""
-CONTENTION = "stock_conflict"
-"""Why an order is refused that names picked units which are not there."""
 
 NOTES = (
     "Orders were routed in the order of the file, each from the stock that those "
@@ -32,7 +28,16 @@ NOTES = (
     "and what a customer may buy within a window is not limited.",
 )
 
-_LIMIT = re.compile(r"(MIN|MAX|MULTIPLE)_PER_ORDER")
+REFUSALS = frozenset(
+    {
+        "MIN_PER_ORDER",
+        "MAX_PER_ORDER",
+        "MULTIPLE_PER_ORDER",
+        # Picked units that other orders took in this replay, and not in the past.
+        "FROZEN_BREAKS_LIMIT",
+    }
+)
+"""Reasons of an `InvalidOrder` that are answers: the order is well written."""
 
 
 class PassingStock(MemoryStock):
@@ -76,8 +81,8 @@ class Replay:
         ------
         InvalidOrder
             The order makes no sense here; it is not counted.
-        SolverError
-            A fault of ours.
+        RouterError
+            Anything else is a fault of ours: nobody else takes of this stock.
         """
         made: list[RoutingPlan] = []
 
@@ -88,22 +93,13 @@ class Replay:
         try:
             self._router.route(order, self._policy, self._options, Request(), keep)
         except InvalidOrder as error:
-            if not _is_refusal(error.violations):
+            reasons = {each.reason for each in error.violations}
+            if not reasons <= REFUSALS:
                 raise
-            self._refuse(order, error.violations[0].reason.lower())
-        except StockContention:
-            self._refuse(order, CONTENTION)
+            units = sum(line.quantity for line in order.lines)
+            self.tally.add_refused(units, {min(reasons).lower(): units})
         else:
             self.tally.add_plan(made[-1])
-
-    def _refuse(self, order: Order, reason: str) -> None:
-        units = sum(line.quantity for line in order.lines)
-        self.tally.add_refused(units, {reason: units})
-
-
-def _is_refusal(violations: Sequence[Violation]) -> bool:
-    """Whether an order is refused for how much it orders, and nothing else."""
-    return all(_LIMIT.fullmatch(each.reason) for each in violations)
 
 
 def replay_report(title: str, tallies: Sequence[Tally]) -> Report:

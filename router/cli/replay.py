@@ -21,7 +21,7 @@ from router.cli.replay_stock import ReplayStock, read_replay_stock
 from router.cli.report_file import check_target, write_page
 from router.cli.report_view import render
 from router.cli.route import STDIN, breaches_line
-from router.errors import InvalidOrder, SolverError
+from router.errors import InvalidOrder, RouterError
 from router.optimize.limits import SolveLimits
 from router.policies import PRESETS
 from router.replay import Replay, replay_limits, replay_report
@@ -174,7 +174,7 @@ class _Run:
             run.route(order)
         except InvalidOrder as error:
             return breaches_line(error)
-        except SolverError as error:
+        except RouterError as error:
             raise fail(
                 f"{self._path}:{row.line}: a fault of ours, please report it: {error}",
                 status=SOME_FAILED,
