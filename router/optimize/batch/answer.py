@@ -6,26 +6,26 @@ from typing import NamedTuple
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.certificate import (
-    Certificate,
-    LevelValue,
-    incomplete_bound,
-    levels_of,
+from router.optimize.batch.bounds import (
+    MOST_RATE,
+    Costs,
+    bounds_of,
+    costs,
+    moves_bound,
     patience_of,
-    priced,
-    shipments_bound,
 )
+from router.optimize.batch.claim import Certificate, LevelValue, levels_of
 from router.optimize.batch.engine import Engine
+from router.optimize.batch.prices import Prices
+from router.optimize.batch.pricing import EXACT_NODES
 from router.optimize.batch.problem import (
     LEVELS,
     BatchPlan,
     BatchProblem,
+    BatchScore,
     check,
     score,
 )
-
-_PATIENCE_NODES = 3
-"""Nodes of large orders where only the multiplier of waiting depends on them."""
 
 
 class BatchSolution(NamedTuple):
@@ -40,10 +40,11 @@ def certified(
     problem: BatchProblem,
     engine: Engine,
     plan: BatchPlan,
-    price: IntArray,
+    prices: Prices,
     sku_prices: tuple[tuple[int, int], ...],
+    nodes: int = EXACT_NODES,
 ) -> BatchSolution:
-    """Return a plan with what prices ``(K, N)`` prove of it.
+    """Return a plan with what prices prove of it; ``nodes``: how hard they try.
 
     Raises
     ------
@@ -54,26 +55,41 @@ def certified(
     if breaches:
         raise ValueError("; ".join(breaches[:5]))
     values = score(problem, plan)
-    pairs = np.argwhere(price > 0)
+    pairs = np.argwhere(prices.stock > 0)
     certificate = Certificate(
         plan=tuple(zip(*(each.tolist() for each in plan), strict=True)),
-        prices=tuple((k, n, int(price[k, n])) for k, n in pairs.tolist()),
+        prices=tuple((k, n, int(prices.stock[k, n])) for k, n in pairs.tolist()),
         sku_prices=sku_prices,
+        unit_prices=_rows(prices.units),
+        order_prices=_rows(prices.orders),
+        nodes=nodes,
     )
     waiting = values.incomplete_orders
     pricer = engine.pricer(problem, np.arange(problem.orders))
+    found = costs(problem, certificate, pricer)
     if waiting:
-        unit, fixed, _ = priced(problem, certificate)
-        found = pricer.price(problem.stock, unit, fixed, _PATIENCE_NODES)
-        least = np.zeros(problem.orders, dtype=np.int64)
-        least[found.order] = found.value
+        least = found.least(problem)
         patience = patience_of(least, problem.weights, waiting)
         certificate = replace(certificate, patience=patience)
-    bounds = (
-        incomplete_bound(problem, certificate),
-        shipments_bound(problem, certificate, waiting, pricer),
-        0,
-    )
+    certificate = _with_rate(problem, certificate, found, values)
+    bounds = bounds_of(problem, certificate, values, found)
     claims = tuple(zip(LEVELS, values, bounds, strict=True))
     certificate = replace(certificate, claims=claims)
     return BatchSolution(plan, levels_of(certificate), certificate)
+
+
+def _rows(prices: IntArray) -> tuple[tuple[int, int], ...]:
+    """Return the (location, price) of all prices that are not 0."""
+    return tuple((n, int(prices[n])) for n in np.flatnonzero(prices).tolist())
+
+
+def _with_rate(
+    problem: BatchProblem, certificate: Certificate, found: Costs, values: BatchScore
+) -> Certificate:
+    """Return the certificate with the rate that proves most moves."""
+    if not values.moves:
+        return certificate
+    rates = [0] + [1 << at for at in range(MOST_RATE.bit_length())]
+    tries = [replace(certificate, move_rate=rate) for rate in rates]
+    levels = (values.incomplete_orders, values.shipments)
+    return max(tries, key=lambda each: moves_bound(problem, each, found, *levels))

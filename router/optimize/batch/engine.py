@@ -4,6 +4,7 @@ All that the solver does order by order goes through this seam: it asks an engin
 once for a pricer of some orders, and prices them with it as often as it wants.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,10 @@ import numpy as np
 from availability.model import IntArray
 from router.optimize.batch.pricing import EXACT_NODES, Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
+from router.optimize.problem import BoolArray
+
+CHUNK = 10_000
+"""Orders priced between two questions whether the run is cancelled."""
 
 
 class OrderPricer(Protocol):
@@ -65,3 +70,60 @@ def in_order(found: Patterns) -> Patterns:
     return Patterns(
         found.order[turn], found.value[turn], *(each[sort] for each in pieces)
     )
+
+
+def joined(parts: list[Patterns]) -> Patterns:
+    """Return the patterns of disjoint sets of orders as one."""
+    ends = np.cumsum([0] + [len(part.order) for part in parts])
+    shifted = [
+        part._replace(pattern=part.pattern + end)
+        for part, end in zip(parts, ends.tolist(), strict=False)
+    ]
+    columns = [np.concatenate(column) for column in zip(*shifted, strict=True)]
+    return Patterns(*(column.astype(np.int64) for column in columns))
+
+
+def of_orders(found: Patterns, keep: BoolArray) -> Patterns:
+    """Return the patterns of which ``keep`` ``(m,)`` is true."""
+    place = np.cumsum(keep) - 1
+    piece = keep[found.pattern]
+    pieces = (place[found.pattern], found.line, found.location, found.units)
+    return Patterns(
+        found.order[keep], found.value[keep], *(each[piece] for each in pieces)
+    )
+
+
+class Chunked:
+    """A pricer that asks between chunks whether to go on; if not, orders are missing.
+
+    The patterns are in order; see `in_order`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        problem: BatchProblem,
+        orders: IntArray,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._cancelled = cancelled
+        self._pricers = [
+            engine.pricer(problem, orders[at : at + CHUNK])
+            for at in range(0, len(orders), CHUNK)
+        ]
+
+    def price(
+        self,
+        stock: IntArray,
+        price: IntArray,
+        fixed: IntArray,
+        nodes: int = EXACT_NODES,
+    ) -> Patterns:
+        """Return the least costs of the orders come to; see `OrderPricer.price`."""
+        empty = np.zeros(0, dtype=np.int64)
+        parts = [Patterns(*(empty for _ in Patterns._fields))]
+        for pricer in self._pricers:
+            if self._cancelled():
+                break
+            parts.append(pricer.price(stock, price, fixed, nodes))
+        return in_order(joined(parts))

@@ -65,13 +65,13 @@ class Remaining:
         return True
 
     def best(
-        self, order: int, price: IntArray | None = None
+        self, order: int, price: IntArray | None = None, nodes: int = _NODES
     ) -> list[tuple[int, int, int]]:
         """Return the pieces of an order that cost least now; none: it must wait.
 
         The order has nothing yet but what is frozen, which is among the answer.
         ``price`` ``(K, N)`` of a unit of stock in 1 / `SCALE`; without, the fewest
-        shipments and then the least sum of ranks.
+        shipments and then the least sum of ranks. ``nodes`` bounds the branching.
         """
         problem = self._problem
         lines = slice(self._start[order], self._start[order + 1])
@@ -113,7 +113,7 @@ class Remaining:
                 pieces = list(zip(*(c.tolist() for c in columns), strict=True))
                 return pieces if self.fits(pieces) else []
         search = Branching(demand, cost, stock, fixed, self._split_cost)
-        pieces = [(first + ln, n, u) for ln, n, u in search.run(_NODES).pieces]
+        pieces = [(first + ln, n, u) for ln, n, u in search.run(nodes).pieces]
         return pieces if self.fits(pieces) else []
 
     def _completed(self, order: int, lines: slice) -> list[tuple[int, int, int]]:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.engine import Engine, in_order
+from router.optimize.batch.engine import Chunked, Engine
 from router.optimize.batch.limits import BatchLimits, Watch
 from router.optimize.batch.master import FloatArray, Master
-from router.optimize.batch.peel import Peeled, fixed_of
+from router.optimize.batch.moves import Pieces
+from router.optimize.batch.peel import Peeled
+from router.optimize.batch.prices import Prices, Room, nothing
 from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
 from router.optimize.batch.problem import BatchProblem
-from router.optimize.batch.repair import Incumbent, Pieces, pieces_of
+from router.optimize.batch.repair import Incumbent, pieces_of
+from router.optimize.batch.running import RunningBound
 
 _SEEDS = 4
 """Rounds that only look where orders contend, before the first LP."""
@@ -27,12 +30,15 @@ _EXACT_ROUNDS = 3
 _NOISY = 5
 """Times that small orders are priced at disturbed prices: patterns to repair with."""
 
+_LP_SECONDS = 20.0
+"""Most seconds of one LP: nobody is asked meanwhile whether to go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The best prices ``(K, N)``, and the LP's last columns with their values."""
+    """The best prices, and the LP's last columns with their values."""
 
-    price: IntArray
+    prices: Prices
     columns: list[tuple[int, Pieces]]
     x: FloatArray
 
@@ -44,18 +50,19 @@ def generate(
     engine: Engine,
     incumbent: Incumbent,
     peeled: Peeled,
-    stock: IntArray,
+    room: Room,
     static: Patterns,
+    bound: RunningBound,
 ) -> Kernel:
     """Find prices and patterns for the orders that contend.
 
-    ``stock`` ``(K, N)`` is what is left for them, ``static`` their first patterns;
-    the incumbent learns every pattern.
+    ``room`` is what is left for them, ``static`` their first patterns; the
+    incumbent learns every pattern.
     """
-    orders = peeled.kernel
-    master = Master(problem, orders, peeled.scarce, stock)
-    pricer = engine.pricer(problem, orders)
-    fixed = fixed_of(problem)
+    orders, stock = peeled.kernel, room.stock
+    master = Master(problem, orders, peeled.scarce, room)
+    pricer = Chunked(engine, problem, orders, watch.cancelled)
+    in_force = incumbent.in_force
 
     def learn(found: Patterns) -> None:
         for order, pieces in pieces_of(found):
@@ -63,29 +70,42 @@ def generate(
 
     master.add(static)
     learn(static)
-    price = kept = np.zeros_like(stock)
+    staying = in_force.staying()
+    master.add(staying)
+    learn(staying)
+    prices = kept = nothing(stock.shape)
+    move = problem.move_weight * SCALE
     best = -1
     exact = 0
     for at in range(_SEEDS + limits.rounds + _EXACT_ROUNDS):
         # The seeds are for contention: small orders show where it is.
         seed = at < _SEEDS - 1
         nodes = EXACT_NODES if exact else 0 if seed else _LOOSE_NODES
-        found = in_order(pricer.price(stock, price, fixed, nodes))
+        unit, fixed = prices.unit(), prices.fixed(problem)
+        found = pricer.price(stock, unit, fixed, nodes)
+        if watch.cancelled():
+            break
         new = master.add(found)
         learn(found)
         # Bounds of loosely priced large orders do not compare with exact ones.
-        dual = int(found.value.sum()) - int((price * stock).sum())
+        stay = in_force.cost(unit, fixed)
+        least = in_force.least(found.order, found.value, stay, move)
+        paid = prices.paid(room)
+        dual = int(least.sum()) - paid
         if not seed and (exact == 1 or dual > best):
-            best, kept = dual, price
+            best, kept = dual, prices
+        watch.bounded(bound.lagrangian(found._replace(value=least), paid))
         watch.tell("prices")
         if exact >= _EXACT_ROUNDS or (exact and new <= len(orders) // 1_000):
             break
         if watch.stop(0.5):
             break
         if at < _SEEDS:
-            price = _contention(problem, found, stock, price, peeled)
+            raised = _contention(problem, found, stock, prices.stock, peeled)
+            prices = prices._replace(stock=raised)
         if at >= _SEEDS - 1:
-            price = master.solve(limits.wall_seconds / 4, limits.iterations)
+            seconds = min(limits.wall_seconds / 4, watch.left(0.55), _LP_SECONDS)
+            prices = master.solve(seconds, limits.iterations)
         settled = at > _SEEDS + 1 and new <= len(orders) // 500
         last = at >= _SEEDS + limits.rounds - 1 or watch.stop(0.3)
         if exact or settled or (last and at >= _SEEDS):
@@ -94,8 +114,9 @@ def generate(
     for _ in range(_NOISY):
         if watch.stop(0.55):
             break
-        noisy = (price * rng.uniform(0.4, 1.6, price.shape)).astype(np.int64)
-        learn(in_order(pricer.price(stock, noisy, fixed, 0)))
+        unit = prices.unit()
+        noisy = (unit * rng.uniform(0.4, 1.6, unit.shape)).astype(np.int64)
+        learn(pricer.price(stock, noisy, prices.fixed(problem), 0))
     x = np.zeros(len(master.order))
     x[: len(master.x)] = master.x
     return Kernel(kept, _columns(master), x)

@@ -27,7 +27,12 @@ DEFAULT = BatchLimits()
 
 
 class Progress(NamedTuple):
-    """What is known in a phase of the level ``shipments``; None: nothing yet."""
+    """What is known in a phase of the level ``shipments``; None: nothing yet.
+
+    ``value`` is that of the plan so far, with orders of one unit that have no place
+    yet; ``bound`` a number of shipments that all plans have which let no more
+    weight wait. Only the answer's bound is certified.
+    """
 
     phase: str
     value: int | None
@@ -67,6 +72,15 @@ class Watch:
         """Return whether a share of the time is spent, or the answer wanted now."""
         spent = time.monotonic() - self._began
         return self._cancelled() or spent >= share * self._wall_seconds
+
+    def left(self, share: float = 1.0) -> float:
+        """Return the seconds until a share of the time is spent."""
+        spent = time.monotonic() - self._began
+        return max(0.0, share * self._wall_seconds - spent)
+
+    def bounded(self, bound: int) -> None:
+        """Keep the best bound."""
+        self.bound = bound if self.bound is None else max(bound, self.bound)
 
     def tell(self, phase: str) -> None:
         """Say what is known in a phase."""

@@ -1,9 +1,9 @@
 """The pattern LP: which mixture of the known patterns costs least, and its prices.
 
-One row for each order, one for each scarce pair of SKU and location. PDLP answers
-it: a first-order method whose prices are good long before they are exact, and any
-prices make a certificate. Simplex took 25 s for what it does in 3.5 s (random LP,
-2,000 orders, 10,000 columns, measured).
+One row for each order, one for each scarce pair of SKU and location, one for each
+capacity in use. PDLP answers it: a first-order method whose prices are good long
+before they are exact, and any prices make a certificate. Simplex took 25 s for what
+it does in 3.5 s (random LP, 2,000 orders, 10,000 columns, measured).
 
 References
 ----------
@@ -21,8 +21,10 @@ from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
 
 from availability.model import IntArray
+from router.optimize.batch.moves import InForce
+from router.optimize.batch.prices import Prices, Room
 from router.optimize.batch.pricing import SCALE, Patterns
-from router.optimize.batch.problem import BatchProblem
+from router.optimize.batch.problem import UNLIMITED, BatchProblem
 from router.optimize.problem import BoolArray
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,12 +45,13 @@ class Master:
         problem: BatchProblem,
         kernel: IntArray,
         scarce: BoolArray,
-        stock: IntArray,
+        room: Room,
     ) -> None:
         self._problem = problem
+        self._in_force = InForce(problem)
         self.kernel = kernel
         self._scarce = scarce
-        self._stock = stock
+        self._room = room
         self._place = np.full(problem.orders, -1, dtype=np.int64)
         self._place[kernel] = np.arange(len(kernel))
         empty = np.zeros(0, dtype=np.int64)
@@ -78,37 +81,68 @@ class Master:
         self.location = np.concatenate([self.location, found.location[keep]])
         self.units = np.concatenate([self.units, found.units[keep]])
         cost = _costs(self._problem, count, found)
+        cost += self._problem.move_weight * ~self._in_force.kept(found)
         self.cost = np.concatenate([self.cost, cost[new]])
         return int(np.count_nonzero(new))
 
-    def solve(self, seconds: float, iterations: int) -> IntArray:
-        """Return ``(K, N)`` prices of a unit in 1 / `SCALE`, and keep ``x``."""
-        orders, columns = len(self.kernel), len(self.order)
-        locations = self._stock.shape[1]
+    def _uses(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Return (column, resource, amount) of all that may bind.
+
+        Resources are pairs (SKU, location), then units and then orders of locations.
+        """
+        skus, locations = self._room.stock.shape
         pair = self._problem.sku[self.line] * locations + self.location
         binding = self._scarce.ravel()[pair]
-        rows, row_of = np.unique(pair[binding], return_inverse=True)
+        parts = [(self.column[binding], pair[binding], self.units[binding])]
+        visit, at = np.unique(
+            self.column * locations + self.location, return_inverse=True
+        )
+        column, location = np.divmod(visit, locations)
+        if self._room.units is not None:
+            load = np.bincount(at, self.units, len(visit)).astype(np.int64)
+            parts.append((column, skus * locations + location, load))
+        if self._room.orders is not None:
+            one = np.ones_like(column)
+            parts.append((column, (skus + 1) * locations + location, one))
+        used, resource, amount = (
+            np.concatenate(each) for each in zip(*parts, strict=True)
+        )
+        return used, resource, amount
+
+    def solve(self, seconds: float, iterations: int) -> Prices:
+        """Return the prices of the LP's answer, and keep ``x``."""
+        orders, columns = len(self.kernel), len(self.order)
+        skus, locations = self._room.stock.shape
+        used, resource, amount = self._uses()
+        rows, row_of = np.unique(resource, return_inverse=True)
+        limitless = np.full(locations, UNLIMITED, dtype=np.int64)
+        most = np.concatenate(
+            [
+                self._room.stock.ravel(),
+                limitless if self._room.units is None else self._room.units,
+                limitless if self._room.orders is None else self._room.orders,
+            ]
+        )
         proto = model_pb2.ModelProto()
         total = columns + orders
+        move = self._problem.move_weight
         dear = np.diff(self._problem.start)[self.kernel] + _DEAR
         proto.variables.ids.extend(range(total))
         proto.variables.lower_bounds.extend([0.0] * total)
         proto.variables.upper_bounds.extend([float("inf")] * total)
         proto.variables.integers.extend([False] * total)
-        costs = np.concatenate([self.cost, dear * self._problem.shipment_weight])
+        costs = np.concatenate([self.cost, dear * self._problem.shipment_weight + move])
         proto.objective.linear_coefficients.ids.extend(range(total))
         proto.objective.linear_coefficients.values.extend(costs.astype(float).tolist())
         number = orders + len(rows)
-        upper = np.concatenate([np.ones(orders), self._stock.ravel()[rows]])
+        upper = np.concatenate([np.ones(orders), most[rows]])
         lower = np.concatenate([np.ones(orders), np.full(len(rows), -np.inf)])
         proto.linear_constraints.ids.extend(range(number))
         proto.linear_constraints.lower_bounds.extend(lower.tolist())
         proto.linear_constraints.upper_bounds.extend(upper.tolist())
         row = np.concatenate([self.order, np.arange(orders), row_of + orders])
-        column = np.concatenate(
-            [np.arange(columns), np.arange(columns, total), self.column[binding]]
-        )
-        value = np.concatenate([np.ones(total), self.units[binding]])
+        column = np.concatenate([np.arange(columns), np.arange(columns, total), used])
+        value = np.concatenate([np.ones(total), amount])
         turn = np.lexsort((column, row))
         matrix = proto.linear_constraint_matrix
         matrix.row_ids.extend(row[turn].tolist())
@@ -146,7 +180,7 @@ class Master:
             params=parameters,
             model_params=mathopt.ModelSolveParameters(solution_hints=[hint]),
         )
-        price = np.zeros(self._stock.size, dtype=np.int64)
+        price = np.zeros(len(most), dtype=np.int64)
         if result.solutions:
             found = result.solutions[0]
             if found.primal_solution is not None:
@@ -160,7 +194,9 @@ class Master:
         else:
             dual = known
         price[rows] = np.rint(np.maximum(0, -dual[orders:]) * SCALE).astype(np.int64)
-        return price.reshape(self._stock.shape)
+        units, shipments = price[skus * locations :].reshape(2, locations)
+        stock = price[: skus * locations].reshape(skus, locations)
+        return Prices(stock, units, shipments)
 
 
 def _costs(problem: BatchProblem, count: int, found: Patterns) -> IntArray:

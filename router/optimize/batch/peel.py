@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from availability.model import IntArray
+from router.optimize.batch.engine import OrderPricer, joined, of_orders
+from router.optimize.batch.moves import InForce
 from router.optimize.batch.pricing import SCALE, Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.problem import BoolArray
@@ -37,11 +39,10 @@ class Peeled(NamedTuple):
     scarce: BoolArray
 
 
-def alone(problem: BatchProblem, orders: IntArray) -> Patterns:
+def alone(problem: BatchProblem, stock: IntArray, pricer: OrderPricer) -> Patterns:
     """Return each order's best on the whole stock: the static bound."""
-    price = np.zeros_like(problem.stock)
-    pricer = Pricer(problem, orders)
-    found = pricer.price(problem.stock, price, fixed_of(problem), _NODES)
+    price = np.zeros_like(stock)
+    found = pricer.price(stock, price, fixed_of(problem), _NODES)
     # Without prices every cost is a whole number of shipments.
     return found._replace(value=-(-found.value // SCALE) * SCALE)
 
@@ -52,15 +53,33 @@ def fixed_of(problem: BatchProblem) -> IntArray:
     return np.full(locations, problem.shipment_weight * SCALE, dtype=np.int64)
 
 
+def capped(problem: BatchProblem) -> BoolArray:
+    """Return ``(N,)`` where a capacity may bind."""
+    found = np.zeros(problem.stock.shape[1], dtype=bool)
+    if problem.capacity_units is not None:
+        found |= problem.capacity_units < problem.demand.sum()
+    if problem.capacity_orders is not None:
+        found |= problem.capacity_orders < problem.orders
+    return found
+
+
 def peel(
-    problem: BatchProblem, static: Patterns, stock: IntArray, rounds: int = 3
+    problem: BatchProblem,
+    static: Patterns,
+    stock: IntArray,
+    in_force: InForce,
+    rounds: int = 3,
 ) -> Peeled:
     """Fix every order of ``static`` that contends for nothing, again and again.
 
-    ``stock`` ``(K, N)`` is what is left for these orders.
+    ``stock`` ``(K, N)`` is what is left for these orders. An order with pieces in
+    force is fixed with its pattern in ``static`` or not at all. Nothing is fixed
+    where a capacity may bind.
     """
     best = np.zeros(problem.orders, dtype=np.int64)
     best[static.order] = static.value
+    roomy = ~capped(problem)
+    given = of_orders(static, in_force.has[static.order])
     kernel = np.sort(static.order)
     order_of = problem.order_of
     fixed: list[tuple[IntArray, IntArray, IntArray]] = []
@@ -79,13 +98,14 @@ def peel(
         if at:
             # Only orders that are small are worth another look; `peel` is quick.
             counts = np.diff(problem.start)[kernel]
-            pricer = Pricer(problem, kernel[counts < 12])
-            usable = np.where(abundant, stock, 0)
+            again = kernel[(counts < 12) & ~in_force.has[kernel]]
+            pricer = Pricer(problem, again)
+            usable = np.where(abundant & roomy, stock, 0)
             found = pricer.price(usable, none, fixed_of(problem), _NODES)
             found = found._replace(value=-(-found.value // SCALE) * SCALE)
-        else:
-            usable = np.where(abundant, stock, 0)
+            found = joined([found, given])
         fine = abundant[problem.sku[found.line], found.location]
+        fine &= roomy[found.location]
         done = np.ones(len(found.order), dtype=bool)
         done[found.pattern[~fine]] = False
         done &= np.bincount(found.pattern, minlength=len(done)) > 0

@@ -17,8 +17,9 @@ import numpy as np
 
 from availability.model import IntArray
 
-INCOMPLETE, SHIPMENTS, PLACES = "incomplete_orders", "shipments", "places"
-LEVELS = (INCOMPLETE, SHIPMENTS, PLACES)
+INCOMPLETE, SHIPMENTS = "incomplete_orders", "shipments"
+MOVES, PLACES = "moves", "places"
+LEVELS = (INCOMPLETE, SHIPMENTS, MOVES, PLACES)
 """Most important first; see `score`."""
 
 UNLIMITED = 2**40
@@ -71,9 +72,10 @@ class BatchProblem:
         What a shipment and a split line count at the level ``shipments``.
     frozen
         Pieces that every plan has; they take stock and capacity like others.
-    incumbent, max_moves
-        The plan in force, and the most orders with pieces in it that may get
-        others; None: as many as you like.
+    incumbent, max_moves, move_weight
+        The plan in force; the most orders with pieces in it that may get others
+        (None: as many as you like); and what each of those counts at the level
+        ``shipments``, so that no order moves for less.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class BatchProblem:
     frozen: BatchPlan = NOTHING
     incumbent: BatchPlan = NOTHING
     max_moves: int | None = None
+    move_weight: int = 0
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -162,6 +165,8 @@ def _faults(problem: BatchProblem) -> list[str]:
             faults.append("a capacity is not one for each location")
     if problem.shipment_weight < 1 or problem.split_line_weight < 0:
         faults.append("a shipment must count, and a split line not less than nothing")
+    if problem.move_weight < 0:
+        faults.append("a move must not count less than nothing")
     return faults
 
 
@@ -169,12 +174,14 @@ class BatchScore(NamedTuple):
     """What a plan is worth: less is better, the first value first.
 
     ``incomplete_orders``: the weights of the orders that do not ship whole.
-    ``shipments``: pairs of (order, location) that ship, and split lines, each
-    times its weight. ``places``: the sum of the ranks of all shipments.
+    ``shipments``: pairs of (order, location) that ship, split lines, and moved
+    orders, each times its weight. ``moves``: the moved orders, so that none moves
+    without gain. ``places``: the sum of the ranks of all shipments.
     """
 
     incomplete_orders: int
     shipments: int
+    moves: int
     places: int
 
 
@@ -201,18 +208,22 @@ def score(problem: BatchProblem, plan: BatchPlan) -> BatchScore:
     order, location = visits(problem, plan)
     pieces = np.bincount(plan.line, minlength=len(problem.sku))
     split = np.count_nonzero(pieces > 1)
+    moves = len(moved(problem, plan))
     worth = problem.shipment_weight * len(order) + problem.split_line_weight * split
+    worth += problem.move_weight * moves
     if problem.rank is None:
         places = location.sum()
     elif problem.region is None:
         places = problem.rank[0, location].sum()
     else:
         places = problem.rank[problem.region[order], location].sum()
-    return BatchScore(int(late), int(worth), int(places))
+    return BatchScore(int(late), int(worth), moves, int(places))
 
 
 def moved(problem: BatchProblem, plan: BatchPlan) -> IntArray:
     """Return the orders with pieces in the incumbent that have others in the plan."""
+    if not len(problem.incumbent.line):
+        return np.zeros(0, dtype=np.int64)
     old, new = (_rows(each) for each in (problem.incumbent, plan))
     order_of = problem.order_of
     changed = {int(order_of[line]) for line, _, _ in old ^ new}

@@ -14,26 +14,41 @@ from ortools.sat.python import cp_model
 
 from availability.model import IntArray
 from router.optimize.batch.greedy import Remaining
+from router.optimize.batch.limits import never
 from router.optimize.batch.master import FloatArray
+from router.optimize.batch.moves import InForce, Pieces
 from router.optimize.batch.pricing import Patterns
 from router.optimize.batch.problem import BatchPlan, BatchProblem
 from router.optimize.problem import BoolArray
 
-Pieces = tuple[tuple[int, int, int], ...]
-"""What one order ships: (line, location, units)."""
+_MOVES = 2**20
+"""More than orders can move in a neighbourhood: shipments come first."""
+_PUT_BACK = 10
+"""Times that all moved orders are asked whether they can stay."""
 
 
 class Incumbent:
-    """The best plan so far, and the patterns known of each order."""
+    """The best plan so far, and the patterns known of each order.
 
-    def __init__(self, problem: BatchProblem) -> None:
+    ``hurry`` says whether any place is good enough: the answer is wanted now.
+    """
+
+    def __init__(
+        self, problem: BatchProblem, hurry: Callable[[], bool] = never
+    ) -> None:
+        self._hurry = hurry
         self._problem = problem
         self._sku = problem.sku.tolist()
         self.remaining = Remaining(problem)
+        self.in_force = InForce(problem)
         self.plan: dict[int, Pieces] = {}
         self.known: dict[int, dict[Pieces, int]] = defaultdict(dict)
 
-    def cost(self, pieces: Pieces) -> int:
+    def moves(self, order: int, pieces: Pieces) -> bool:
+        """Return whether an order would get others than the plan in force has."""
+        return self.in_force.pieces.get(order, pieces) != pieces
+
+    def cost(self, order: int, pieces: Pieces) -> int:
         """Return an order's worth at the level ``shipments``."""
         visits = len({location for _, location, _ in pieces})
         split = len(pieces) - len({line for line, _, _ in pieces})
@@ -42,12 +57,18 @@ class Incumbent:
             lines = [line for line, _, _ in pieces]
             several = sum(lines.count(line) > 1 for line in set(lines))
             worth += self._problem.split_line_weight * several
+        if self._problem.move_weight and self.moves(order, pieces):
+            worth += self._problem.move_weight
         return worth
+
+    def worth(self, order: int, pieces: Pieces) -> int:
+        """Return an order's worth at the levels ``shipments`` and then ``moves``."""
+        return self.cost(order, pieces) * _MOVES + self.moves(order, pieces)
 
     def learn(self, order: int, pieces: Pieces) -> None:
         """Keep a pattern of an order."""
         if pieces not in self.known[order]:
-            self.known[order][pieces] = self.cost(pieces)
+            self.known[order][pieces] = self.worth(order, pieces)
 
     def put(self, order: int, pieces: Pieces) -> None:
         """Give an order these pieces instead of those it has, unchecked."""
@@ -66,16 +87,60 @@ class Incumbent:
 
     def place(self, order: int, price: IntArray | None) -> bool:
         """Give an order the best that is left; return whether there was any."""
-        found = tuple(sorted(self.remaining.best(order, price)))
+        if self._hurry():
+            known = sorted(self.known[order], key=self.known[order].__getitem__)
+            if order not in self.remaining.frozen and any(
+                self.put_if_fits(order, pieces) for pieces in known
+            ):
+                return True
+            found = tuple(sorted(self.remaining.best(order, None, 1)))
+        else:
+            found = tuple(sorted(self.remaining.best(order, price)))
+        stay = self.in_force.pieces.get(order)
+        if stay is not None and self._may_stay(order, stay):
+            found = min(found or stay, stay, key=lambda each: self.worth(order, each))
         if not found:
             return False
         self.put(order, found)
         self.learn(order, found)
         return True
 
+    def _may_stay(self, order: int, pieces: Pieces) -> bool:
+        """Return whether pieces in force ship an order whole and are still there."""
+        if not self.in_force.can_stay(order):
+            return False
+        have = {(line, n): units for line, n, units in pieces}
+        frozen = self.remaining.frozen.get(order, ())
+        if any(have.get((line, n), 0) < units for line, n, units in frozen):
+            return False
+        self.remaining.take(frozen, -1)
+        fits = self.remaining.fits(pieces)
+        self.remaining.take(frozen)
+        return fits
+
+    def put_back(self) -> int:
+        """Let moved orders stay where that fits and costs no more; return how many.
+
+        What one gives back may be another's: they are asked until none changes.
+        """
+        count = 0
+        for _ in range(_PUT_BACK):
+            before = count
+            for order, pieces in self.in_force.pieces.items():
+                now = self.plan.get(order, pieces)
+                if now == pieces or self.cost(order, pieces) > self.cost(order, now):
+                    continue
+                self.put(order, ())
+                stays = self._may_stay(order, pieces)
+                self.put(order, pieces if stays else now)
+                count += stays
+            if count == before:
+                break
+        return count
+
     def total(self) -> int:
         """Return the level ``shipments`` of the whole plan."""
-        return sum(self.cost(pieces) for pieces in self.plan.values())
+        return sum(self.cost(*each) for each in self.plan.items())
 
     def as_plan(self) -> BatchPlan:
         """Return all pieces, frozen ones of waiting orders too."""
@@ -85,11 +150,12 @@ class Incumbent:
     # --- Neighbourhoods ---------------------------------------------------------
 
     def improve(
-        self, orders: list[int], work: float, seed: int, cap: "MoveCap | None" = None
-    ) -> int:
+        self, orders: list[int], work: float, seed: int, cap: int | None = None
+    ) -> "Gain":
         """Choose again among the known patterns of ``orders``; return the gain.
 
-        ``work`` bounds CP-SAT's deterministic time.
+        It is one of `worth`: fewer shipments, or as many and fewer moves.
+        ``work`` bounds CP-SAT's deterministic time, ``cap`` the moves in all.
         """
         orders = [order for order in orders if order in self.plan]
         model = cp_model.CpModel()
@@ -107,7 +173,7 @@ class Incumbent:
                 variable = model.new_bool_var("")
                 model.add_hint(variable, pieces == self.plan[order])
                 mine.append(variable)
-                if cap is not None and cap.is_move(order, pieces):
+                if cap is not None and self.moves(order, pieces):
                     moves.append(variable)
                 costs.append(cost)
                 choice.append((order, pieces))
@@ -132,11 +198,11 @@ class Incumbent:
                 _at_most(model, terms, int(left.left_orders[location]))
         if cap is not None:
             elsewhere = sum(
-                cap.is_move(order, self.plan.get(order, ()))
-                for order in cap.original
+                self.moves(order, self.plan.get(order, left.frozen.get(order, ())))
+                for order in self.in_force.pieces
                 if order not in before
             )
-            model.add(cp_model.LinearExpr.sum(moves) <= cap.most - elsewhere)
+            model.add(cp_model.LinearExpr.sum(moves) <= cap - elsewhere)
         model.minimize(cp_model.LinearExpr.weighted_sum(variables, costs))
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
@@ -149,21 +215,19 @@ class Incumbent:
             for variable, (order, pieces) in zip(variables, choice, strict=True):
                 if solver.boolean_value(variable):
                     after[order] = pieces
-        gain = sum(self.cost(before[o]) - self.cost(after[o]) for o in orders)
+        gain = sum(self.worth(o, before[o]) - self.worth(o, after[o]) for o in orders)
         for order, pieces in (after if gain > 0 else before).items():
             self.put(order, pieces)
-        return max(0, gain)
+        # Moves may rise where shipments fall: round to the nearest.
+        ships = (max(0, gain) + _MOVES // 2) // _MOVES
+        return Gain(ships, max(0, gain) - ships * _MOVES)
 
 
-class MoveCap(NamedTuple):
-    """At most ``most`` of the orders in ``original`` may get other pieces."""
+class Gain(NamedTuple):
+    """What a step saved at the levels ``shipments`` and ``moves``."""
 
-    original: dict[int, Pieces]
-    most: int
-
-    def is_move(self, order: int, pieces: Pieces) -> bool:
-        """Return whether these are other pieces than the plan in force has."""
-        return order in self.original and self.original[order] != pieces
+    shipments: int
+    moves: int
 
 
 def _at_most(

@@ -1,12 +1,13 @@
 """The joint answer: shortage, static bound, peel, prices, rounding, repair, proof."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
+from availability.model import IntArray
 from router.optimize.batch.answer import BatchSolution, certified
-from router.optimize.batch.engine import LOCAL, Engine
+from router.optimize.batch.blocks import NEVER
+from router.optimize.batch.engine import LOCAL, Chunked, Engine, joined, of_orders
 from router.optimize.batch.greedy import order_by_order
 from router.optimize.batch.kernel import generate
 from router.optimize.batch.limits import (
@@ -17,15 +18,17 @@ from router.optimize.batch.limits import (
     never,
     silent,
 )
-from router.optimize.batch.peel import Peeled, alone, peel
+from router.optimize.batch.moves import InForce, Pieces
+from router.optimize.batch.peel import Peeled, alone, capped, peel
+from router.optimize.batch.prices import Prices, nothing, room_of
+from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
 from router.optimize.batch.problem import BatchProblem, score
 from router.optimize.batch.repair import (
     Incumbent,
-    MoveCap,
     Neighbourhoods,
-    Pieces,
     round_down,
 )
+from router.optimize.batch.running import RunningBound
 from router.optimize.batch.shortage import shortage
 from router.optimize.problem import BoolArray
 
@@ -33,6 +36,9 @@ __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
+
+_HASTY_NODES = 2
+"""Nodes of each large order in the proof of a run that was cancelled."""
 
 
 def solve_batch(
@@ -74,8 +80,9 @@ class _Run:
         self._limits = limits
         self._watch = watch
         self._engine = engine
-        self._incumbent = Incumbent(problem)
-        self._cap: MoveCap | None = None
+        self._incumbent = Incumbent(problem, watch.cancelled)
+        self._in_force = self._incumbent.in_force
+        self._single = _singles(problem, self._in_force)
 
     def run(self) -> BatchSolution:
         problem, watch = self._problem, self._watch
@@ -83,88 +90,115 @@ class _Run:
         short = shortage(problem, self._limits.seed, self._limits.wall_seconds / 10)
         waits = np.zeros(problem.orders, dtype=bool)
         waits[short.waiting] = True
-        single = self._singles()
         frozen = np.zeros(problem.orders, dtype=bool)
         frozen[list(self._incumbent.remaining.frozen)] = True
-        joint = np.flatnonzero(~waits & ~single & ~frozen)
+        joint = np.flatnonzero(~waits & ~self._single & ~frozen)
+        bound = RunningBound(problem, int(problem.weights[waits].sum()))
+        watch.bounded(bound.least())
         watch.tell("static bound")
-        stock = self._incumbent.remaining.stock.copy()
-        static = alone(replace(problem, stock=stock), joint)
-        peeled = peel(problem, static, stock, 0 if self._limited() else 3)
-        self._keep_in_force()
+        prices = self._contend(joint, bound)
+        # In force first, so that who stays finds the units there.
+        last = np.flatnonzero(~waits & self._single)
+        self._place(last[np.argsort(~self._in_force.has[last], kind="stable")])
+        self._place(self._by_weight(short.waiting))
+        plan = self._incumbent.as_plan()
+        if (
+            problem.orders <= _SMALL
+            and problem.max_moves is None
+            and not watch.cancelled()
+        ):
+            other = order_by_order(problem)
+            plan = min(plan, other, key=lambda each: score(problem, each))
+        watch.value = score(problem, plan).shipments
+        watch.tell("proof")
+        nodes = _HASTY_NODES if watch.cancelled() else EXACT_NODES
+        solution = certified(problem, self._engine, plan, prices, short.prices, nodes)
+        watch.bound = solution.levels[1].bound
+        watch.tell("done")
+        return solution
+
+    def _contend(self, joint: IntArray, bound: RunningBound) -> Prices:
+        """Place the orders ``joint``, and all with frozen pieces; return prices."""
+        problem, watch, incumbent = self._problem, self._watch, self._incumbent
+        room = room_of(problem, incumbent.remaining)
+        pricer = Chunked(self._engine, problem, joint, watch.cancelled)
+        static = alone(problem, room.stock, pricer)
+        settled = self._settled(static)
+        watch.bounded(bound.static(settled))
+        watch.tell("peel")
+        peeled = peel(problem, settled, room.stock, self._in_force)
         for order, pieces in _grouped(problem, peeled):
-            self._incumbent.learn(order, pieces)
-            if self._cap is None:
-                self._incumbent.put(order, pieces)
-        np.subtract.at(stock, (problem.sku[peeled.line], peeled.location), peeled.units)
-        price = np.zeros_like(stock)
+            incumbent.learn(order, pieces)
+            incumbent.put(order, pieces)
+        if problem.max_moves is not None:
+            for order, pieces in self._in_force.pieces.items():
+                incumbent.put_if_fits(order, pieces)
+        units = (problem.sku[peeled.line], peeled.location)
+        np.subtract.at(room.stock, units, peeled.units)
+        prices = nothing(room.stock.shape)
         if len(peeled.kernel):
             kernel = generate(
                 problem,
                 self._limits,
                 watch,
                 self._engine,
-                self._incumbent,
+                incumbent,
                 peeled,
-                stock,
+                room,
                 static,
+                bound,
             )
-            price = kernel.price
+            prices = kernel.prices
             watch.tell("rounding")
             # Large orders first: the small ones find a place on what is left.
             lines = np.diff(problem.start)[peeled.kernel]
             turn = peeled.kernel[np.argsort(-lines, kind="stable")].tolist()
-            round_down(self._incumbent, kernel.columns, kernel.x, turn, price)
+            round_down(incumbent, kernel.columns, kernel.x, turn, prices.unit())
+        left = np.setdiff1d(joint, peeled.kernel)
+        frozen = np.array(list(incumbent.remaining.frozen), dtype=np.int64)
+        self._place(self._by_weight(np.concatenate([left, frozen])))
+        if problem.max_moves is None:
+            incumbent.put_back()
+        if len(peeled.kernel):
             self._repair(peeled)
-        last = np.flatnonzero(~waits & (single | frozen))
-        late = np.concatenate([last, short.waiting])
-        turn = late[np.argsort(-problem.weights[late], kind="stable")].tolist()
-        for order in turn:
+            incumbent.put_back()
+        return prices
+
+    def _settled(self, static: Patterns) -> Patterns:
+        """Return the patterns with the pieces in force where staying costs no more.
+
+        The values count moves. Under a cap on moves who gains by moving has no
+        pattern: others may gain more.
+        """
+        problem, in_force = self._problem, self._in_force
+        move = problem.move_weight * SCALE
+        staying = in_force.staying()
+        least = in_force.least(static.order, static.value, staying.value, move)
+        best = np.full(problem.orders, NEVER)
+        best[static.order] = least
+        stays = np.isin(staying.order, static.order)
+        stays &= staying.value == best[staying.order]
+        keep = of_orders(staying, stays)
+        goes = ~np.isin(static.order, keep.order)
+        found = static._replace(value=least)
+        if problem.max_moves is None:
+            return joined([of_orders(found, goes), keep])
+        fresh = goes & ~in_force.has[static.order]
+        bare = of_orders(found, goes & ~fresh)
+        nothing_of = (bare.pattern[:0],) * 4
+        bare = Patterns(bare.order, bare.value, *nothing_of)
+        return joined([of_orders(found, fresh), keep, bare])
+
+    def _by_weight(self, orders: IntArray) -> IntArray:
+        turn = np.argsort(-self._problem.weights[orders], kind="stable")
+        weightiest: IntArray = orders[turn]
+        return weightiest
+
+    def _place(self, orders: IntArray) -> None:
+        """Give each order without a plan the best that is left."""
+        for order in orders.tolist():
             if order not in self._incumbent.plan:
                 self._incumbent.place(order, None)
-        plan = self._incumbent.as_plan()
-        if problem.orders <= _SMALL and problem.max_moves is None:
-            other = order_by_order(problem)
-            plan = min(plan, other, key=lambda each: score(problem, each))
-        watch.value = score(problem, plan).shipments
-        watch.tell("proof")
-        solution = certified(problem, self._engine, plan, price, short.prices)
-        watch.bound = solution.levels[1].bound
-        watch.tell("done")
-        return solution
-
-    def _singles(self) -> BoolArray:
-        """Return which orders want one unit: they ship once, wherever from."""
-        problem = self._problem
-        if self._limited():
-            return np.zeros(problem.orders, dtype=bool)
-        lines = np.diff(problem.start)
-        one: BoolArray = (lines == 1) & (problem.demand[problem.start[:-1]] == 1)
-        return one
-
-    def _limited(self) -> bool:
-        limits = (self._problem.capacity_orders, self._problem.capacity_units)
-        return any(each is not None for each in (*limits, self._problem.max_moves))
-
-    def _keep_in_force(self) -> None:
-        """With a cap on moves, start from the plan in force."""
-        problem = self._problem
-        grouped: dict[int, list[tuple[int, int, int]]] = {}
-        order_of = problem.order_of
-        rows = zip(*(each.tolist() for each in problem.incumbent), strict=True)
-        for piece in rows:
-            grouped.setdefault(int(order_of[piece[0]]), []).append(piece)
-        original = {order: tuple(sorted(p)) for order, p in grouped.items()}
-        for order, pieces in original.items():
-            units = sum(each for _, _, each in pieces)
-            lines = slice(problem.start[order], problem.start[order + 1])
-            if units == problem.demand[lines].sum():
-                self._incumbent.learn(order, pieces)
-        if problem.max_moves is None:
-            return
-        self._cap = MoveCap(original, problem.max_moves)
-        for order, pieces in original.items():
-            self._incumbent.put_if_fits(order, pieces)
 
     def _repair(self, peeled: Peeled) -> None:
         """Choose again, one neighbourhood around an order that pays extra at a time."""
@@ -173,6 +207,10 @@ class _Run:
             self._problem, peeled.kernel, peeled.scarce, limits.seed
         )
         rng = np.random.default_rng(limits.seed)
+        later = np.flatnonzero(self._single).tolist()
+        later = [order for order in later if order not in incumbent.plan]
+        value = incumbent.total() + len(later) * self._problem.shipment_weight
+        watch.value = value
         watch.tell("repair")
         tries = 0
         while tries < limits.neighbourhoods and not watch.stop(0.9):
@@ -180,7 +218,7 @@ class _Run:
                 order
                 for order in peeled.kernel.tolist()
                 if order in incumbent.plan
-                and incumbent.cost(incumbent.plan[order])
+                and incumbent.worth(order, incumbent.plan[order])
                 > min(incumbent.known[order].values(), default=0)
             ]
             if not extra:
@@ -192,8 +230,26 @@ class _Run:
                 orders = around.around(
                     extra[at], limits.size, lambda o: len(incumbent.known[o]) > 1
                 )
-                if incumbent.improve(orders, limits.work, limits.seed, self._cap):
+                most = self._problem.max_moves
+                gain = incumbent.improve(orders, limits.work, limits.seed, most)
+                if any(gain):
+                    value -= gain.shipments
+                    watch.value = value
                     watch.tell("repair")
+
+
+def _singles(problem: BatchProblem, in_force: InForce) -> BoolArray:
+    """Return which orders want one unit: they ship once, wherever from.
+
+    Not where a capacity can bind, nor those to which it matters that they stay.
+    """
+    if capped(problem).any():
+        return np.zeros(problem.orders, dtype=bool)
+    lines = np.diff(problem.start)
+    one: BoolArray = (lines == 1) & (problem.demand[problem.start[:-1]] == 1)
+    if problem.move_weight or problem.max_moves is not None:
+        one &= ~in_force.has
+    return one
 
 
 def _grouped(problem: BatchProblem, peeled: Peeled) -> list[tuple[int, Pieces]]:

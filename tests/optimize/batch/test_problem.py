@@ -25,7 +25,7 @@ GOOD = BatchPlan.of([(0, 0, 1), (1, 0, 2), (2, 1, 1)])
 
 def test_a_good_plan() -> None:
     assert check(TWO, GOOD) == []
-    assert score(TWO, GOOD) == BatchScore(0, 2, 1)
+    assert score(TWO, GOOD) == BatchScore(0, 2, 0, 1)
 
 
 def test_an_incomplete_order_counts_its_weight() -> None:

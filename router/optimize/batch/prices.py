@@ -1,0 +1,68 @@
+"""Prices of all that orders share: stock, and locations' capacities."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from availability.model import IntArray
+from router.optimize.batch.greedy import Remaining
+from router.optimize.batch.peel import capped, fixed_of
+from router.optimize.batch.problem import BatchProblem
+
+
+class Room(NamedTuple):
+    """What some orders share: ``stock`` ``(K, N)``, ``units`` and ``orders`` ``(N,)``.
+
+    A capacity that cannot bind is None, or `UNLIMITED` where others can.
+    """
+
+    stock: IntArray
+    units: IntArray | None
+    orders: IntArray | None
+
+
+class Prices(NamedTuple):
+    """Of a unit of ``stock`` ``(K, N)``, of a unit and of a shipment from ``(N,)``.
+
+    In 1 / `SCALE`; a capacity that cannot bind has the price 0.
+    """
+
+    stock: IntArray
+    units: IntArray
+    orders: IntArray
+
+    def unit(self) -> IntArray:
+        """Return ``(K, N)`` what a unit costs in all."""
+        total: IntArray = self.stock + self.units
+        return total
+
+    def fixed(self, problem: BatchProblem) -> IntArray:
+        """Return ``(N,)`` what a shipment costs in all."""
+        total: IntArray = fixed_of(problem) + self.orders
+        return total
+
+    def paid(self, room: Room) -> int:
+        """Return what all that is there would cost."""
+        total = int((self.stock * room.stock).sum())
+        for price, capacity in ((self.units, room.units), (self.orders, room.orders)):
+            if capacity is not None:
+                pairs = zip(price.tolist(), capacity.tolist(), strict=True)
+                total += sum(each * most for each, most in pairs)
+        return total
+
+
+def nothing(shape: tuple[int, int]) -> Prices:
+    """Return prices of 0 for ``(K, N)``."""
+    flat = np.zeros(shape[1], dtype=np.int64)
+    return Prices(np.zeros(shape, dtype=np.int64), flat, flat)
+
+
+def room_of(problem: BatchProblem, remaining: Remaining) -> Room:
+    """Return a copy of what is left."""
+    some = bool(capped(problem).any())
+    units, orders = remaining.left_units, remaining.left_orders
+    return Room(
+        remaining.stock.copy(),
+        units.copy() if some and units is not None else None,
+        orders.copy() if some and orders is not None else None,
+    )
