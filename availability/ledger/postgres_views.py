@@ -21,7 +21,13 @@ from availability.ledger.protocol import (
     check_limit,
     check_open_plans,
 )
-from availability.ledger.records import find, first_reply, open_plans, plan_reply
+from availability.ledger.records import (
+    find,
+    first_reply,
+    open_plans,
+    plan_reply,
+    waiting_plans,
+)
 from availability.ledger.withdrawals import list_withdrawals
 from availability.ledger.zones import list_zones
 from availability.model import (
@@ -83,9 +89,15 @@ class PostgresViews:
         limit: int = MAX_OPEN_PLANS,
     ) -> OpenPlans:
         """Return plans that may still change; see `Ledger.open_plans`."""
-        check_open_plans(states, limit)
+        check_open_plans(limit, states)
         with self._database.snapshot() as session:
             return open_plans(session, states, created_before_seconds, after, limit)
+
+    def waiting_plans(self, sku: Sku, limit: int = MAX_OPEN_PLANS) -> list[PlanRef]:
+        """Return plans that wait for a SKU; see `Ledger.waiting_plans`."""
+        check_open_plans(limit)
+        with self._database.session() as session:
+            return waiting_plans(session, sku, limit)
 
     def withdrawals(
         self, skus: Sequence[Sku] = (), location_ids: Sequence[LocationId] = ()

@@ -129,7 +129,7 @@ def check_together(swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
         raise ValueError("swaps are of different plans, each named by its id")
 
 
-def check_open_plans(states: Sequence[ReservationState], limit: int) -> None:
+def check_open_plans(limit: int, states: Sequence[ReservationState] = ()) -> None:
     """Raise ValueError if there is no page of such plans."""
     if not 1 <= limit <= MAX_OPEN_PLANS:
         raise ValueError(f"limit must be 1 to {MAX_OPEN_PLANS}, got {limit}")
@@ -367,6 +367,16 @@ class Ledger(Protocol):
         ------
         ValueError
             ``limit`` is not in 1..`MAX_OPEN_PLANS`, or a state is not open.
+        """
+        ...
+
+    def waiting_plans(self, sku: Sku, limit: int = MAX_OPEN_PLANS) -> list[PlanRef]:
+        """Return plans of which units of a SKU are queued, the first promised first.
+
+        Raises
+        ------
+        ValueError
+            ``limit`` is not in 1..`MAX_OPEN_PLANS`.
         """
         ...
 

@@ -102,6 +102,24 @@ _PAGE_SUMS = (
 )
 _FOREVER_MS = 2**62
 
+_queued = (
+    select(movement.c.plan_key)
+    .where(
+        movement.c.sku == bindparam("sku"),
+        movement.c.location_key.is_(None),
+        movement.c.plan_key.is_not(None),
+    )
+    .group_by(movement.c.plan_key)
+    .having(func.sum(movement.c.queued) > 0)
+    .subquery("queued")
+)
+_WAITING = (
+    select(plan.c.plan_id)
+    .select_from(plan.join(_queued, _queued.c.plan_key == plan.c.plan_key))
+    .order_by(plan.c.plan_key)
+    .limit(bindparam("most"))
+)
+
 _REPLY = select(func.coalesce(plan.c.current_reply, plan.c.reply)).where(
     plan.c.plan_id == bindparam("plan_id")
 )
@@ -229,6 +247,12 @@ def open_plans(
     # The last two columns say for whom the units count.
     records = tuple(_record(tuple(row[:-2]), sums.get(row[0], [])) for row in rows)
     return OpenPlans(records, rows[-1][0] if len(rows) == limit else None)
+
+
+def waiting_plans(session: Session, sku: str, limit: int) -> list[PlanRef]:
+    """Return the plans that wait for a SKU; see `Ledger.waiting_plans`."""
+    rows = session.rows(_WAITING, sku=sku, most=limit)
+    return [PlanRef(plan_id) for (plan_id,) in rows]
 
 
 def _record(row: Row, sums: list[Row]) -> ReservationRecord:

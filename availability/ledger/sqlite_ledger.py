@@ -38,6 +38,7 @@ from availability.ledger.records import (
     open_plans,
     plan_reply,
     store_reply,
+    waiting_plans,
 )
 from availability.ledger.setup_items import SetupDraft
 from availability.ledger.sqlite import Database
@@ -449,10 +450,16 @@ class SqliteLedger:
         limit: int = MAX_OPEN_PLANS,
     ) -> OpenPlans:
         """Return plans that may still change; see `Ledger.open_plans`."""
-        check_open_plans(states, limit)
+        check_open_plans(limit, states)
         with self._database.snapshot() as db:
             session = SqliteSession(db)
             return open_plans(session, states, created_before_seconds, after, limit)
+
+    def waiting_plans(self, sku: Sku, limit: int = MAX_OPEN_PLANS) -> list[PlanRef]:
+        """Return plans that wait for a SKU; see `Ledger.waiting_plans`."""
+        check_open_plans(limit)
+        with self._database.reading() as db:
+            return waiting_plans(SqliteSession(db), sku, limit)
 
     def withdrawals(
         self, skus: Sequence[Sku] = (), location_ids: Sequence[LocationId] = ()

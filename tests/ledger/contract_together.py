@@ -12,7 +12,15 @@ from availability.errors import (
     UnitsNotOpen,
 )
 from availability.ledger.protocol import MAX_OPEN_PLANS, MAX_TOGETHER, Ledger
-from availability.reservations import Place, PlanRef, ReservationState, Ship, Swap
+from availability.model import Sku
+from availability.reservations import (
+    Cancel,
+    Place,
+    PlanRef,
+    ReservationState,
+    Ship,
+    Swap,
+)
 from tests.ledger.world import (
     Clock,
     available,
@@ -218,6 +226,25 @@ class OpenPlansContract:
             "plan-2",
         ]
         assert self.names(ledger, created_before_seconds=made[0] - 1) == []
+
+    def test_who_waits_for_a_sku_in_the_order_of_promises(self, ledger: Ledger) -> None:
+        stocked(ledger, {("a", "x"): 2})
+        for name in "132":
+            ledger.reserve(
+                reservation(name, queued=[queue("web", "x", 1), queue("web", "y", 1)])
+            )
+        ledger.reserve(reservation("4", ("a", "x", 1)))
+        assert ledger.waiting_plans(Sku("x")) == [ref("1"), ref("3"), ref("2")]
+        assert ledger.waiting_plans(Sku("x"), 2) == [ref("1"), ref("3")]
+        served = swap(0, [], [("a", "x", 1)], dequeued=[queue("web", "x", 1)])
+        ledger.change(ref("3"), served)
+        do(ledger, "1", Cancel())
+
+        assert ledger.waiting_plans(Sku("x")) == [ref("2")]
+        assert ledger.waiting_plans(Sku("y")) == [ref("3"), ref("2")]
+        assert ledger.waiting_plans(Sku("z")) == []
+        with pytest.raises(ValueError, match="limit"):
+            ledger.waiting_plans(Sku("x"), 0)
 
     def test_page_after_page(self, ledger: Ledger) -> None:
         stocked(ledger, {("a", "x"): 10, ("a", "y"): 10})
