@@ -18,7 +18,7 @@ from availability.errors import (
     UnitsNotOpen,
     Violation,
 )
-from availability.model import Request
+from availability.model import LocationId, Request
 from availability.reservations import (
     OPEN_STATES,
     Cancel,
@@ -29,7 +29,7 @@ from availability.reservations import (
     Ship,
 )
 from router.cancelling import give_up
-from router.changes import LineUnits, Rejection, StoredForm, Wanted
+from router.changes import LineUnits, OwnStock, Rejection, StoredForm, Wanted
 from router.errors import (
     InvalidOrder,
     NotReroutable,
@@ -37,10 +37,12 @@ from router.errors import (
     SolverError,
     StockContention,
 )
-from router.model import Order, RoutingPlan
+from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import Evaluating, RouteOptions, Router
-from router.rejecting import Consequences, consequences, ever_looser, swap
+from router.rejecting import consequences, ever_looser, swap
+from router.rerouting.alone import Decided, Plan, move, serve
+from router.rerouting.world import Wishes
 from router.units import claims, held_units
 from router.work import ChangeWork, Encode, ReadWork, ReplayWork, SolveWork
 
@@ -142,13 +144,77 @@ class Amender:
             names = [each.line_id for each in rejection.lines]
             _require_lines(wanted.order, record, names, "lines")
             meant = consequences(wanted.order, record, rejection)
-            made = yield from self._anew(record, wanted, meant, limits, attempt)
+            anew = wanted._replace(order=meant.anew)
+            made = yield from self._anew(record, anew, meant.own, limits, attempt)
             on_planned(made)
             reply = self._stored.reply(made)
             body = self._stored.body(record.body, meant.order)
             return swap(record, wanted, meant, made, reply=reply, body=body)
 
         return self._amend(plan, decide, request, encode)
+
+    def serve_steps(
+        self,
+        plan: PlanRef,
+        limits: SolveLimits,
+        on_planned: Callable[[RoutingPlan], None] = lambda _: None,
+    ) -> Amending:
+        """Give a plan that waits what there is for it by now.
+
+        Returns the plan's id, b"" if nothing is there for it.
+
+        Raises
+        ------
+        StockContention
+            Others took the stock on every attempt.
+        AvailabilityError
+            Anything else the ledger has to say of a change.
+        """
+
+        def decide(record: ReservationRecord, attempt: int) -> Deciding:
+            again = self._again(record, limits, attempt)
+            return _told((yield from serve(record, self._stored, again)), on_planned)
+
+        return self._if_any(plan, decide)
+
+    def move_steps(
+        self,
+        plan: PlanRef,
+        wishes: Wishes,
+        closed: frozenset[LocationId],
+        limits: SolveLimits,
+        on_planned: Callable[[RoutingPlan], None] = lambda _: None,
+    ) -> Amending:
+        """Move an open plan to where it is better.
+
+        Returns the plan's id, b"" if it stays as it is. See
+        `router.rerouting.alone.move`; raises as `serve_steps`.
+        """
+
+        def decide(record: ReservationRecord, attempt: int) -> Deciding:
+            again = self._again(record, limits, attempt)
+            found = yield from move(record, self._stored, wishes, closed, again)
+            return _told(found, on_planned)
+
+        return self._if_any(plan, decide)
+
+    def _if_any(self, plan: PlanRef, decide: Decide) -> Amending:
+        try:
+            return (yield from self._attempts(plan, decide, Request(), _name))
+        except _NothingToDo:
+            return b""
+
+    def _again(
+        self, record: ReservationRecord, limits: SolveLimits, attempt: int
+    ) -> Plan:
+        """Return what plans the order of a plan that is open, on the n-th attempt."""
+        wanted = self._wanted(record, "routed anew")
+
+        def again(order: Order, policy: RoutingPolicy, own: OwnStock) -> Evaluating:
+            anew = wanted._replace(order=order, policy=policy)
+            return self._anew(record, anew, own, limits, attempt)
+
+        return again
 
     def _amend(
         self,
@@ -204,15 +270,15 @@ class Amender:
         self,
         record: ReservationRecord,
         wanted: Wanted,
-        meant: Consequences,
+        own: OwnStock,
         limits: SolveLimits,
         attempt: int,
     ) -> Evaluating:
         seconds = min(limits.wall_seconds, wanted.solve_seconds)
         options = RouteOptions(replace(limits, wall_seconds=seconds))
-        rest = (options, record.plan_id, meant.own, attempt)
+        rest = (options, record.plan_id, own, attempt)
         broken = None
-        for order, policy in ever_looser(meant.anew, wanted.policy):
+        for order, policy in ever_looser(wanted.order, wanted.policy):
             try:
                 return (yield from self._router.anew_steps(order, policy, *rest))
             except InvalidOrder as error:
@@ -226,6 +292,21 @@ class Amender:
         if not record.body:
             raise NotReroutable(record.plan_id)
         return self._stored.wanted(record.body)
+
+
+def _name(record: ReservationRecord) -> bytes:
+    return record.plan_id.encode()
+
+
+class _NothingToDo(Exception):
+    """A plan is to stay as it is."""
+
+
+def _told(found: Decided | None, on_planned: Callable[[RoutingPlan], None]) -> Command:
+    if found is None:
+        raise _NothingToDo
+    on_planned(found.plan)
+    return found.swap
 
 
 def _at_once(decide: Callable[[ReservationRecord], Command]) -> Decide:

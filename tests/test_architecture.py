@@ -84,6 +84,8 @@ MAY_IMPORT = {
             "router.changes",
             "router.identity",
             "router.policies",
+            "router.report",
+            "router.rerouting",
             "router.shape",
             "router.rpc.codec",
         )

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from availability.model import IntArray, Sku
-from availability.reservations import ReservationRecord
+from availability.reservations import PlanRef, ReservationRecord
 from router.changes import StoredForm
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.rerouting.moves import Move
@@ -95,6 +95,15 @@ class Child:
     def applied(self, plan_ids: Iterable[str]) -> None:
         """See `Session.applied`."""
         self._call("applied", (list(plan_ids),))
+
+    def alone(self) -> list[PlanRef]:
+        """See `Session.alone`."""
+        plans: list[PlanRef] = self._call("alone", ())
+        return plans
+
+    def seen(self, records: Sequence[ReservationRecord]) -> None:
+        """See `Session.seen`."""
+        self._call("seen", (records,))
 
     def finish(self) -> tuple[Summary, bytes]:
         """Return what came of it, and the saved run, empty if nothing was solved."""
@@ -182,6 +191,10 @@ def _run(
                 )
             case "applied":
                 return session.applied(*call.args)
+            case "alone":
+                return session.alone()
+            case "seen":
+                return session.seen(*call.args)
             case _:
                 saved = session.saved
                 return session.summary(), b"" if saved is None else saved.to_bytes()

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +9,18 @@ import numpy as np
 from availability.model import IntArray, LocationId, Sku
 from availability.reservations import Cause, PlanRef, Swap
 from router.build import build
-from router.changes import LineUnits, OwnStock, StoredForm
-from router.model import Frozen, PlanStatus, RoutingPlan, Unassigned
+from router.changes import StoredForm
+from router.model import RoutingPlan
 from router.optimize.batch.problem import BatchPlan
 from router.optimize.problem import Piece, Solution
 from router.plan import Made, accept, make_plan
-from router.rerouting.pending import Pending
+from router.rerouting.pending import (
+    as_promised,
+    own_stock,
+    with_unassigned,
+)
 from router.rerouting.world import Wishes, World
-from router.units import At, Counts, added, claims, less, queue_of
+from router.units import At, Counts, added, as_units, claims, less, queue_of
 
 ENGINE = "joint"
 """What a plan says that was decided together with others."""
@@ -128,9 +131,9 @@ def _move(
     plan = _told(world, o, wanted, stock, wishes, stored)
     swap = Swap(
         record.revision,
-        released=claims(order, _units(less(held.open, wanted))),
+        released=claims(order, as_units(less(held.open, wanted))),
         cause=Cause.REROUTED,
-        claims=claims(order, _units(less(wanted, held.open))),
+        claims=claims(order, as_units(less(wanted, held.open))),
         reply=stored.reply(plan),
         body=record.body,
         dequeued=queue_of(order, held.queued),
@@ -155,54 +158,20 @@ def _told(
     pending = world.orders[o]
     held = pending.held
     whole = added(wanted, held.shipped)
-    promised: dict[str, int] = defaultdict(int)
-    for (line_id, _), units in whole.items():
-        promised[line_id] += units
-    lines = tuple(
-        line._replace(quantity=promised[line.line_id])
-        for line in pending.order.lines
-        if promised[line.line_id]
-    )
-    fixed = added(held.shipped, pending.picked)
-    frozen = tuple(Frozen(*at, units) for at, units in sorted(fixed.items()))
-    order = pending.order._replace(lines=lines, frozen=frozen)
+    order = as_promised(pending, added(held.shipped, pending.picked))
     policy = wishes.policy_of(pending)
-    own: dict[tuple[LocationId, Sku], int] = defaultdict(int)
-    for claim in claims(order, _units(whole)):
-        own[claim.location_id, claim.sku] += claim.quantity
+    own = own_stock(order, whole)
     candidates = world.candidates_of(order, policy)
-    built = build(order, policy, candidates, stock, {}, OwnStock(own))
+    built = build(order, policy, candidates, stock, {}, own)
     index = built.candidates.pool.index
-    line_at = {line.line_id: n for n, line in enumerate(lines)}
+    line_at = {line.line_id: n for n, line in enumerate(order.lines)}
     pieces = sorted(
         Piece(index[at], line_at[line_id], units)
         for (line_id, at), units in whole.items()
     )
     judged = accept(built, Solution(tuple(pieces), ENGINE, {}))
     plan = make_plan(judged, {}, Made(plan_id=pending.record.plan_id))
-    return _with_unassigned(plan, pending, stored)
-
-
-def _with_unassigned(
-    plan: RoutingPlan, pending: Pending, stored: StoredForm
-) -> RoutingPlan:
-    """Return a plan that says of what was never promised what it said before."""
-    missing = dict(pending.held.unassigned)
-    if not missing:
-        return plan
-    before = stored.plan(pending.record.reply).unassigned
-    reasons = {each.line_id: each.reason for each in before}
-    lines = [each for each in pending.order.lines if missing.get(each.line_id)]
-    unassigned = tuple(
-        Unassigned(each.line_id, each.sku, missing[each.line_id], reasons[each.line_id])
-        for each in lines
-        if each.line_id in reasons
-    )
-    return replace(plan, status=PlanStatus.PARTIAL, unassigned=unassigned)
-
-
-def _units(counts: Counts) -> tuple[LineUnits, ...]:
-    return tuple(LineUnits(*at, units) for at, units in sorted(counts.items()))
+    return with_unassigned(plan, pending, stored)
 
 
 class _Left:

@@ -4,13 +4,24 @@ What is decided again is what was promised: units open at locations and units th
 wait in a queue. What a plan left unassigned was never promised, and stays so.
 """
 
+from collections import defaultdict
+from dataclasses import replace
 from typing import NamedTuple
 
-from availability.model import LocationId
+from availability.model import LocationId, Sku
 from availability.reservations import ReservationRecord, ReservationState
-from router.changes import StoredForm, Wanted
-from router.model import Order, RoutingPolicy, SplitRung, Term
-from router.units import At, Counts, HeldUnits, held_units
+from router.changes import OwnStock, StoredForm, Wanted
+from router.model import (
+    Frozen,
+    Order,
+    PlanStatus,
+    RoutingPlan,
+    RoutingPolicy,
+    SplitRung,
+    Term,
+    Unassigned,
+)
+from router.units import At, Counts, HeldUnits, as_units, claims, held_units
 
 JOINT_TERMS = frozenset(
     {
@@ -89,6 +100,59 @@ def _picked(order: Order, held: HeldUnits) -> Counts:
         if units:
             picked[at] = units
     return picked
+
+
+def as_promised(pending: Pending, frozen: Counts) -> Order:
+    """Return an order of what was promised and not given up, some of it frozen.
+
+    What was shipped already is among it.
+    """
+    held = pending.held
+    units: dict[str, int] = defaultdict(int)
+    for (line_id, _), count in held.placed.items():
+        units[line_id] += count
+    for line_id, count in held.queued.items():
+        units[line_id] += count
+    lines = tuple(
+        line._replace(quantity=units[line.line_id])
+        for line in pending.order.lines
+        if units[line.line_id]
+    )
+    picked = tuple(Frozen(*at, count) for at, count in sorted(frozen.items()))
+    return pending.order._replace(lines=lines, frozen=picked)
+
+
+def own_stock(order: Order, units: Counts) -> OwnStock:
+    """Return units of lines as what the order finds beside the stock it reads."""
+    own: dict[tuple[LocationId, Sku], int] = defaultdict(int)
+    for claim in claims(order, as_units(units)):
+        own[claim.location_id, claim.sku] += claim.quantity
+    return OwnStock(own)
+
+
+def with_unassigned(
+    plan: RoutingPlan, pending: Pending, stored: StoredForm
+) -> RoutingPlan:
+    """Return a plan that says of what has no location why, as it was said before.
+
+    Beside what goes on waiting these are units that were never promised: they were
+    not looked for again.
+    """
+    missing: dict[str, int] = defaultdict(int, pending.held.unassigned)
+    found = {each.line_id: each.reason for each in plan.unassigned}
+    for each in plan.unassigned:
+        missing[each.line_id] += each.quantity
+    if not missing:
+        return plan
+    for each in stored.plan(pending.record.reply).unassigned:
+        found[each.line_id] = each.reason
+    unassigned = tuple(
+        Unassigned(line.line_id, line.sku, missing[line.line_id], found[line.line_id])
+        for line in pending.order.lines
+        if missing.get(line.line_id) and line.line_id in found
+    )
+    status = PlanStatus.PARTIAL if plan.assignments else PlanStatus.NONE
+    return replace(plan, status=status, unassigned=unassigned)
 
 
 def why_alone(pending: Pending, policy: RoutingPolicy) -> str:

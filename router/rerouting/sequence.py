@@ -8,7 +8,6 @@ a circle, they are done together, in one commit; nobody is without a hold meanwh
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from availability.ledger.protocol import MAX_TOGETHER
 from availability.model import LocationId, Sku
 from router.rerouting.moves import Move
 
@@ -16,8 +15,8 @@ Key = tuple[LocationId, Sku]
 Available = Callable[[LocationId, Sku], int]
 """Returns the units available at a location now."""
 
-MAX_CIRCLE = min(32, MAX_TOGETHER)
-"""Most moves in one commit: checkouts wait for it."""
+MAX_CIRCLE = 32
+"""Most moves in one commit: checkouts wait for it, and a ledger takes twice as many."""
 MAX_STARTS = 200
 """Most moves from which a circle is looked for, each time there is no other way."""
 MAX_GIVERS = 8

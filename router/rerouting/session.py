@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from availability.model import Network
-from availability.reservations import ReservationRecord
+from availability.reservations import PlanRef, ReservationRecord
 from availability.stock_view import CapacitiesLeft
 from router.changes import StoredForm
 from router.errors import TooManyOrders
@@ -204,6 +204,19 @@ class Session:
         """Hear which moves were done."""
         for plan_id in plan_ids:
             self._now[plan_id] = self._moves[plan_id]
+
+    def alone(self) -> list[PlanRef]:
+        """Return the plans that can not be decided together with others."""
+        return [
+            PlanRef(plan_id) for plan_id in self._pending if plan_id not in self._joint
+        ]
+
+    def seen(self, records: Iterable[ReservationRecord]) -> None:
+        """Hear of plans as they are now."""
+        for record in records:
+            pending = read_pending(record, self._stored)
+            if pending is not None and record.plan_id in self._now:
+                self._now[record.plan_id] = pending.held.open
 
     def summary(self) -> Summary:
         """Return what came of it."""

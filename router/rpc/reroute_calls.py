@@ -6,9 +6,10 @@ from contextlib import aclosing
 
 from availability.errors import Violation
 from router.errors import InvalidOrder
+from router.rerouting.dialogue import Done
 from router.rpc.codec.rerouting import decode_rerouting, encode_done, encode_step
 from router.rpc.interceptors import Heard
-from router.rpc.rerouting import Done, Rerouter
+from router.rpc.rerouting import Rerouter
 from router.v1 import routing_service_pb2
 
 Wire = routing_service_pb2.RerouteOrdersRequest

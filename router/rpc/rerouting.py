@@ -10,12 +10,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from availability.errors import (
+    AvailabilityError,
     PlanChanged,
     PlanNotFound,
     ReservationResolved,
@@ -26,15 +26,17 @@ from availability.errors import (
 from availability.ledger.protocol import MAX_OPEN_PLANS, Ledger
 from availability.model import Clock, IntArray, LocationId, Sku
 from availability.reservations import OPEN_STATES, PlanRef, ReservationRecord
+from router.amending import Amender
 from router.changes import StoredForm
+from router.errors import RouterError
 from router.optimize.batch.limits import BatchLimits, Progress
+from router.optimize.limits import SolveLimits
 from router.pipeline import Router
 from router.rerouting.child import Child
+from router.rerouting.dialogue import Asked, Done, Step
 from router.rerouting.moves import Move
-from router.rerouting.pending import Selection
 from router.rerouting.sequence import sequence
-from router.rerouting.session import Summary, Surroundings
-from router.rerouting.world import Wishes
+from router.rerouting.session import Surroundings
 from router.rpc.driver import Driver
 from router.rpc.errors import Overloaded
 
@@ -50,40 +52,6 @@ TELL_SECONDS = 0.2
 """Least time between two reports of how far it is."""
 
 T = TypeVar("T")
-
-
-class Asked(NamedTuple):
-    """One re-routing. ``min_age_seconds`` is how long ago an order was routed."""
-
-    selection: Selection = Selection()
-    wishes: Wishes = Wishes()
-    limits: BatchLimits = BatchLimits(wall_seconds=60.0)
-    min_age_seconds: float = 0.0
-    validate_only: bool = False
-    certificate: bool = False
-
-
-class Step(NamedTuple):
-    """How far it is; ``value`` and ``bound`` as in `Progress`."""
-
-    phase: str
-    orders: int = 0
-    value: int | None = None
-    bound: int | None = None
-    moves: int = 0
-    applied: int = 0
-    conflicts: int = 0
-
-
-class Done(NamedTuple):
-    """What came of it; ``saved`` is the file that proves it, if it was asked for."""
-
-    summary: Summary
-    conflicts: int
-    given_up: int
-    stopped: bool
-    validate_only: bool
-    saved: bytes
 
 
 class Rerouter:
@@ -149,6 +117,7 @@ class _Run:
         self._ledger = ledger
         self._driver = driver
         self._stored = stored
+        self._amender = Amender(router, stored)
         self._asked = asked
         self._stop = stop
         self._thread = ThreadPoolExecutor(1, "rerouting")
@@ -185,9 +154,10 @@ class _Run:
                     lambda: child.applied([each.plan.plan_id for each in moves])
                 )
             else:
-                async with aclosing(self._apply_all(child, moves)) as applied:
-                    async for step in applied:
-                        yield step
+                for work in (self._apply_all(child, moves), self._one_by_one(child)):
+                    async with aclosing(work) as applied:
+                        async for step in applied:
+                            yield step
             yield self._now("report")
             summary, saved = await self._aside(child.finish)
         finally:
@@ -249,22 +219,23 @@ class _Run:
 
         around = self._around()
         read = functools.partial(self._stock, around)
-        return child.solve(around, read, self._asked.limits, tell)
+        limits = BatchLimits(wall_seconds=self._asked.solve_seconds)
+        return child.solve(around, read, limits, tell)
 
     def _again(self, child: Child, plans: Sequence[PlanRef]) -> list[Move]:
         """Decide anew about plans that others changed, or whose units they took."""
-        records: list[ReservationRecord] = []
-        for plan in plans:
-            record = self._ledger.reservation(plan)
-            if record.state in OPEN_STATES:
-                records.append(record)
+        records = self._records(plans)
         if not records:
             return []
-        limits = self._asked.limits
-        seconds = AGAIN_SHARE * limits.wall_seconds
+        limits = BatchLimits(wall_seconds=AGAIN_SHARE * self._asked.solve_seconds)
         around = self._around()
         read = functools.partial(self._stock, around)
-        return child.again(records, around, read, replace(limits, wall_seconds=seconds))
+        return child.again(records, around, read, limits)
+
+    def _records(self, plans: Sequence[PlanRef]) -> list[ReservationRecord]:
+        """Return those of some plans that are still open, as they are now."""
+        records = map(self._ledger.reservation, plans)
+        return [each for each in records if each.state in OPEN_STATES]
 
     def _stock(self, around: Surroundings, skus: Sequence[Sku]) -> IntArray:
         """Return ``(K, N)`` available units, in the columns of a network."""
@@ -340,6 +311,36 @@ class _Run:
                 last = time.monotonic()
                 yield self._now("applying")
         yield self._now("applying")
+
+    async def _one_by_one(self, child: Child) -> AsyncGenerator[Step, None]:
+        """Decide again, each by itself, those that can not be decided together."""
+        wishes = self._asked.wishes
+        plans: list[PlanRef] = await self._aside(child.alone)
+        closed = frozenset(
+            each.location_id
+            for each in self._ledger.network().locations
+            if not each.active
+        )
+        changed: list[PlanRef] = []
+        for plan in plans:
+            spent = wishes.max_moves is not None and self._applied >= wishes.max_moves
+            if spent or self._stop.is_set():
+                break
+            steps = self._amender.move_steps(plan, wishes, closed, SolveLimits())
+            try:
+                moved = await self._driver.run(steps)
+            except (AvailabilityError, RouterError) as error:
+                if isinstance(error, StoreUnavailable):
+                    raise
+                # Others were faster, or it has ended: it is as it is.
+                self._conflicts += 1
+                moved = b""
+            if moved:
+                self._applied += 1
+                changed.append(plan)
+                yield self._now("applying")
+        if changed:
+            await self._aside(lambda: child.seen(self._records(changed)))
 
     async def _apply(self, group: tuple[Move, ...]) -> bool:
         """Do moves in one transaction; return whether they could be done."""

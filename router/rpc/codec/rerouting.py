@@ -7,14 +7,13 @@ from google.protobuf import duration_pb2
 from availability.errors import Violation
 from availability.reservations import OPEN_STATES, ReservationState
 from router.errors import InvalidOrder
-from router.optimize.batch.limits import BatchLimits
 from router.report.model import Outcome
+from router.rerouting.dialogue import Asked, Done, Step
 from router.rerouting.pending import Selection
 from router.rerouting.world import Wishes
 from router.rpc.codec.enums import STATE_TO_WIRE
 from router.rpc.codec.policy import decode_policy
 from router.rpc.codec.request import decode_id
-from router.rpc.rerouting import Asked, Done, Step
 from router.shape import MAX_VIOLATIONS
 from router.v1 import rerouting_pb2, routing_service_pb2
 
@@ -76,7 +75,7 @@ def decode_rerouting(wire: rerouting_pb2.Rerouting) -> Asked:
     return Asked(
         selected,
         Wishes(policy, gain, moves),
-        BatchLimits(wall_seconds=seconds),
+        seconds,
         age,
         wire.validate_only,
         wire.certificate,

@@ -1,0 +1,41 @@
+"""What is asked of a re-routing, and what it says."""
+
+from typing import NamedTuple
+
+from router.rerouting.pending import Selection
+from router.rerouting.session import Summary
+from router.rerouting.world import Wishes
+
+
+class Asked(NamedTuple):
+    """One re-routing. ``min_age_seconds`` is how long ago an order was routed."""
+
+    selection: Selection = Selection()
+    wishes: Wishes = Wishes()
+    solve_seconds: float = 60.0
+    min_age_seconds: float = 0.0
+    validate_only: bool = False
+    certificate: bool = False
+
+
+class Step(NamedTuple):
+    """How far it is; see `router.optimize.batch.limits.Progress` for the numbers."""
+
+    phase: str
+    orders: int = 0
+    value: int | None = None
+    bound: int | None = None
+    moves: int = 0
+    applied: int = 0
+    conflicts: int = 0
+
+
+class Done(NamedTuple):
+    """What came of it; ``saved`` is the file that proves it, if it was asked for."""
+
+    summary: Summary
+    conflicts: int
+    given_up: int
+    stopped: bool
+    validate_only: bool
+    saved: bytes
