@@ -85,6 +85,12 @@ def serve(
         ),
     ] = 1,
     worker: Annotated[int | None, typer.Option(hidden=True)] = None,
+    serve_queue: Annotated[
+        bool, typer.Option(help="give orders that wait their stock as it comes")
+    ] = True,
+    leave_closed: Annotated[
+        bool, typer.Option(help="move orders from locations that are made inactive")
+    ] = True,
     log_level: Annotated[
         LogLevel, typer.Option(help="the least that is logged, to stderr")
     ] = LogLevel.INFO,
@@ -105,6 +111,8 @@ def serve(
             max_concurrent_rpcs=max_concurrent,
             metrics_address=_metrics_of(metrics, worker),
             reuse_port=worker is not None,
+            serve_queue=serve_queue,
+            leave_closed=leave_closed,
         )
         if options.tokens and not (options.tls or insecure_tokens or is_local(listen)):
             raise fail(

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from availability.ledger.protocol import SWEEP_LIMIT, Ledger
 from router.rpc.driver import Driver
+from router.rpc.follow_ups import FOLLOW_SECONDS
 
 SWEEP_SECONDS = 1.0
 """Time between two sweeps: what a hold may outlast its time by."""
@@ -15,6 +17,8 @@ REFRESH_SECONDS = 0.05
 """Time between two refreshes: how stale memory may be, at the cost of a conflict."""
 MAX_BACKOFF_SECONDS = 10.0
 """Longest wait while the store fails."""
+
+_NOTHING_ELSE: Mapping[str, Callable[[], Awaitable[None]]] = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +28,8 @@ class Housekeeper:
 
     A sweep is a write like any other and takes its turn in the thread that writes;
     one that found as much as it may end is followed by the next at once. With
-    ``refresh_seconds`` None memory is never stale: no other process writes.
+    ``refresh_seconds`` None memory is never stale: no other process writes. ``also``
+    names what else is done again and again.
     """
 
     def __init__(
@@ -34,6 +39,8 @@ class Housekeeper:
         *,
         sweep_seconds: float = SWEEP_SECONDS,
         refresh_seconds: float | None = REFRESH_SECONDS,
+        also: Mapping[str, Callable[[], Awaitable[None]]] = _NOTHING_ELSE,
+        also_seconds: float = FOLLOW_SECONDS,
     ) -> None:
         self._ledger = ledger
         self._driver = driver
@@ -41,6 +48,8 @@ class Housekeeper:
         self._refresh_seconds = refresh_seconds
         # Its own: it only reads, and is to be punctual when many writes wait.
         self._thread = ThreadPoolExecutor(1, "refresh")
+        self._also = also
+        self._also_seconds = also_seconds
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -48,6 +57,10 @@ class Housekeeper:
         rounds = [_keep_on("sweep", self._sweep, self._sweep_seconds)]
         if self._refresh_seconds is not None:
             rounds.append(_keep_on("refresh", self._refresh, self._refresh_seconds))
+        rounds += [
+            _keep_on(name, work, self._also_seconds)
+            for name, work in self._also.items()
+        ]
         self._tasks = [asyncio.ensure_future(each) for each in rounds]
 
     async def stop(self) -> None:

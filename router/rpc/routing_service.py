@@ -16,7 +16,6 @@ from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
-from router.rpc.codec.body import WireForm
 from router.rpc.codec.order import decode_order
 from router.rpc.codec.plan import encode_reply, join_results
 from router.rpc.codec.policy import decode_policy
@@ -80,6 +79,7 @@ class RoutingService:
         router: Router,
         ledger: Ledger,
         driver: Driver,
+        rerouter: Rerouter,
         metrics: Metrics | None = None,
     ) -> None:
         self._router = router
@@ -87,7 +87,7 @@ class RoutingService:
         self._driver = driver
         self._metrics = metrics or Metrics()
         self._reservations = ReservationCalls(router, ledger, driver, self._metrics)
-        self._rerouting = RerouteCalls(Rerouter(router, ledger, driver, WireForm()))
+        self._rerouting = RerouteCalls(rerouter)
 
     def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """Return what a gRPC server registers."""

@@ -22,6 +22,7 @@ from availability.v1 import (
     channel_service_pb2,
     stock_service_pb2,
 )
+from router.amending import Amender
 from router.pipeline import Router
 from router.rpc.address import CannotListen, bound_address, check_address
 from router.rpc.availability_service import AvailabilityService
@@ -29,12 +30,14 @@ from router.rpc.channel_service import ChannelService
 from router.rpc.codec.body import WireForm
 from router.rpc.driver import MAX_WAITING, SOLVER_THREADS, Driver
 from router.rpc.exporter import Exporter, check_metrics_address
+from router.rpc.follow_ups import FollowUps
 from router.rpc.health import PROBE_SECONDS, HealthServicer, LedgerProbe
 from router.rpc.housekeeping import REFRESH_SECONDS, Housekeeper
 from router.rpc.interceptors import MAX_CONCURRENT, MAX_WATCHES, Gate
 from router.rpc.limits import HANDSHAKE_SECONDS, MAX_OPEN_CALLS, channel_options
 from router.rpc.metrics import Metrics
 from router.rpc.offer_reads import OfferReader
+from router.rpc.rerouting import Rerouter
 from router.rpc.routing_service import RoutingService
 from router.rpc.stock_service import StockService
 from router.rpc.tls import Tls, server_credentials
@@ -75,7 +78,9 @@ class ServerOptions:
 
     With ``reuse_port`` other servers may listen on the same port: the kernel gives
     each some of the connections. Calls beyond ``max_concurrent_rpcs`` are refused at
-    once, and so are writes beyond ``max_waiting`` that wait for the store. At the end
+    once, and so are writes beyond ``max_waiting`` that wait for the store. With
+    ``serve_queue`` orders that wait get stock as it comes, with ``leave_closed`` those
+    at locations that are made inactive are moved. At the end
     the server says NOT_SERVING for ``pre_stop_seconds``, so that balancers look
     elsewhere, then takes no new call and gives those in flight ``grace_seconds``.
     """
@@ -90,6 +95,8 @@ class ServerOptions:
     solver_threads: int = SOLVER_THREADS
     handshake_seconds: float = HANDSHAKE_SECONDS
     probe_seconds: float = PROBE_SECONDS
+    serve_queue: bool = True
+    leave_closed: bool = True
     pre_stop_seconds: float = 1.0
     grace_seconds: float = 30.0
 
@@ -191,13 +198,16 @@ def build_server(
         max_waiting=options.max_waiting,
     )
     router = Router(ledger, stored=WireForm())
+    rerouter = Rerouter(router, ledger, driver, WireForm(), clock)
     gate = Gate(metrics, options.tokens, options.max_concurrent_rpcs)
     reader = OfferReader(Offering(ledger, clock), ledger)
     watches = Watches(reader, ledger, clock)
     health = HealthServicer(SERVICES)
     server = grpc.aio.server(
         handlers=(
-            RoutingService(router, ledger, driver, metrics).generic_handler(gate),
+            RoutingService(router, ledger, driver, rerouter, metrics).generic_handler(
+                gate
+            ),
             StockService(ledger, driver).generic_handler(gate),
             ChannelService(ledger, driver).generic_handler(gate),
             AvailabilityService(reader, driver, watches).generic_handler(gate),
@@ -221,7 +231,15 @@ def build_server(
         exporter = Exporter(metrics.registry, options.metrics_address)
     probe = LedgerProbe(ledger, health, options.probe_seconds)
     refresh = REFRESH_SECONDS if ledger.shared else None
-    housekeeper = Housekeeper(ledger, driver, refresh_seconds=refresh)
+    follow_ups = FollowUps(
+        ledger, driver, Amender(router, WireForm()), rerouter, metrics
+    )
+    also: dict[str, Callable[[], Awaitable[None]]] = {}
+    if options.serve_queue:
+        also["serving the queue"] = follow_ups.serve_queue
+    if options.leave_closed:
+        also["leaving closed locations"] = follow_ups.leave_closed
+    housekeeper = Housekeeper(ledger, driver, refresh_seconds=refresh, also=also)
     return RpcServer(
         server,
         driver,

@@ -17,6 +17,7 @@ from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
 from router.rpc.codec.request import digest
 from router.rpc.driver import Driver
+from router.rpc.rerouting import Rerouter
 from router.rpc.routing_service import RoutingService
 from router.v1 import routing_service_pb2
 from tests.rpc.calls import order, reason, request
@@ -58,7 +59,9 @@ def play(router: FakeRouter, method: str, wire: Any, left: float) -> bytes:
         ledger = cast(Ledger, None)
         driver = Driver(ledger)
         try:
-            service = RoutingService(cast(Router, router), ledger, driver)
+            service = RoutingService(
+                cast(Router, router), ledger, driver, cast(Rerouter, None)
+            )
             reply: bytes = await getattr(service, method)(wire, time.monotonic() + left)
             return reply
         finally:
