@@ -26,6 +26,7 @@ from router.optimize.batch.problem import (
     check,
     score,
 )
+from router.optimize.batch.shortage import Shortage
 
 
 class BatchSolution(NamedTuple):
@@ -41,7 +42,7 @@ def certified(
     engine: Engine,
     plan: BatchPlan,
     prices: Prices,
-    sku_prices: tuple[tuple[int, int], ...],
+    short: Shortage,
     nodes: int = EXACT_NODES,
 ) -> BatchSolution:
     """Return a plan with what prices prove of it; ``nodes``: how hard they try.
@@ -59,7 +60,8 @@ def certified(
     certificate = Certificate(
         plan=tuple(zip(*(each.tolist() for each in plan), strict=True)),
         prices=tuple((k, n, int(prices.stock[k, n])) for k, n in pairs.tolist()),
-        sku_prices=sku_prices,
+        sku_prices=short.prices,
+        total_prices=(short.unit_price, short.shipment_price),
         unit_prices=_rows(prices.units),
         order_prices=_rows(prices.orders),
         nodes=nodes,

@@ -27,19 +27,28 @@ from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import fixed_of
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem, BatchScore
+from router.optimize.batch.shortage import supply_of
 
 MOVE_RATES, MOST_RATE = 16, 1024
 """``move_rate`` is a number of 16ths; more than the most would not fit."""
 
 
 def incomplete_bound(problem: BatchProblem, certificate: Certificate) -> int:
-    """Return the least weight that waits: completing an order costs its units."""
+    """Return the least weight that waits.
+
+    Completing an order costs its units and a shipment; see `Supply`.
+    """
     price = _vector(certificate.sku_prices, len(problem.stock))
-    each = np.zeros(problem.orders, dtype=np.int64)
-    np.add.at(each, problem.order_of, problem.demand * price[problem.sku])
+    unit, shipment = certificate.total_prices
+    if not (0 <= unit <= NEVER and 0 <= shipment <= NEVER):
+        raise CertificateError("a price is negative or absurd")
+    each = np.full(problem.orders, shipment)
+    np.add.at(each, problem.order_of, problem.demand * (price[problem.sku] + unit))
     least = int(np.minimum(each, problem.weights * SCALE).sum())
-    supply = int((price * problem.stock.sum(axis=1)).sum())
-    return max(0, -((supply - least) // SCALE))
+    supply = supply_of(problem)
+    paid: int = sum((price * supply.skus).tolist())
+    paid += unit * supply.units + shipment * supply.shipments
+    return max(0, -((paid - least) // SCALE))
 
 
 class Costs(NamedTuple):

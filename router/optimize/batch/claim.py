@@ -31,7 +31,8 @@ class Certificate:
     """A plan, prices in 1 / `SCALE`, and what is claimed of them.
 
     ``plan`` are pieces (line, location, units), ``prices`` (SKU, location, price) of
-    a unit, ``sku_prices`` (SKU, price) at the first level, ``unit_prices`` and
+    a unit, ``sku_prices`` (SKU, price) and ``total_prices`` (any unit,
+    any shipment) at the first level, ``unit_prices`` and
     ``order_prices`` (location, price) of capacities, ``patience`` the price of weight
     that waits, ``move_rate`` what a shipment is worth where moves are counted.
     ``nodes`` bounds the branching.
@@ -40,6 +41,7 @@ class Certificate:
     plan: tuple[tuple[int, int, int], ...]
     prices: tuple[tuple[int, int, int], ...]
     sku_prices: tuple[tuple[int, int], ...] = ()
+    total_prices: tuple[int, int] = (0, 0)
     unit_prices: tuple[tuple[int, int], ...] = ()
     order_prices: tuple[tuple[int, int], ...] = ()
     patience: int = 0
@@ -73,9 +75,12 @@ class Certificate:
                 )
             }
             numbers = {name: said[name] for name in _NUMBERS}
-            fields: dict[str, Any] = {**columns, **numbers}
+            unit, shipment = said["total_prices"]
+            numbers.update(unit=unit, shipment=shipment)
+            fields: dict[str, Any] = {name: said[name] for name in _NUMBERS}
+            fields.update(columns, total_prices=(unit, shipment))
             certificate = cls(**fields)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CertificateError(f"not a certificate: {error}") from error
         if not all(type(each) is int for each in numbers.values()):
             raise CertificateError(f"{', '.join(numbers)} are not whole numbers")

@@ -1,8 +1,9 @@
-"""Who waits where stock is short: the level ``incomplete_orders``.
+"""Who waits where there is too little: the level ``incomplete_orders``.
 
 Locations do not matter for it as long as nothing limits them: an order is complete
-if each SKU has units for it anywhere. What is left is a knapsack over the SKUs of
-which less is there than wanted, and the orders that want one of those.
+if each SKU has units for it anywhere. What is left is a knapsack: over the SKUs of
+which less is there than wanted, and, where locations have capacities, over all units
+and all shipments together. That some capacities are in the wrong place is not seen.
 """
 
 import datetime
@@ -16,12 +17,63 @@ from availability.model import IntArray
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem
 
+_WORK = 10.0
+"""CP-SAT's deterministic time."""
+
+_UNITS, _SHIPMENTS = -1, -2
+"""The rows of no SKU."""
+
+
+class Supply(NamedTuple):
+    """What can leave at most: ``skus`` ``(K,)`` units of each, all units, shipments.
+
+    Each location counts what it has and what its capacities let through.
+    """
+
+    skus: IntArray
+    units: int
+    shipments: int
+
 
 class Shortage(NamedTuple):
-    """The orders that wait, and a price of each short SKU in 1 / `SCALE`."""
+    """The orders that wait, and prices of what is short in 1 / `SCALE`.
+
+    ``prices`` of a unit of each short SKU, ``unit_price`` of any unit,
+    ``shipment_price`` of any shipment.
+    """
 
     waiting: IntArray
-    prices: tuple[tuple[int, int], ...]
+    prices: tuple[tuple[int, int], ...] = ()
+    unit_price: int = 0
+    shipment_price: int = 0
+
+
+class _Row(NamedTuple):
+    """Something short: of ``orders``, enough wait that ``over`` is saved.
+
+    ``units`` is what each uses if complete, ``saved`` what it saves by waiting.
+    """
+
+    orders: list[int]
+    units: list[int]
+    saved: list[int]
+    over: int
+
+
+def supply_of(problem: BatchProblem) -> Supply:
+    """Return what can leave at most."""
+    stock = problem.stock
+    if problem.capacity_orders is not None:
+        stock = np.where(problem.capacity_orders > 0, stock, 0)
+    if problem.capacity_units is not None:
+        stock = np.minimum(stock, np.maximum(0, problem.capacity_units))
+    through = stock.sum(axis=0)
+    if problem.capacity_units is not None:
+        through = np.minimum(through, np.maximum(0, problem.capacity_units))
+    ships = np.full(len(through), problem.orders)
+    if problem.capacity_orders is not None:
+        ships = np.clip(problem.capacity_orders, 0, problem.orders)
+    return Supply(stock.sum(axis=1), int(through.sum()), int(ships.sum()))
 
 
 def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
@@ -30,35 +82,26 @@ def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
     CP-SAT stops by its own count of work, so that the answer does not depend on the
     machine; ``seconds`` is the last resort.
     """
-    supply = problem.stock.sum(axis=1)
-    wanted = np.bincount(problem.sku, problem.demand, len(supply)).astype(np.int64)
-    short = np.flatnonzero(wanted > supply)
-    if not len(short):
-        return Shortage(np.zeros(0, dtype=np.int64), ())
-    touches = np.flatnonzero(np.isin(problem.sku, short))
-    order_of = problem.order_of
-    orders = np.unique(order_of[touches]).tolist()
+    rows = _rows(problem)
+    if not rows:
+        return Shortage(np.zeros(0, dtype=np.int64))
+    orders = sorted({order for row in rows.values() for order in row.orders})
     weights = problem.weights.tolist()
-    # An order that has frozen pieces takes those units whether it waits or not.
-    frozen = np.zeros(len(problem.sku), dtype=np.int64)
-    np.add.at(frozen, problem.frozen.line, problem.frozen.units)
     model = cp_model.CpModel()
     linear = mathopt.Model()
     wait = {order: model.new_bool_var("") for order in orders}
     share = {order: linear.add_variable(lb=0.0, ub=1.0) for order in orders}
-    rows = {}
-    by_sku: dict[int, list[tuple[int, int, int]]] = {int(sku): [] for sku in short}
-    for line in touches.tolist():
-        entry = (int(order_of[line]), int(problem.demand[line]), int(frozen[line]))
-        by_sku[int(problem.sku[line])].append(entry)
-    for sku, entries in by_sku.items():
-        over = int(wanted[sku] - supply[sku])
-        ours = [wait[order] for order, _, _ in entries]
-        counts = [units - fixed for _, units, fixed in entries]
-        if sum(counts) >= over:
-            model.add(cp_model.LinearExpr.weighted_sum(ours, counts) >= over)
-        rows[sku] = linear.add_linear_constraint(
-            sum(units * share[order] for order, units, _ in entries) >= over
+    duals_of = {}
+    for name, row in rows.items():
+        ours = [wait[order] for order in row.orders]
+        if sum(row.saved) >= row.over:
+            model.add(cp_model.LinearExpr.weighted_sum(ours, row.saved) >= row.over)
+        duals_of[name] = linear.add_linear_constraint(
+            mathopt.fast_sum(
+                units * share[order]
+                for order, units in zip(row.orders, row.units, strict=True)
+            )
+            >= row.over
         )
     model.minimize(
         cp_model.LinearExpr.weighted_sum(
@@ -69,18 +112,57 @@ def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.linearization_level = 2
-    solver.parameters.max_deterministic_time = 10.0
+    solver.parameters.max_deterministic_time = _WORK
     solver.parameters.max_time_in_seconds = seconds
     status = solver.solve(model)
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         waits = [order for order in orders if solver.boolean_value(wait[order])]
     else:
         waits = orders
-    linear.minimize(sum(weights[order] * share[order] for order in orders))
+    linear.minimize(mathopt.fast_sum(weights[each] * share[each] for each in orders))
     limits = mathopt.SolveParameters(time_limit=datetime.timedelta(seconds=seconds))
     result = mathopt.solve(linear, mathopt.SolverType.GLOP, params=limits)
-    prices: list[tuple[int, int]] = []
+    found = dict.fromkeys(rows, 0)
     if result.has_dual_feasible_solution():
         duals = result.dual_values()
-        prices = [(sku, max(0, round(duals[row] * SCALE))) for sku, row in rows.items()]
-    return Shortage(np.array(waits, dtype=np.int64), tuple(prices))
+        for name, row_of in duals_of.items():
+            found[name] = max(0, round(duals[row_of] * SCALE))
+    units, shipments = found.pop(_UNITS, 0), found.pop(_SHIPMENTS, 0)
+    waiting = np.array(waits, dtype=np.int64)
+    return Shortage(waiting, tuple(found.items()), units, shipments)
+
+
+def _rows(problem: BatchProblem) -> dict[int, _Row]:
+    """Return what is short: of each SKU, of all units, of all shipments."""
+    supply = supply_of(problem)
+    wanted = np.bincount(problem.sku, problem.demand, len(supply.skus))
+    over = wanted.astype(np.int64) - supply.skus
+    order_of = problem.order_of
+    # An order that has frozen pieces takes those units whether it waits or not.
+    frozen = np.zeros(len(problem.sku), dtype=np.int64)
+    np.add.at(frozen, problem.frozen.line, problem.frozen.units)
+    rows: dict[int, _Row] = {
+        sku: _Row([], [], [], int(over[sku]))
+        for sku in np.flatnonzero(over > 0).tolist()
+    }
+    for line in np.flatnonzero(over[problem.sku] > 0).tolist():
+        row = rows[int(problem.sku[line])]
+        row.orders.append(int(order_of[line]))
+        row.units.append(int(problem.demand[line]))
+        row.saved.append(int(problem.demand[line] - frozen[line]))
+    every = list(range(problem.orders))
+    units = np.bincount(order_of, problem.demand).astype(np.int64)
+    if units.sum() > supply.units:
+        saved = units - np.bincount(order_of, frozen).astype(np.int64)
+        rows[_UNITS] = _Row(
+            every, units.tolist(), saved.tolist(), int(units.sum()) - supply.units
+        )
+    if problem.orders > supply.shipments:
+        free = np.bincount(order_of, frozen) == 0
+        rows[_SHIPMENTS] = _Row(
+            every,
+            [1] * problem.orders,
+            free.astype(np.int64).tolist(),
+            problem.orders - supply.shipments,
+        )
+    return rows

@@ -112,7 +112,7 @@ class _Run:
         watch.value = score(problem, plan).shipments
         watch.tell("proof")
         nodes = _HASTY_NODES if watch.cancelled() else EXACT_NODES
-        solution = certified(problem, self._engine, plan, prices, short.prices, nodes)
+        solution = certified(problem, self._engine, plan, prices, short, nodes)
         watch.bound = solution.levels[1].bound
         watch.tell("done")
         return solution

@@ -46,7 +46,7 @@ def in_force(problem: BatchProblem, seed: int, noise: float = 0.0) -> BatchPlan:
     return BatchPlan(*(column[whole] for column in plan))
 
 
-_WORK = 4.0
+_WORK = 0.3
 """CP-SAT's deterministic time for a level; `places` may take for ever."""
 
 
@@ -94,8 +94,7 @@ def optimum(
                     model.add(units <= wanted * some)
                     ships.append(some)
             here = sum(frozen.get((line, n), 0) for n in locations)
-            model.add(sum(pieces) == wanted).only_enforce_if(~wait)
-            model.add(sum(pieces) == here).only_enforce_if(wait)
+            model.add(sum(pieces) == wanted - (wanted - here) * wait)
             if problem.split_line_weight:
                 split = model.new_bool_var("")
                 model.add(sum(ships) <= 1 + len(ships) * split)
