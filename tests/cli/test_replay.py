@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from router.cli import app
@@ -338,3 +339,12 @@ def test_a_page_goes_into_a_pipe_as_it_is(replay: Replay, tmp_path: Path) -> Non
 
     assert (done.returncode, done.stderr) == (0, "")
     assert Path("/dev/null").is_char_device()
+
+
+def test_its_page_of_documentation_leaves_no_option_out() -> None:
+    text = (Path(__file__).parents[2] / "docs/replay.md").read_text()
+    command = get_command(app).commands["replay"]  # type: ignore[attr-defined]
+    names = {name for each in command.params for name in each.opts}
+
+    assert len(names) >= 8
+    assert {each for each in names if f"`{each}`" not in text} == set()
