@@ -16,7 +16,7 @@ from router.cli.durations import duration_seconds
 from router.cli.orders_file import OrderRow, read_orders
 from router.cli.policy_file import NamedPolicy, read_policies
 from router.cli.progress import progress
-from router.cli.quiet import SOME_FAILED, fail, quietly
+from router.cli.quiet import SOME_FAILED, UNUSABLE, fail, quietly
 from router.cli.replay_stock import ReplayStock, read_replay_stock
 from router.cli.report_file import check_target, write_page
 from router.cli.report_view import render
@@ -28,8 +28,8 @@ from router.replay import Replay, replay_limits, replay_report
 from router.report.model import MAX_OUTCOMES
 from router.report.tally import Tally
 
-MAX_ORDERS = 20_000_000
-"""Most orders of one replay: each takes about a hundred bytes while it runs."""
+MAX_ORDERS = 10_000_000
+"""Most orders of one replay: each takes about two hundred bytes while it runs."""
 
 
 class Format(enum.Enum):
@@ -118,6 +118,14 @@ def replay(
             render(made, Console(highlight=False))
 
 
+class _Stopped(Exception):
+    """The replay cannot go on; said once the bar is gone."""
+
+    def __init__(self, message: str, status: int) -> None:
+        self.status = status
+        super().__init__(message)
+
+
 class _Run:
     """The orders of one file, once for each policy."""
 
@@ -143,12 +151,15 @@ class _Run:
         )
         faults = Faults()
         line_of: dict[str, int] = {}
-        with progress(f"replaying {policy.name}", self._state[0]) as advance:
-            for row in read_orders(self._file):
-                reason = self._route(row, run, line_of)
-                if reason:
-                    faults.add(f"{self._path}:{row.line}", "BAD_ORDER", reason)
-                advance(row.byte_count)
+        try:
+            with progress(f"replaying {policy.name}", self._state[0]) as advance:
+                for row in read_orders(self._file):
+                    reason = self._route(row, run, line_of)
+                    if reason:
+                        faults.add(f"{self._path}:{row.line}", "BAD_ORDER", reason)
+                    advance(row.byte_count)
+        except _Stopped as stopped:
+            raise fail(str(stopped), status=stopped.status) from None
         if self._look() != self._state:
             raise fail(f"{self._path} was changed while it was read")
         try:
@@ -169,16 +180,16 @@ class _Run:
         if first != row.line:
             return f"order {order.order_id!r} is on line {first} already"
         if len(line_of) > MAX_ORDERS:
-            raise fail(f"{self._path} has more than {MAX_ORDERS:,} orders")
+            raise _Stopped(
+                f"{self._path} has more than {MAX_ORDERS:,} orders", UNUSABLE
+            )
         try:
             run.route(order)
         except InvalidOrder as error:
             return breaches_line(error)
         except RouterError as error:
-            raise fail(
-                f"{self._path}:{row.line}: a fault of ours, please report it: {error}",
-                status=SOME_FAILED,
-            ) from None
+            said = f"a fault of ours, please report it: {error}"
+            raise _Stopped(f"{self._path}:{row.line}: {said}", SOME_FAILED) from None
         return ""
 
     def _look(self) -> tuple[int, int]:

@@ -52,6 +52,7 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+_ASIDE = re.compile(r"<(metadata|style)\b.*?</\1>", re.DOTALL)
 _HIDDEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -207,7 +208,8 @@ def _svg(figure: Figure, name: str, title: str, said: str) -> str:
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     text = target.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Its style would be that of the whole page, which has it for pictures alone.
+    text = _ASIDE.sub("", text)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")

@@ -39,14 +39,18 @@ dd.quiet { font-size: .9rem; }
 figure { margin: 1rem 0; }
 figure svg { display: block; width: 100%; max-width: 30rem; height: auto; }
 svg text { font-family: system-ui, -apple-system, "Segoe UI", sans-serif !important; }
+svg * { stroke-linejoin: round; stroke-linecap: butt; }
 figcaption { font-size: .9rem; max-width: 40rem; }
 .wide { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
 th, td { padding: .3rem .6rem; text-align: right; }
 tr { border-bottom: 1px solid var(--grid); }
-thead th { color: var(--quiet); font-weight: 500; vertical-align: bottom; }
-tr > :first-child { text-align: left; font-weight: 400; min-width: 7rem; }
+td { white-space: nowrap; }
+thead th {
+  color: var(--quiet); font-weight: 500; vertical-align: bottom; min-width: 5.5rem;
+}
+tr > :first-child { text-align: left; font-weight: 400; min-width: 8rem; }
 tbody tr:hover { background: var(--panel); }
 summary { cursor: pointer; padding: .4rem 0; }
 details table caption { display: none; }

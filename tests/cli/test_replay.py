@@ -11,6 +11,8 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from router.cli import app
+from router.errors import SolverError
+from router.pipeline import Router
 from router.policies import DEFAULT, PRESETS
 from router.report.model import Report
 from tests.cli.tool import SEED_STOCK, jsonl, order, run
@@ -185,6 +187,51 @@ def test_bad_usage_is_said_in_a_line(
     assert result.stdout == ""
     [line] = result.stderr.splitlines()
     assert line.startswith(f"repartir: {expected}")
+
+
+def test_a_fault_of_ours_is_told_with_its_line(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise SolverError("refused")
+
+    monkeypatch.setattr("router.pipeline.Router.route", broken)
+    result = replay(orders=["", order("o1", hat=1)])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "repartir: past.jsonl:2: a fault of ours, please report it: refused\n"
+    )
+
+
+def test_more_orders_than_are_replayed_are_refused(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The package has the command under its module's name.
+    module = sys.modules["router.cli.replay"]
+    monkeypatch.setattr(module, "MAX_ORDERS", 11)
+    result = replay()
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "repartir: past.jsonl has more than 11 orders\n"
+
+
+def test_orders_that_change_meanwhile_are_refused(
+    replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second policy would be compared over other orders."""
+    real = Router.route
+
+    def growing(*arguments: Any) -> bytes:
+        with (tmp_path / "past.jsonl").open("a") as file:
+            file.write("\n")
+        return real(*arguments)
+
+    monkeypatch.setattr("router.pipeline.Router.route", growing)
+    result = replay(orders=[order("o1", hat=1)])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "repartir: past.jsonl was changed while it was read\n"
 
 
 def test_a_file_without_orders_is_no_report(replay: Replay) -> None:

@@ -120,6 +120,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_runs(name: str) -> None:
     targets = page.of("href") + page.of("xlink:href") + page.of("src")
     assert all(each.startswith("#") for each in targets)
     assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert page.tags.count("style") == 1
     assert "@import" not in "".join(page.words)
 
 
