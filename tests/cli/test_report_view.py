@@ -7,7 +7,7 @@ from rich.console import Console
 
 from router.cli.report_view import render
 from router.report.model import Count, Load, Report
-from tests.router.test_report import outcome, rerouting
+from tests.router.reports import outcome, rerouting
 
 NAMES = (
     "single-location-first",

@@ -1,59 +1,15 @@
-"""Reports: numbers that agree with each other, and what they are said to mean."""
+"""Reports: numbers that agree with each other, and orders that make them."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from router.pipeline import Router
-from router.report.model import Bound, Count, Load, Outcome, Phase, Point, Report
+from router.report.model import Count, Load, Outcome, Report
 from router.report.tally import Piece, Tally
-from router.report.words import (
-    figures,
-    gap_text,
-    load_grids,
-    sentences,
-    series_grid,
-    spread,
-)
 from tests.builders import SEED, line, order, stock
-
-
-def outcome(name: str = "after", *spread: int, **more: Any) -> Outcome:
-    """Return an outcome of orders with 0, 1, 2... shipments, all complete."""
-    counts = spread or (0, 4)
-    given: dict[str, Any] = {
-        "name": name,
-        "orders": sum(counts),
-        "complete_orders": sum(counts[1:]),
-        "shipments": sum(n * each for n, each in enumerate(counts)),
-        "split_orders": sum(counts[2:]),
-        "split_lines": 0,
-        "assigned_units": 9,
-        "unassigned_units": 0,
-        "shipments_per_order": counts,
-    }
-    return Outcome(**{**given, **more})
-
-
-def rerouting(**more: Any) -> Report:
-    """Return 104 shipments made 101, with a bound of 100."""
-    given: dict[str, Any] = {
-        "title": "Re-routing",
-        "outcomes": (
-            outcome("before", 0, 96, 4, loads=(Load("dc", 60, 70),)),
-            outcome("after", 0, 99, 1, loads=(Load("shop", 1, 2),), moved_orders=3),
-        ),
-        "bound": Bound(100, 100, "LP prices"),
-        "conflicts": 1,
-        "kept": (Count("cap on moves", 2),),
-        "series": (Point(0.5, None, 90), Point(1.0, 104, 100), Point(2.0, 101, 100)),
-        "phases": (Phase("repair", 1.5),),
-        "notes": ("Nothing else.",),
-        "made_at": "2026-11-22",
-    }
-    return Report(**{**given, **more})
+from tests.router.reports import outcome, rerouting
 
 
 def piece(line_id: str, place: str, units: int = 1, origin: str = "") -> Piece:
@@ -224,96 +180,3 @@ class TestTally:
         assert (found.split_lines, found.complete_orders) == (2, 1)
         assert (found.assigned_units, found.unassigned_units) == (36, 1)
         assert found.unassigned == (Count("insufficient_stock", 1),)
-
-
-class TestWords:
-    def test_figures_of_two_have_their_change(self) -> None:
-        grid = figures(rerouting())
-        rows = {row.label: row.values for row in grid.rows}
-
-        assert grid.columns == ("before", "after", "change")
-        assert rows["shipments"] == ("104", "101", "\N{MINUS SIGN}3")
-        assert rows["orders"] == ("100", "100", "")
-        assert "orders refused" not in rows
-
-    def test_reasons_of_any_outcome_are_rows(self) -> None:
-        short = {"unassigned_units": 3, "unassigned": (Count("out_of_stock", 3),)}
-        report = rerouting(outcomes=(outcome("a"), outcome("b", **short)))
-        rows = {row.label: row.values for row in figures(report).rows}
-
-        assert rows["unassigned: out of stock"] == ("0", "3", "+3")
-
-    def test_many_shipments_are_told_together(self) -> None:
-        wide = outcome("a", 0, 5, 0, 0, 0, 0, 2, 0, 3)
-        grid = spread(Report(title="", outcomes=(wide,)))
-
-        assert grid.rows[-1] == ("6 or more", ("5",))
-        assert [row.label for row in grid.rows[:2]] == ["1", "2"]
-
-    def test_orders_that_nobody_ships_are_told_where_there_are_any(self) -> None:
-        outcomes = (outcome("a", 2, 3), outcome("b", 0, 5))
-        grid = spread(Report(title="", outcomes=outcomes))
-
-        assert grid.rows == (
-            ("0", ("2", "0", "\N{MINUS SIGN}2")),
-            ("1", ("3", "5", "+2")),
-        )
-
-    def test_no_orders_make_a_report_too(self) -> None:
-        nothing = outcome("a", 0, shipments_per_order=())
-
-        assert spread(Report(title="", outcomes=(nothing,))).rows == ()
-
-    def test_the_rest_of_the_locations_is_told_together(self) -> None:
-        loads = tuple(Load(f"l{n}", 1, n) for n in range(1, 6))
-        report = Report(title="", outcomes=(outcome("a", loads=loads),))
-        units, orders = load_grids(report, 2)
-
-        assert [(row.label, *row.values) for row in units.rows] == [
-            ("l5", "5"),
-            ("l4", "4"),
-            ("3 others", "6"),
-        ]
-        assert [row.label for row in orders.rows] == ["l5", "l4"]
-
-    def test_says_what_was_there_to_save(self) -> None:
-        assert sentences(rerouting()) == [
-            "after has 3 fewer shipments, 3 orders moved, 0 gained and 0 lost, "
-            "compared with before.",
-            "No plan that completes 100 orders has fewer than 100 shipments "
-            "(LP prices).",
-            "Of 104 before, at most 4 could be removed; 3 were (75.0 %).",
-            "What was found is at most 1 shipment from optimal: a gap of 1.00 %.",
-            "Others took stock meanwhile: 1 order met a conflict.",
-        ]
-
-    def test_says_when_nothing_was_there_to_save(self) -> None:
-        best = outcome("before", 0, 100)
-        report = rerouting(outcomes=(best, replace(best, name="after")), conflicts=0)
-
-        assert sentences(report)[2:] == [
-            "Of before, none could be removed: it is optimal.",
-            "What was found is optimal.",
-        ]
-
-    @pytest.mark.parametrize(
-        ("value", "bound", "text"),
-        [
-            (100, 100, "0.00 %"),
-            (100_001, 100_000, "0.01 %"),  # a gap is not made smaller
-            (113, 100, "13.00 %"),
-            (99, 100, "\N{MINUS SIGN}1.00 %"),
-            (5, None, ""),
-            (5, 0, ""),
-        ],
-    )
-    def test_a_gap(self, value: int, bound: int | None, text: str) -> None:
-        assert gap_text(value, bound) == text
-
-    def test_a_long_series_keeps_its_ends(self) -> None:
-        points = tuple(Point(n / 1, 200 - n, 100) for n in range(100))
-        grid = series_grid(rerouting(series=points))
-
-        assert grid is not None
-        labels = [row.label for row in grid.rows]
-        assert (labels[0], labels[-1], len(labels)) == ("0.0 s", "99.0 s", 12)

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 
 from router.report.html import PicturesUnavailable, check_pictures, to_html
 from router.report.model import Count, Load, Outcome, Phase, Point, Report
-from tests.router.test_report import outcome, rerouting
+from tests.router.reports import outcome, rerouting
 
 VOID = {"meta", "br", "use"}
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ 東京\x00\ud800\u202e"
