@@ -50,6 +50,7 @@ bench: install
 	$(BIN)/python -m pytest benchmarks -o addopts="" -p no:xdist --benchmark-only \
 	  --benchmark-columns=median,max,rounds --benchmark-json=.benchmarks/latest.json
 	$(BIN)/python -m benchmarks.report .benchmarks/latest.json
+	$(BIN)/python -m benchmarks.batch.table --seconds 60 tight-10k-0 loose-10k-0
 
 bench-call: install
 	$(BIN)/python -m benchmarks.call

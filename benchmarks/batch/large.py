@@ -7,7 +7,7 @@ batch. Both minimise shipments and give a bound; the first then has further obje
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ LIMITS = SolveLimits(wall_seconds=1.5)
 """As in bench_engine.py: the time that one large order gets."""
 
 _POLICY = "fewest-shipments"
+_WEEKS = range(baskets.FIRST_WEEK, baskets.LAST_WEEK + 1)
 
 
 class Alone(NamedTuple):
@@ -43,9 +44,11 @@ class Alone(NamedTuple):
     branch_seconds: float
 
 
-def largest(least_lines: int = LINES) -> Iterator[tuple[IntArray, IntArray]]:
+def largest(
+    least_lines: int = LINES, weeks: Iterable[int] = _WEEKS
+) -> Iterator[tuple[IntArray, IntArray]]:
     """Return stock ``(L, N)``, in the order of the basket's list, and demand."""
-    for number in range(baskets.FIRST_WEEK, baskets.LAST_WEEK + 1):
+    for number in weeks:
         problem = baskets.week(number)
         lines = np.diff(problem.start)
         for order in np.flatnonzero(lines >= least_lines).tolist():
