@@ -10,7 +10,7 @@ import argparse
 from typing import Any
 
 from benchmarks.batch import facts
-from benchmarks.batch.answers import EXACT, JOINT, answer
+from benchmarks.batch.answers import EXACT, JOINT, Answer, answer
 from benchmarks.batch.generator import checksum
 from benchmarks.batch.instances import (
     CHECKSUMS,
@@ -21,6 +21,8 @@ from benchmarks.batch.instances import (
     stored,
 )
 from benchmarks.batch.measures import proven, worth
+from router.optimize.batch.certificate import LevelValue
+from router.optimize.batch.problem import BatchProblem
 
 
 def main() -> None:
@@ -39,11 +41,29 @@ def main() -> None:
 def _answered(name: str, seconds: float) -> dict[str, Any]:
     """Answer, store what is better, and return all that is known."""
     problem = problem_of(name)
-    assert checksum(problem) == stored(CHECKSUMS)[name]
     joint = answer(name, JOINT, seconds)
-    plan = worth(problem, joint.plan)
     level = proven(problem, joint)
-    assert not plan.incomplete_orders, "only where every order ships is it comparable"
+    known = stored(RESULTS).get(name, {}).get("order_by_order")
+    if known is None:
+        known = worth(problem, answer(name, EXACT, seconds).plan).shipments
+    return keep(name, problem, joint, level, known)
+
+
+def keep(
+    name: str, problem: BatchProblem, joint: Answer, level: LevelValue, before: int
+) -> dict[str, Any]:
+    """Store what is better, and return all that is known.
+
+    ``level`` is what `proven` found, ``before`` the shipments order by order.
+
+    Raises
+    ------
+    AssertionError
+        The instance is not the one whose results are stored, or an order waits: its
+        shipments do not compare.
+    """
+    assert checksum(problem) == stored(CHECKSUMS)[name]
+    assert not worth(problem, joint.plan).incomplete_orders
     said = {
         "engine": JOINT,
         "commit": facts.commit(),
@@ -51,18 +71,14 @@ def _answered(name: str, seconds: float) -> dict[str, Any]:
         "cpu_seconds": round(joint.cpu_seconds, 1),
     }
     known = stored(RESULTS)
-    before = known.get(name, {})
-    if "order_by_order" not in before:
-        before["order_by_order"] = worth(
-            problem, answer(name, EXACT, seconds).plan
-        ).shipments
-    after = better(
-        before,
+    found = better(
+        known.get(name, {}),
         {"shipments": level.value, **said},
         {"shipments": level.bound, **said},
     )
-    store(RESULTS, {**known, name: {**after, "orders": problem.orders}})
-    return after
+    found |= {"orders": problem.orders, "order_by_order": before}
+    store(RESULTS, {**known, name: found})
+    return found
 
 
 def better(

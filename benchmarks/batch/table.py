@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.batch.table`` takes one instance of each regime of 10,000 orders
 and one week of real baskets; ``--quick`` 1,000 orders of each regime. Names of others
-may follow. ``--markdown`` prints what RESULTS.md holds.
+may follow. ``--markdown`` prints what RESULTS.md holds; ``--store`` keeps the joint
+answers that are better than what results.json holds.
 
 A wrong answer must lose: every plan is checked, the bound is found again from the
 certificate's prices alone, and no plan that ships as many orders may be below it.
@@ -19,6 +20,7 @@ from benchmarks.batch import facts
 from benchmarks.batch.answers import EXACT, JOINT, METHODS, Answer, answer
 from benchmarks.batch.instances import problem_of
 from benchmarks.batch.measures import Worth, gap_percent, proven, removed_percent, worth
+from benchmarks.batch.store import keep
 
 FULL = ("tight-10k-0", "medium-10k-0", "loose-10k-0", "deep-10k-0", "baskets-30")
 QUICK = ("tight-1k-0", "medium-1k-0", "loose-1k-0", "deep-1k-0")
@@ -91,8 +93,8 @@ class Section(NamedTuple):
         )
 
 
-def section(name: str, seconds: float) -> Section:
-    """Answer an instance by every method.
+def section(name: str, seconds: float, stores: bool = False) -> Section:
+    """Answer an instance by every method, and keep the joint answer if it is to be.
 
     Raises
     ------
@@ -114,6 +116,9 @@ def section(name: str, seconds: float) -> Section:
         return Row(method, counts, gap, *found[2:])
 
     rows = [row(method, answer(name, method, seconds)) for method in METHODS]
+    if stores:
+        before = next(each.worth.shipments for each in rows if each.method == EXACT)
+        keep(name, problem, joint, level, before)
     cover = float(problem.stock.sum() / problem.demand.sum())
     return Section(name, problem.orders, cover, level.bound, (*rows, row(JOINT, joint)))
 
@@ -144,6 +149,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--store", action="store_true")
     parser.add_argument("--seconds", type=float)
     chosen = parser.parse_args()
     names = chosen.names or (QUICK if chosen.quick else FULL)
@@ -152,7 +158,7 @@ def main() -> None:
     about = f"Commit {facts.commit()}, {facts.machine()}."
     print(about, end="\n\n", flush=True)
     for name in names:
-        found = section(name, seconds)
+        found = section(name, seconds, chosen.store)
         if chosen.markdown:
             print(*markdown(found), sep="\n", flush=True)
         else:

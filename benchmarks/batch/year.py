@@ -11,6 +11,7 @@ from benchmarks.batch import baskets, facts
 from benchmarks.batch.answers import EXACT, JOINT, answer
 from benchmarks.batch.instances import BASKETS, problem_of
 from benchmarks.batch.measures import gap_percent, proven, removed_percent, worth
+from benchmarks.batch.store import keep
 
 COLUMNS = (
     "week",
@@ -54,8 +55,8 @@ class Week(NamedTuple):
         return f"| {' | '.join(cells)} |"
 
 
-def answered(number: int, seconds: float) -> Week:
-    """Answer one week twice.
+def answered(number: int, seconds: float, stores: bool = False) -> Week:
+    """Answer one week twice, and keep the joint answer if it is to be.
 
     Raises
     ------
@@ -69,6 +70,8 @@ def answered(number: int, seconds: float) -> Week:
     worths = [worth(problem, found.plan) for found in (before, joint)]
     assert not any(each.incomplete_orders for each in worths)
     assert all(level.bound <= each.shipments for each in worths)
+    if stores:
+        keep(name, problem, joint, level, worths[0].shipments)
     return Week(
         problem.orders,
         len(problem.sku),
@@ -90,13 +93,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--store", action="store_true")
     chosen = parser.parse_args()
     print(f"Commit {facts.commit()}, {facts.machine()}.", end="\n\n")
     print(f"| {' | '.join(COLUMNS)} |")
     print("| --- " * len(COLUMNS) + "|", flush=True)
     weeks = []
     for number in range(baskets.FIRST_WEEK, baskets.LAST_WEEK + 1, chosen.every):
-        weeks.append(answered(number, chosen.seconds))
+        weeks.append(answered(number, chosen.seconds, chosen.store))
         print(weeks[-1].row(str(number)), flush=True)
     print(total(weeks).row(f"{len(weeks)} weeks"))
 
