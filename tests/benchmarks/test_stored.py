@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.batch.generator import COVER
 from benchmarks.batch.instances import CHECKSUMS, RESULTS, all_names, problem_of, stored
 from benchmarks.batch.store import better
 
@@ -17,6 +18,11 @@ def test_nothing_stored_is_better_than_its_bound(name: str) -> None:
         assert found["engine"]
         assert found["commit"]
         assert found["cpu_seconds"] > 0
+
+
+def test_results_are_stored_of_each_regime() -> None:
+    regimes = {name.split("-")[0] for name in stored(RESULTS)}
+    assert regimes >= set(COVER)
 
 
 def test_every_instance_has_a_checksum() -> None:
