@@ -116,6 +116,7 @@ OWNERS = {
     "psycopg_pool": DATABASE,
     "pydantic": ("availability.documents",),
     "pysqlite3": DATABASE,
+    "ray": ("router.optimize.batch.ray_cluster",),
     "rich": CONSOLE,
     "sqlite3": (*DATABASE, "availability.imports.staging"),
     "sqlalchemy": ("availability.ledger",),
@@ -143,6 +144,7 @@ WORKS_AT_IMPORT = {
     "availability.ledger.migrations.env": "alembic runs it",
     "availability.ledger.postgres": "looks for its driver, which is an extra",
     "router.cli": "registers its commands",
+    "router.optimize.batch.ray_cluster": "looks for Ray, which is an extra",
     "router.cli.__main__": "is there to be run",
 }
 DEFINITIONS = (
