@@ -35,6 +35,11 @@ JOINT_TERMS = frozenset(
 """What may come before shipments in a policy whose orders are decided together."""
 
 
+MOST_UNITS = 10_000
+"""Units of a line beyond which its order is decided by itself: prices are whole
+numbers, and a fraction of one for each of a million units would be lost."""
+
+
 class Pending(NamedTuple):
     """A plan that is open, what it was made from and what it holds.
 
@@ -176,6 +181,8 @@ def why_alone(pending: Pending, policy: RoutingPolicy) -> str:
         return "routing_floor"
     if order.rejected:
         return "refusals"
+    if any(line.quantity > MOST_UNITS for line in order.lines):
+        return "quantities"
     if any(line.components for line in order.lines):
         return "kits"
     if any(

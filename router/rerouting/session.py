@@ -235,8 +235,7 @@ class Session:
                 ]
                 tally.add(pieces, max(0, promised - sum(counts.values())))
         outcomes = before.outcome(), after.outcome(before)
-        ends = [at for _, at in self._phases[1:]]
-        ends.append(time.monotonic() - self._began)
+        ends = [at for _, at in self._phases[1:]] + [time.monotonic() - self._began]
         return Summary(
             *outcomes,
             self._shipments_bound(outcomes[1]),
@@ -244,7 +243,7 @@ class Session:
             tuple(self._series),
             tuple(
                 Phase(name, round(end - start, 3))
-                for (name, start), end in zip(self._phases, ends, strict=True)
+                for (name, start), end in zip(self._phases, ends, strict=False)
             ),
             self._levels,
         )

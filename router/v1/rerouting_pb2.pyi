@@ -315,7 +315,7 @@ Global___JointLevel: _TypeAlias = JointLevel  # noqa: Y015
 @_typing.final
 class KeptOrders(_message.Message):
     """Orders that were not decided together with the others, and why: walk, objectives,
-    split_limits, routing_floor, refusals, kits, ship_together.
+    split_limits, routing_floor, refusals, quantities, kits, ship_together.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -51,10 +51,14 @@ class EngineError(RuntimeError):
 
 
 class Cluster:
-    """A cluster that this process is a driver of; made by `join`."""
+    """A cluster that this process is a driver of; made by `join`.
 
-    def __init__(self, where: str) -> None:
+    ``where`` says in words which one, ``started`` whether it is here for us alone.
+    """
+
+    def __init__(self, where: str, *, started: bool) -> None:
         self.where = where
+        self.started = started
 
     @property
     def address(self) -> str:
@@ -143,7 +147,7 @@ def join(address: str | None, num_cpus: int) -> Iterator[Cluster]:
                 f"this process is connected to the Ray at {connected}:"
                 f" disconnect before you ask for {address}"
             )
-        yield Cluster(connected)
+        yield Cluster(connected, started=False)
         return
     with contextlib.ExitStack() as undo:
         undo.enter_context(_handlers_kept())
@@ -164,7 +168,7 @@ def join(address: str | None, num_cpus: int) -> Iterator[Cluster]:
             raise EngineError(
                 f"cannot join the Ray cluster at {where}: {_cause(error)}"
             ) from error
-        yield Cluster(where)
+        yield Cluster(where, started=address is None)
 
 
 def _reached(address: str) -> None:

@@ -68,14 +68,14 @@ class RayEngine:
         self._problems = 0
         self._problem: tuple[BatchProblem, Any] | None = None
         self._arrays: list[tuple[IntArray, Any]] = []
-        self.cluster = Cluster("")
+        self.cluster = Cluster("nowhere", started=False)
         self.workers: tuple[Any, ...] = ()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             cpus = self._num_cpus or os.cpu_count() or 1
             self.cluster = undo.enter_context(join(self._address, cpus))
-            if self._num_cpus is None and self._address is not None:
+            if self._num_cpus is None and not self.cluster.started:
                 cpus = self.cluster.free_cpus
             if cpus < 1:
                 raise EngineError(f"no CPU is free at {self.cluster.where}")
@@ -87,8 +87,8 @@ class RayEngine:
                 agreed(self.about(), mine)
             except EngineError as error:
                 raise EngineError(
-                    f"{error}; this process runs {mine}, and each of the {count}"
-                    " workers has to: install the same on every node"
+                    f"{error}; {count} CPUs have to be free, and to run what this"
+                    f" process runs: {mine}"
                 ) from error
             self._undo = undo.pop_all()
         return self

@@ -17,6 +17,8 @@ import pytest
 
 from benchmarks.batch.generator import Size, draw
 from router.optimize.batch.certificate import verify
+from router.optimize.batch.engine import in_order
+from router.optimize.batch.pricing import Pricer
 from router.optimize.batch.ray_cluster import EngineError
 from router.optimize.batch.ray_engine import RayEngine, agreed
 from router.optimize.batch.ray_worker import About, Build
@@ -106,6 +108,19 @@ def test_no_orders(engine: RayEngine) -> None:
     price = np.zeros_like(PROBLEM.stock)
     found = pricer.price(PROBLEM.stock, price, np.ones(12, dtype=np.int64))
     assert [len(column) for column in found] == [0] * 6
+
+
+def test_problems_in_turn(engine: RayEngine) -> None:
+    """A worker lets go of what it keeps of one problem when it sees another."""
+    other = draw("loose", Size(200, 12, 150), 1)
+    price, fixed = np.zeros_like(PROBLEM.stock), np.ones(12, dtype=np.int64)
+    for problem in (PROBLEM, other, PROBLEM):
+        every = np.arange(problem.orders)
+        args = (problem.stock, price, fixed, 5)
+        found = engine.pricer(problem, every).price(*args)
+        here = Pricer(problem, every).price(*args)
+        for mine, theirs in zip(in_order(found), in_order(here), strict=True):
+            assert np.array_equal(mine, theirs)
 
 
 # --- What can go wrong ------------------------------------------------------------
