@@ -6,6 +6,7 @@ RouterError
 ├── StockContention     others took the stock on every attempt
 ├── NotReroutable       what the plan was made from was not stored with it
 ├── TooManyOrders       more are selected than one re-routing takes
+├── ReroutingEnded      the process that re-routes ended before it answered
 ├── DeadlineTooShort    less time is left than the least a call needs
 └── SolverError         the solver refused a model: a fault of ours
 """
@@ -53,6 +54,17 @@ class TooManyOrders(RouterError):
     def __init__(self, most: int) -> None:
         self.most = most
         super().__init__(f"more than {most} orders are selected")
+
+
+class ReroutingEnded(RouterError):
+    """The process that re-routes ended before it answered; ``how`` it ended.
+
+    What was changed before stays, and every order has a plan that is whole.
+    """
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        super().__init__(f"the process that re-routes has ended: {how}")
 
 
 class DeadlineTooShort(RouterError):

@@ -9,7 +9,9 @@ behind, however it ended.
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 from availability.model import IntArray, Sku
 from availability.reservations import PlanRef, ReservationRecord
 from router.changes import StoredForm
+from router.errors import ReroutingEnded, TooManyOrders
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.rerouting.moves import Move
 from router.rerouting.pending import Selection
@@ -25,14 +28,12 @@ from router.rerouting.world import ReadStock, Wishes
 
 NICE = 10
 """How far the child stands back behind the server, which has callers waiting."""
-START_SECONDS = 60.0
-"""Longest wait for the child to be there."""
 END_SECONDS = 5.0
 """Longest wait for it to go."""
 
 
 class ChildFailed(Exception):
-    """The child ended without an answer, or met a fault of ours."""
+    """The child met a fault of ours; the text is its traceback."""
 
 
 class _Call(NamedTuple):
@@ -45,7 +46,11 @@ class _Call(NamedTuple):
 class Child:
     """The server's end: a `Session` in another process.
 
-    One thread at a time may call it; `stop` may come from any.
+    One thread at a time may call it; `stop` and `end` may come from any. Once it was
+    ended, what it was called for raises ReroutingEnded.
+
+    Every call raises ReroutingEnded where the process has ended by itself, or was
+    killed, and ChildFailed where it met a fault.
     """
 
     def __init__(
@@ -65,7 +70,13 @@ class Child:
         their_stop.close()
 
     def add(self, records: Sequence[ReservationRecord]) -> int:
-        """Add a page of plans; return how many are selected by now."""
+        """Add a page of plans; return how many are selected by now.
+
+        Raises
+        ------
+        TooManyOrders
+            See `Session.add`.
+        """
         count: int = self._call("add", (records,))
         return count
 
@@ -115,15 +126,22 @@ class Child:
         with contextlib.suppress(OSError):
             self._stop.send(None)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End it, whatever it is doing."""
-        self._line.close()
-        self._stop.close()
         self._process.terminate()
         self._process.join(END_SECONDS)
         if self._process.is_alive():
             self._process.kill()
             self._process.join(END_SECONDS)
+
+    def close(self) -> None:
+        """Close the line to one that was ended, in the thread that calls it.
+
+        In another, what is read from the line could come from whatever was given its
+        number since.
+        """
+        self._line.close()
+        self._stop.close()
 
     def _call(
         self,
@@ -143,14 +161,19 @@ class Child:
                         progress(value)
                     case "done":
                         return value
+                    case "too many":
+                        raise TooManyOrders(value)
                     case _:
-                        raise (
-                            value
-                            if isinstance(value, Exception)
-                            else ChildFailed(str(value))
-                        )
+                        raise ChildFailed(str(value))
         except (EOFError, OSError) as error:
-            raise ChildFailed("the process that solves has ended") from error
+            raise ReroutingEnded(self._how()) from error
+
+    def _how(self) -> str:
+        self._process.join(END_SECONDS)
+        status = self._process.exitcode
+        if status is None:
+            return "it does not answer"
+        return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
 def _run(
@@ -161,6 +184,8 @@ def _run(
     stored: StoredForm,
 ) -> None:
     os.nice(NICE)
+    # A key that was pressed is the server's to hear: it ends the child in its turn.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(stop, stopped), daemon=True).start()
     session = Session(selection, wishes, stored)
@@ -199,6 +224,7 @@ def _run(
                 saved = session.saved
                 return session.summary(), b"" if saved is None else saved.to_bytes()
 
+    answer: tuple[str, Any]
     while True:
         try:
             call = line.recv()
@@ -208,8 +234,11 @@ def _run(
             answer = ("done", do(call))
         except (EOFError, OSError):
             return
-        except Exception as error:
-            answer = ("failed", error)
+        except TooManyOrders as error:
+            # By its parts: an error that is sent whole is made anew from its text.
+            answer = ("too many", error.most)
+        except Exception:
+            answer = ("failed", traceback.format_exc())
         try:
             line.send(answer)
         except (BrokenPipeError, OSError):

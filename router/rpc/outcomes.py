@@ -32,6 +32,7 @@ from router.errors import (
     InvalidOrder,
     MalformedMessage,
     NotReroutable,
+    ReroutingEnded,
     SolverError,
     StockContention,
     TooManyOrders,
@@ -126,6 +127,12 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_TOO_MANY_ORDERS,
             metadata=("most",),
+        ),
+        # Whole re-routings are repeated, by whoever wants them, not single calls.
+        ReroutingEnded: Outcome(
+            grpc.StatusCode.ABORTED,
+            error_reason_pb2.ERROR_REASON_REROUTING_ENDED,
+            metadata=("how",),
         ),
         CustomerLimitReached: Outcome(
             grpc.StatusCode.FAILED_PRECONDITION,

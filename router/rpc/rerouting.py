@@ -88,6 +88,8 @@ class Rerouter:
         StoreUnavailable
             The database could not be read, or not be written for too long; what was
             changed before stays.
+        ReroutingEnded
+            The process that solves has; what was changed before stays.
         """
         if self._busy:
             raise Overloaded("the server is re-routing already")
@@ -133,10 +135,7 @@ class _Run:
         asked = self._asked
         self._loop = asyncio.get_running_loop()
         yield self._step
-        child = await self._aside(
-            functools.partial(Child, asked.selection, asked.wishes, self._stored)
-        )
-        self._child = child
+        child = await self._aside(self._start)
         stopping = asyncio.ensure_future(self._pass_on(child))
         try:
             after: int | None = 0
@@ -176,8 +175,19 @@ class _Run:
         child = self._child
         if child is not None:
             # Not in its own thread, which may be waiting for the child.
-            await asyncio.get_running_loop().run_in_executor(None, child.close)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+            await asyncio.get_running_loop().run_in_executor(None, child.end)
+        self._thread.submit(self._let_go)
+        self._thread.shutdown(wait=False)
+
+    def _start(self) -> Child:
+        # Kept here: nobody may be waiting for it by the time that it is there.
+        self._child = Child(self._asked.selection, self._asked.wishes, self._stored)
+        return self._child
+
+    def _let_go(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child.close()
 
     async def _aside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

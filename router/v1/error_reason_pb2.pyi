@@ -101,6 +101,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TOO_MANY_ORDERS: _ErrorReason.ValueType  # 25
     """More orders are selected than one re-routing takes; metadata holds `most`."""
+    ERROR_REASON_REROUTING_ENDED: _ErrorReason.ValueType  # 26
+    """The process that re-routes ended before it answered; metadata holds `how`. What
+    was changed before stays; a repeat begins anew.
+    """
     ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 30
     """The server wants a bearer token in the metadata `authorization`, and there is
     none.
@@ -202,6 +206,10 @@ ERROR_REASON_CUSTOMER_LIMIT: ErrorReason.ValueType  # 24
 """
 ERROR_REASON_TOO_MANY_ORDERS: ErrorReason.ValueType  # 25
 """More orders are selected than one re-routing takes; metadata holds `most`."""
+ERROR_REASON_REROUTING_ENDED: ErrorReason.ValueType  # 26
+"""The process that re-routes ended before it answered; metadata holds `how`. What
+was changed before stays; a repeat begins anew.
+"""
 ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 30
 """The server wants a bearer token in the metadata `authorization`, and there is
 none.

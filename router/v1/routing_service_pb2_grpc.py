@@ -278,6 +278,9 @@ class RoutingServiceServicer:
         * INVALID_ARGUMENT    one or more field violations; all are listed.
         * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
         * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
+        * ABORTED             REROUTING_ENDED: its process was killed, most likely for
+        want of memory. What was changed by then stays.
+        * UNAVAILABLE         STORE_UNAVAILABLE: for too long. The same holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -182,6 +182,9 @@ class RoutingServiceStub:
       * INVALID_ARGUMENT    one or more field violations; all are listed.
       * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
       * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
+      * ABORTED             REROUTING_ENDED: its process was killed, most likely for
+                            want of memory. What was changed by then stays.
+      * UNAVAILABLE         STORE_UNAVAILABLE: for too long. The same holds.
     """
 
 @_typing.type_check_only
@@ -338,6 +341,9 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
       * INVALID_ARGUMENT    one or more field violations; all are listed.
       * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
       * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
+      * ABORTED             REROUTING_ENDED: its process was killed, most likely for
+                            want of memory. What was changed by then stays.
+      * UNAVAILABLE         STORE_UNAVAILABLE: for too long. The same holds.
     """
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -545,6 +551,9 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
           * INVALID_ARGUMENT    one or more field violations; all are listed.
           * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
           * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
+          * ABORTED             REROUTING_ENDED: its process was killed, most likely for
+                                want of memory. What was changed by then stays.
+          * UNAVAILABLE         STORE_UNAVAILABLE: for too long. The same holds.
         """
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

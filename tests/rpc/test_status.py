@@ -27,6 +27,7 @@ from availability.reservations import ReservationState
 from router.errors import (
     InvalidOrder,
     NotReroutable,
+    ReroutingEnded,
     RouterError,
     SolverError,
     StockContention,
@@ -132,6 +133,7 @@ def test_no_outcome_is_ok_or_unknown() -> None:
             },
         ),
         (NotReroutable("p-1"), 9, "PLAN_NOT_REROUTABLE", {"plan_id": "p-1"}),
+        (ReroutingEnded("signal 9"), 10, "REROUTING_ENDED", {"how": "signal 9"}),
         (StockContention(3), 10, "STOCK_CONTENTION", {"attempts": "3"}),
         (StoreUnavailable("/secret/path: I/O error"), 14, "STORE_UNAVAILABLE", {}),
     ],

@@ -90,6 +90,7 @@ class BatchProblem:
     weight: IntArray | None = None
     rank: IntArray | None = None
     region: IntArray | None = None
+    allowed: object = None
     capacity_orders: IntArray | None = None
     capacity_units: IntArray | None = None
     shipment_weight: int = 1
