@@ -28,13 +28,16 @@ def write_page(report: Report, path: Path) -> None:
     """Write the page of a report; end the command if that fails."""
     page = to_html(report).encode()
     target = path.resolve()
+    part = target.with_name(f"{target.name}.part")
     try:
         if target.exists() and not target.is_file():
             target.write_bytes(page)  # a pipe or a device: nothing to put in its place
             return
-        part = target.with_name(f"{target.name}.part")
-        part.write_bytes(page)
-        part.replace(target)
+        try:
+            part.write_bytes(page)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise fail(
             f"--report {path}: cannot be written: {error.strerror}", status=SOME_FAILED

@@ -1,4 +1,5 @@
 import builtins
+import errno
 import json
 import sys
 from collections import Counter
@@ -73,6 +74,25 @@ def test_writes_a_page_and_nothing_else(replay: Replay, tmp_path: Path) -> None:
         "past.jsonl",
         "stock.csv",
     }
+
+
+def test_a_page_that_cannot_be_finished_leaves_the_old_one(
+    replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out.html").write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    result = replay("--report", "out.html")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "repartir: --report out.html: cannot be written: No space left on device\n"
+    )
+    assert (tmp_path / "out.html").read_text() == "old"
+    assert not (tmp_path / "out.html.part").exists()
 
 
 def test_bad_rows_are_all_named_and_nothing_is_done(
