@@ -16,7 +16,7 @@ from availability.stock_view import CapacitiesLeft
 from router.changes import StoredForm
 from router.errors import TooManyOrders
 from router.optimize.batch.limits import BatchLimits, Progress
-from router.optimize.batch.problem import SHIPMENTS
+from router.optimize.batch.problem import SHIPMENTS, visits
 from router.optimize.batch.saved import Saved
 from router.optimize.batch.solve import solve_batch
 from router.report.model import Bound, Count, Outcome, Phase, Point
@@ -24,7 +24,6 @@ from router.report.tally import Piece, Tally
 from router.rerouting.moves import Move, moves_of
 from router.rerouting.pending import Pending, Selection, read_pending, why_alone
 from router.rerouting.world import (
-    SPLIT_FIRST,
     Feeding,
     ReadStock,
     Wishes,
@@ -178,7 +177,12 @@ class Session:
             self._levels = tuple(tuple(each) for each in solution.levels)  # type: ignore[misc]
             for level in solution.levels:
                 if level.level == SHIPMENTS:
-                    self._bound, self._source = level.bound, level.provenance
+                    gap = level.value - level.bound
+                    shipments = len(visits(world.problem, solution.plan)[0])
+                    # Rounded so that it stays a bound.
+                    over = gap // world.problem.shipment_weight
+                    self._bound = shipments - over
+                    self._source = level.provenance
         moves = moves_of(
             world, solution.plan, self._wishes, self._stored, around.version
         )
@@ -252,19 +256,14 @@ class Session:
         """Return what the proof says of all orders' shipments.
 
         It counts split lines among the shipments where the policy does: so it is of
-        plans that split no more lines than the one that came out.
+        plans that split no more lines than the one that was found.
         """
-        if self._first is None or self._bound is None:
+        if self._bound is None:
             return None
-        problem = self._first.problem
-        scale = problem.shipment_weight
-        least = -(-self._bound // scale)
-        if problem.split_line_weight:
-            least -= SPLIT_FIRST * after.split_lines
         others = sum(
             len({at for _, at in pending.held.open})
             for plan_id, pending in self._pending.items()
             if plan_id not in self._joint
         )
         source = self._source
-        return Bound(max(0, least) + others, after.complete_orders, source)
+        return Bound(self._bound + others, after.complete_orders, source)

@@ -36,9 +36,23 @@ def test_while_clients_check_out(database: str, tmp_path: Path) -> None:
         )
         began = time.monotonic()
         with Checkouts(jobs) as clients:
-            reports = [reroute(server.address, solve_timeout=LIMIT) for _ in range(RUNS)]
+            reports = [
+                reroute(server.address, solve_timeout=LIMIT) for _ in range(RUNS)
+            ]
             did = clients.did()
-        print(time.monotonic() - began, [(r.after.moved_count, r.conflict_count, r.given_up_count,[(p.name,p.elapsed_millis) for p in r.phases]) for r in reports], did.calls)
+        print(
+            time.monotonic() - began,
+            [
+                (
+                    r.after.moved_count,
+                    r.conflict_count,
+                    r.given_up_count,
+                    [(p.name, p.elapsed_millis) for p in r.phases],
+                )
+                for r in reports
+            ],
+            did.calls,
+        )
         assert server.stop() == 0
 
     found = check_holds(
