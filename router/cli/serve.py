@@ -1,6 +1,8 @@
 """`repartir serve`: the server, until it is told to stop."""
 
 import asyncio
+import enum
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +32,13 @@ DEFAULT_ADDRESS = "127.0.0.1:7450"
 DEFAULT_DATABASE = "sqlite:///repartir.db"
 READY = "repartir: serving on "
 """What stands before the address in the first line of output."""
+
+
+class Engine(enum.Enum):
+    """What re-routing prices its orders with."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def serve(
@@ -85,6 +94,13 @@ def serve(
         ),
     ] = 1,
     worker: Annotated[int | None, typer.Option(hidden=True)] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="what re-routing prices its orders with")
+    ] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="with --engine ray: the cluster's host:port, or auto"),
+    ] = None,
     serve_queue: Annotated[
         bool, typer.Option(help="give orders that wait their stock as it comes")
     ] = True,
@@ -111,6 +127,7 @@ def serve(
             max_concurrent_rpcs=max_concurrent,
             metrics_address=_metrics_of(metrics, worker),
             reuse_port=worker is not None,
+            ray_address=_ray_address(engine, ray_address),
             serve_queue=serve_queue,
             leave_closed=leave_closed,
         )
@@ -124,6 +141,14 @@ def serve(
             _supervise(database, options, workers)
         else:
             _run(database, options, worker)
+
+
+def _ray_address(engine: Engine, address: str | None) -> str | None:
+    if (engine is Engine.RAY) != (address is not None):
+        raise fail("--engine ray and --ray-address go together")
+    if address is not None and importlib.util.find_spec("ray") is None:
+        raise fail("--engine ray needs an extra: pip install 'repartir[ray]'")
+    return address
 
 
 def _run(database: str, options: ServerOptions, worker: int | None) -> None:

@@ -7,12 +7,14 @@ behind, however it ended.
 """
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from availability.model import IntArray, Sku
 from availability.reservations import PlanRef, ReservationRecord
 from router.changes import StoredForm
 from router.errors import ReroutingEnded, TooManyOrders
+from router.optimize.batch.engine import LOCAL, Engine, EngineError
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.rerouting.moves import Move
 from router.rerouting.pending import Selection
@@ -49,19 +52,25 @@ class Child:
     One thread at a time may call it; `stop` and `end` may come from any. Once it was
     ended, what it was called for raises ReroutingEnded.
 
+    Orders are priced on the Ray cluster at ``ray_address``, None: in the process.
+
     Every call raises ReroutingEnded where the process has ended by itself, or was
     killed, and ChildFailed where it met a fault.
     """
 
     def __init__(
-        self, selection: Selection, wishes: Wishes, stored: StoredForm
+        self,
+        selection: Selection,
+        wishes: Wishes,
+        stored: StoredForm,
+        ray_address: str | None = None,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         self._stop, their_stop = context.Pipe()
         self._process = context.Process(
             target=_run,
-            args=(theirs, their_stop, selection, wishes, stored),
+            args=(theirs, their_stop, selection, wishes, stored, ray_address),
             name="rerouting",
             daemon=True,
         )
@@ -161,6 +170,8 @@ class Child:
                         progress(value)
                     case "done":
                         return value
+                    case "ended":
+                        raise ReroutingEnded(value)
                     case "too many":
                         raise TooManyOrders(value)
                     case _:
@@ -182,13 +193,34 @@ def _run(
     selection: Selection,
     wishes: Wishes,
     stored: StoredForm,
+    ray_address: str | None,
 ) -> None:
     os.nice(NICE)
     # A key that was pressed is the server's to hear: it ends the child in its turn.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(stop, stopped), daemon=True).start()
-    session = Session(selection, wishes, stored)
+    session: Session | None = None
+    with ExitStack() as stack:
+        try:
+            engine = LOCAL if ray_address is None else _cluster(ray_address, stack)
+            session = Session(selection, wishes, stored, engine)
+        except EngineError as error:
+            broken = str(error)
+        _serve(line, stopped, session or broken)
+
+
+def _cluster(address: str, stack: ExitStack) -> Engine:
+    # Ray is an extra, and slow to import.
+    module = importlib.import_module("router.optimize.batch.ray_engine")
+    engine: Engine = stack.enter_context(module.RayEngine(address))
+    return engine
+
+
+def _serve(
+    line: "Connection[Any, Any]", stopped: threading.Event, session: Session | str
+) -> None:
+    """Do what the server says until it says no more; a text says why it cannot."""
 
     def read_stock(skus: Sequence[Sku]) -> IntArray:
         line.send(("stock", list(skus)))
@@ -196,6 +228,8 @@ def _run(
         return found
 
     def do(call: _Call) -> Any:
+        if isinstance(session, str):
+            raise EngineError(session)
         match call.name:
             case "add":
                 session.add(*call.args)
@@ -237,6 +271,8 @@ def _run(
         except TooManyOrders as error:
             # By its parts: an error that is sent whole is made anew from its text.
             answer = ("too many", error.most)
+        except EngineError as error:
+            answer = ("ended", str(error))
         except Exception:
             answer = ("failed", traceback.format_exc())
         try:

@@ -15,6 +15,7 @@ from availability.reservations import PlanRef, ReservationRecord
 from availability.stock_view import CapacitiesLeft
 from router.changes import StoredForm
 from router.errors import TooManyOrders
+from router.optimize.batch.engine import LOCAL, Engine
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.optimize.batch.problem import SHIPMENTS, visits
 from router.optimize.batch.saved import Saved
@@ -63,8 +64,13 @@ class Session:
     """Collects plans, decides about them, and tells what became of them."""
 
     def __init__(
-        self, selection: Selection, wishes: Wishes, stored: StoredForm
+        self,
+        selection: Selection,
+        wishes: Wishes,
+        stored: StoredForm,
+        engine: Engine = LOCAL,
     ) -> None:
+        self._engine = engine
         self._selection = selection
         self._wishes = wishes
         self._stored = stored
@@ -170,7 +176,7 @@ class Session:
             self._note(step, world)
             progress(step)
 
-        solution = solve_batch(world.problem, limits, tell, cancelled)
+        solution = solve_batch(world.problem, limits, tell, cancelled, self._engine)
         if self._first is None:
             self._first = world
             self.saved = Saved(world.problem, solution.certificate)

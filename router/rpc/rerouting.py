@@ -64,7 +64,9 @@ class Rerouter:
         driver: Driver,
         stored: StoredForm,
         clock: Clock = time.time,
+        ray_address: str | None = None,
     ) -> None:
+        self._ray_address = ray_address
         self._router = router
         self._ledger = ledger
         self._driver = driver
@@ -94,7 +96,15 @@ class Rerouter:
         if self._busy:
             raise Overloaded("the server is re-routing already")
         self._busy = True
-        run = _Run(self._router, self._ledger, self._driver, self._stored, asked, stop)
+        run = _Run(
+            self._router,
+            self._ledger,
+            self._driver,
+            self._stored,
+            asked,
+            stop,
+            self._ray_address,
+        )
         try:
             before = self._clock() - asked.min_age_seconds
             async with aclosing(run.steps(before)) as steps:
@@ -114,7 +124,9 @@ class _Run:
         stored: StoredForm,
         asked: Asked,
         stop: asyncio.Event,
+        ray_address: str | None,
     ) -> None:
+        self._ray_address = ray_address
         self._router = router
         self._ledger = ledger
         self._driver = driver
@@ -181,7 +193,10 @@ class _Run:
 
     def _start(self) -> Child:
         # Kept here: nobody may be waiting for it by the time that it is there.
-        self._child = Child(self._asked.selection, self._asked.wishes, self._stored)
+        asked = self._asked
+        self._child = Child(
+            asked.selection, asked.wishes, self._stored, self._ray_address
+        )
         return self._child
 
     def _let_go(self) -> None:

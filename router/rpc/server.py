@@ -79,6 +79,7 @@ class ServerOptions:
     With ``reuse_port`` other servers may listen on the same port: the kernel gives
     each some of the connections. Calls beyond ``max_concurrent_rpcs`` are refused at
     once, and so are writes beyond ``max_waiting`` that wait for the store. With
+    ``ray_address`` re-routing prices its orders on a Ray cluster. With
     ``serve_queue`` orders that wait get stock as it comes, with ``leave_closed`` those
     at locations that are made inactive are moved. At the end
     the server says NOT_SERVING for ``pre_stop_seconds``, so that balancers look
@@ -95,6 +96,7 @@ class ServerOptions:
     solver_threads: int = SOLVER_THREADS
     handshake_seconds: float = HANDSHAKE_SECONDS
     probe_seconds: float = PROBE_SECONDS
+    ray_address: str | None = None
     serve_queue: bool = True
     leave_closed: bool = True
     pre_stop_seconds: float = 1.0
@@ -198,7 +200,7 @@ def build_server(
         max_waiting=options.max_waiting,
     )
     router = Router(ledger, stored=WireForm())
-    rerouter = Rerouter(router, ledger, driver, WireForm(), clock)
+    rerouter = Rerouter(router, ledger, driver, WireForm(), clock, options.ray_address)
     gate = Gate(metrics, options.tokens, options.max_concurrent_rpcs)
     reader = OfferReader(Offering(ledger, clock), ledger)
     watches = Watches(reader, ledger, clock)

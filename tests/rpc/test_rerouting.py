@@ -204,7 +204,7 @@ class TestWhatStays:
         load(server, {"a": {"hat": 5}})
         asked = order_pb2.Order(order_id="o")
         fields = {"line_id": "1", "sku": "hat", "quantity": 1, **line}
-        asked.lines.add(**fields)  # type: ignore[arg-type]
+        asked.lines.add(**fields)
         if policy == "nearest":
             asked.destination.latitude = asked.destination.longitude = 1.0
         route(server, asked, policy)

@@ -18,6 +18,10 @@ CHUNK = 10_000
 """Orders priced between two questions whether the run is cancelled."""
 
 
+class EngineError(RuntimeError):
+    """The engine cannot start or go on; the problem is not at fault."""
+
+
 class OrderPricer(Protocol):
     """Prices a fixed set of orders again and again."""
 

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from router.optimize.batch.engine import EngineError
+
 try:
     import ray
     import ray.exceptions
@@ -44,10 +46,6 @@ _TOKEN_BYTES = 32
 _CLEAN_TRIES = 50
 _CLEAN_SECONDS = 0.1
 """Between tries to remove what the processes of a local Ray leave on disk."""
-
-
-class EngineError(RuntimeError):
-    """The engine cannot start or go on; the problem is not at fault."""
 
 
 class Cluster:

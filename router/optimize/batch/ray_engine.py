@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.engine import joined
+from router.optimize.batch.engine import EngineError, joined
 from router.optimize.batch.pricing import EXACT_NODES, Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
-from router.optimize.batch.ray_cluster import Cluster, EngineError, join
+from router.optimize.batch.ray_cluster import Cluster, join
 from router.optimize.batch.ray_worker import About, Build, Worker
 from router.optimize.batch.shards import dealt
 

@@ -17,9 +17,8 @@ import pytest
 
 from benchmarks.batch.generator import Size, draw
 from router.optimize.batch.certificate import verify
-from router.optimize.batch.engine import in_order
+from router.optimize.batch.engine import EngineError, in_order
 from router.optimize.batch.pricing import Pricer
-from router.optimize.batch.ray_cluster import EngineError
 from router.optimize.batch.ray_engine import RayEngine, agreed
 from router.optimize.batch.ray_worker import About, Build
 from router.optimize.batch.solve import BatchLimits, Progress, solve_batch
