@@ -205,10 +205,11 @@ def _svg(figure: Figure, name: str, title: str, said: str) -> str:
     with warnings.catch_warnings():
         # The browser has the letters that this font has not.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(target, format="svg")
     text = target.getvalue()
     text = text[text.index("<svg") :]
-    # Its style would be that of the whole page, which has it for pictures alone.
+    # Its style would be that of the whole page, which has it for pictures alone; its
+    # metadata has the clock's date.
     text = _ASIDE.sub("", text)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in _VARIABLES.items():
