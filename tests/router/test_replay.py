@@ -8,13 +8,16 @@ from contextlib import closing
 import pytest
 
 from availability.channels import Channel, SupplyRule
-from availability.errors import PlanNotFound
+from availability.errors import PlanNotFound, StockConflict
 from availability.ledger.open import open_ledger
 from availability.model import (
+    Claim,
+    Guard,
     ImportMode,
     Location,
     LocationId,
     Request,
+    Reservation,
     Sku,
     StockChange,
     StockRecord,
@@ -181,6 +184,22 @@ def test_stock_forgets_who_has_it() -> None:
     assert len(kept) == 2
     with pytest.raises(PlanNotFound):
         stock.plan(kept[0])
+
+
+def test_stock_holds_promises_to_their_guards() -> None:
+    stock = passing()
+    guard = Guard(Sku("hat"), ("web",), 4)
+
+    def sell(name: str, units: int) -> None:
+        claim = Claim(LocationId("laval"), Sku("hat"), line_id="1", quantity=units)
+        stock.reserve(
+            Reservation(name, name, (claim,), b"", channel_id="web", guards=(guard,))
+        )
+
+    sell("first", 3)
+    with pytest.raises(StockConflict, match="no more of 'hat' is for sale"):
+        sell("second", 2)
+    sell("third", 1)
 
 
 def tallies(names: list[str], route: Callable[[Replay], None]) -> list[Tally]:
