@@ -38,8 +38,8 @@ DISTURB_SHARE = 0.25
 """Of the turns, those in which a pending order is cancelled, shipped or refused."""
 MAX_UNITS = 2
 _OWN = (("grpc.use_local_subchannel_pool", 1),)
-# In place of 1 = UNITS_NOT_OPEN: the location that refuses has it no longer.
 _MOVED = "UNITS_NOT_OPEN"
+"""The location that refuses has it no longer."""
 
 
 class Timed(NamedTuple):
@@ -83,11 +83,12 @@ def jobs_of(
     skus: tuple[str, ...],
     waiting: Sequence[Waiting],
     pace_seconds: float,
+    prefix: str = "client",
 ) -> list[Job]:
     """Return one job for each client; no two disturb one order."""
     return [
         Job(
-            f"client-{n}",
+            f"{prefix}-{n}",
             addresses[n % len(addresses)],
             skus,
             tuple(waiting[n::count]),

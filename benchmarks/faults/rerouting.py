@@ -1,7 +1,9 @@
 """A re-routing as its client meets it: begun, heard, stopped, left."""
 
+import contextlib
 import queue
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +14,10 @@ Progress = rerouting_pb2.RerouteProgress
 Report = rerouting_pb2.RerouteReport
 
 DIALOGUE_SECONDS = 600.0
+_SPAWNED = b"spawn_main"
+"""In the command of a process that Python has spawned to work for another."""
+_ENDED = "ZX"
+"""States of what has ended and was not asked for its status yet."""
 _OWN = (("grpc.use_local_subchannel_pool", 1),)
 
 
@@ -29,6 +35,8 @@ class Rerouting:
         )
         self.phases: list[str] = []
         """Those that were told of, each once, in their order."""
+        self.told = Progress()
+        """How far it was when it was heard of last."""
         self.report: Report | None = None
 
     def until(self, there: Callable[[Progress], bool]) -> bool:
@@ -43,6 +51,7 @@ class Rerouting:
             if each.HasField("report"):
                 self.report = each.report
             elif each.HasField("progress"):
+                self.told = each.progress
                 if each.progress.phase not in self.phases:
                     self.phases.append(each.progress.phase)
                 if there(each.progress):
@@ -70,3 +79,24 @@ class Rerouting:
 def reroute(address: str, **asked: Any) -> Report:
     """Re-route and return the report."""
     return Rerouting(address, **asked).end()
+
+
+def deciding(server_pid: int) -> list[int]:
+    """Return the processes in which a server solves now."""
+    found = []
+    for pid in of_group(server_pid):
+        with contextlib.suppress(OSError):
+            if _SPAWNED in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def of_group(group: int) -> list[int]:
+    """Return the processes of a group that have not ended."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, of = each.read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state not in _ENDED:
+                found.append(int(each.parent.name))
+    return found

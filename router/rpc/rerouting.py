@@ -156,10 +156,14 @@ class _Run:
                 after = await self._aside(page)
                 yield self._now("reading")
             solve = asyncio.ensure_future(self._aside(lambda: self._solve(child)))
-            async with aclosing(self._progress(solve)) as told:
-                async for step in told:
-                    yield step
-            moves = await solve
+            try:
+                async with aclosing(self._progress(solve)) as told:
+                    async for step in told:
+                        yield step
+                moves = await solve
+            finally:
+                # Where the call has ended nobody asks how this did.
+                solve.cancel()
             if asked.validate_only:
                 await self._aside(
                     lambda: child.applied([each.plan.plan_id for each in moves])
@@ -286,9 +290,12 @@ class _Run:
         while not solve.done():
             next_one = asyncio.ensure_future(self._told.get())
             either: set[asyncio.Future[Any]] = {solve, next_one}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not next_one.done():
-                next_one.cancel()
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not next_one.done():
+                    next_one.cancel()
+            if next_one.cancelled() or not next_one.done():
                 return
             told = next_one.result()
             self._step = self._step._replace(value=told.value, bound=told.bound)
