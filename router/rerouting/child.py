@@ -65,7 +65,9 @@ class Child:
         stored: StoredForm,
         ray_address: str | None = None,
     ) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        # Importing the solvers takes a second: once for all children of a server.
+        context.set_forkserver_preload([__name__])
         self._line, theirs = context.Pipe()
         self._stop, their_stop = context.Pipe()
         self._process = context.Process(
