@@ -173,8 +173,9 @@ class Session:
         )
 
         def tell(step: Progress) -> None:
-            self._note(step, world)
-            progress(step)
+            told = _in_shipments(step, world)
+            self._note(told)
+            progress(told)
 
         solution = solve_batch(world.problem, limits, tell, cancelled, self._engine)
         if self._first is None:
@@ -196,16 +197,13 @@ class Session:
             self._moves[each.plan.plan_id] = each.wanted
         return moves
 
-    def _note(self, step: Progress, world: World) -> None:
+    def _note(self, step: Progress) -> None:
         seconds = time.monotonic() - self._began
         if not self._phases or self._phases[-1][0] != step.phase:
             self._phases.append((step.phase, seconds))
         if self._first is not None or (step.value is None and step.bound is None):
             return
-        scale = world.problem.shipment_weight
-        value = None if step.value is None else step.value // scale
-        bound = None if step.bound is None else -(-step.bound // scale)
-        point = Point(round(seconds, 3), value, bound)
+        point = Point(round(seconds, 3), step.value, step.bound)
         if len(self._series) == MAX_POINTS:
             self._series.pop()
         self._series.append(point)
@@ -261,8 +259,9 @@ class Session:
     def _shipments_bound(self, after: Outcome) -> Bound | None:
         """Return what the proof says of all orders' shipments.
 
-        It counts split lines among the shipments where the policy does: so it is of
-        plans that split no more lines than the one that was found.
+        It counts split lines among the shipments where the policy does, and moves
+        where they have to gain: so it is of plans that split no more lines, and move
+        no more orders, than the one that was found.
         """
         if self._bound is None:
             return None
@@ -273,3 +272,11 @@ class Session:
         )
         source = self._source
         return Bound(self._bound + others, after.complete_orders, source)
+
+
+def _in_shipments(step: Progress, world: World) -> Progress:
+    """Return what is known in whole shipments; both rounded up: they keep order."""
+    scale = world.problem.shipment_weight
+    value = None if step.value is None else -(-step.value // scale)
+    bound = None if step.bound is None else -(-step.bound // scale)
+    return Progress(step.phase, value, bound)

@@ -32,6 +32,9 @@ from router.optimize.batch.shortage import supply_of
 MOVE_RATES, MOST_RATE = 16, 1024
 """``move_rate`` is a number of 16ths; more than the most would not fit."""
 
+MOST_PRICE = SCALE * 2**16
+"""Of a unit: 65 shipments where each counts 1,000, for the sake of least gains."""
+
 
 def incomplete_bound(problem: BatchProblem, certificate: Certificate) -> int:
     """Return the least weight that waits.
@@ -136,7 +139,7 @@ def priced(
     skus, locations = problem.stock.shape
     price = np.zeros((skus, locations), dtype=np.int64)
     rows = np.array(certificate.prices, dtype=np.int64).reshape(-1, 3)
-    if len(rows) and (rows.min() < 0 or rows[:, 2].max() > SCALE * 2**10):
+    if len(rows) and (rows.min() < 0 or rows[:, 2].max() > MOST_PRICE):
         raise CertificateError("a price is negative or absurd")
     price[rows[:, 0], rows[:, 1]] = rows[:, 2]
     paid = int((price * problem.stock).sum())
