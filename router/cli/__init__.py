@@ -16,6 +16,7 @@ from router.cli.demo import demo
 from router.cli.feed import feed
 from router.cli.import_ import import_
 from router.cli.replay import replay
+from router.cli.reroute import reroute
 from router.cli.route import route
 from router.cli.serve import serve
 from router.cli.token_ import token
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(route)
+app.command()(reroute)
 app.command()(replay)
 app.command()(availability)
 app.command()(feed)

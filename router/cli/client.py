@@ -1,7 +1,7 @@
 """Calls to a running server: bounded, repeatable, and with readable refusals."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
@@ -25,6 +25,10 @@ CONNECT_SECONDS = 5.0
 ATTEMPTS = 4
 """Times a call is made before its failure is believed."""
 FIRST_PAUSE_SECONDS = 0.2
+KEEPALIVE_MS = 60_000
+"""Silence after which a server is asked whether it is there; it allows 30 s."""
+KEEPALIVE_TIMEOUT_MS = 20_000
+"""Time it has to answer that, before the connection is lost."""
 
 # The outcome is unknown or the server is busy: repeat with the same request_id.
 _REPEATABLE = (
@@ -105,6 +109,27 @@ class Client:
 
         return self._repeated(attempt)
 
+    def converse(
+        self, method: Callable[..., Iterator[Reply]], requests: Iterator[Message]
+    ) -> Generator[Reply, None, None]:
+        """Yield what a dialogue answers, to its end; it is never repeated.
+
+        ``requests`` are taken as they come, in another thread, which lasts as long
+        as they do. To close the iterator ends the call.
+
+        Raises
+        ------
+        CallFailed
+            The server refused, or was lost, at any time.
+        """
+        replies = method(requests, metadata=self._metadata)
+        try:
+            yield from replies
+        except grpc.RpcError as error:
+            raise _failure(self.address, error) from None
+        finally:
+            cast(grpc.Call, replies).cancel()
+
     def _repeated(self, attempt_it: Callable[[], T]) -> T:
         pause_seconds = FIRST_PAUSE_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
@@ -129,7 +154,11 @@ def connect(address: str, access: Access = Access()) -> Iterator[Client]:
     CallFailed
         Nothing answers there, or not in a way that both sides trust.
     """
-    options = (("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),)
+    options = (
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    )
     with open_channel(address, access, options) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
