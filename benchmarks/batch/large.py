@@ -14,7 +14,7 @@ import numpy as np
 
 from availability.model import IntArray
 from benchmarks.batch import baskets
-from router.optimize.batch.branch import Branching
+from router.optimize.batch.branch import search
 from router.optimize.batch.pricing import EXACT_NODES, SCALE
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import SourcingProblem, check, judge
@@ -78,8 +78,7 @@ def branched(stock: IntArray, demand: IntArray) -> Alone:
     """Answer a basket as the batch prices it, with no prices."""
     fixed = np.full(stock.shape[1], SCALE, dtype=np.int64)
     wall, cpu = time.monotonic(), time.process_time()
-    search = Branching(demand, np.zeros_like(stock), stock, fixed, 0)
-    found = search.run(EXACT_NODES)
+    found = search(demand, np.zeros_like(stock), stock, fixed, 0, EXACT_NODES)
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     shipments, bound = found.value // SCALE, -(-found.bound // SCALE)
     assert len({location for _, location, _ in found.pieces}) == shipments

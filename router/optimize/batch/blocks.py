@@ -24,7 +24,7 @@ NEVER = 2**50
 MOST_STEPS = 10_000
 """Most (left, block) pairs of a signature that goes through the programme."""
 
-_CELLS = 1 << 18
+_CELLS = 1 << 15
 """Numbers in one array of a chunk: small enough for the processor's cache."""
 
 
@@ -32,8 +32,8 @@ class Signature(NamedTuple):
     """States and steps of all orders with the same quantities."""
 
     blocks: tuple[tuple[int, ...], ...]
-    parent: tuple[tuple[int, int, int], ...]
-    steps: tuple[tuple[tuple[int, int, int], ...], ...]
+    last: tuple[tuple[int, int], ...]
+    steps: tuple[IntArray, ...]
 
 
 class Priced(NamedTuple):
@@ -64,16 +64,15 @@ def steps_of(demand: tuple[int, ...]) -> int:
 def signature(demand: tuple[int, ...]) -> Signature:
     """Return the states of a tuple of quantities and the steps between them.
 
-    ``parent[s]`` is (state, line, units): a state without its last line. Steps of
-    a state are (block, state left, lines that it begins to split).
+    ``last[s]`` is a state's last line and its units. Steps ``(S, 3)`` of a state
+    are (block, state left, lines that it begins to split), the whole of it first.
     """
     blocks = tuple(itertools.product(*(range(units + 1) for units in demand)))
     index = {block: at for at, block in enumerate(blocks)}
-    parent = []
+    last = []
     for block in blocks:
-        last = max((at for at, units in enumerate(block) if units), default=0)
-        before = tuple(0 if at == last else u for at, u in enumerate(block))
-        parent.append((index[before], last, block[last]))
+        at = max((at for at, units in enumerate(block) if units), default=0)
+        last.append((at, block[at]))
     steps = []
     for left in blocks:
         first = next((at for at, units in enumerate(left) if units), 0)
@@ -87,8 +86,9 @@ def signature(demand: tuple[int, ...]) -> Signature:
                     for a, b, q in zip(left, block, demand, strict=True)
                 )
                 found.append((index[block], index[after], splits))
-        steps.append(tuple(found))
-    return Signature(blocks, tuple(parent), tuple(steps))
+        # Of equal plans, the one with the larger blocks is found first.
+        steps.append(np.array(found[::-1], dtype=np.int64).reshape(-1, 3))
+    return Signature(blocks, tuple(last), tuple(steps))
 
 
 def cheapest(
@@ -139,74 +139,82 @@ def _chunk(
     fixed: IntArray,
     split_cost: int,
 ) -> Priced:
-    orders = len(price)
+    orders, lines, locations = price.shape
     states = len(plan.blocks)
-    sums: list[IntArray] = [fixed]
+    fixed = np.broadcast_to(fixed, (orders, locations))
     cost = np.zeros((states, orders), dtype=np.int64)
-    where = np.zeros((states, orders), dtype=np.int64)
-    every = np.arange(orders)
+    # Blocks come in the order of their units, the last line's first: what the lines
+    # before one cost is still there when its units change.
+    before = [fixed] + [np.empty((orders, locations), dtype=np.int64) for _ in demand]
     alone: dict[tuple[int, int], IntArray] = {}
     for line, most in enumerate(demand):
         for units in range(1, most + 1):
             alone[line, units] = np.where(
                 stock[:, line] >= units, price[:, line] * units, NEVER
             )
+    of = [0] * (lines + 1)
     for state in range(1, states):
-        before, line, units = plan.parent[state]
-        total = sums[before] + alone[line, units]
-        sums.append(total)
-        at = total.argmin(axis=1)
-        where[state] = at
-        cost[state] = total[every, at]
+        line, units = plan.last[state]
+        total = before[line + 1]
+        np.add(before[of[line]], alone[line, units], out=total)
+        total.min(axis=1, out=cost[state])
+        of[line + 1 :] = [line + 1] * (lines - line)
     best = np.zeros((states, orders), dtype=np.int64)
-    chosen = np.zeros((states, orders), dtype=np.int64)
     for state in range(1, states):
         steps = plan.steps[state]
-        block, after, splits = steps[-1]
-        value = cost[block] + best[after] + split_cost * splits
-        step = np.full(orders, len(steps) - 1)
-        for at, (block, after, splits) in enumerate(steps[:-1]):
-            other = cost[block] + best[after]
-            if splits and split_cost:
-                other += split_cost * splits
-            better = other < value
-            if better.any():
-                value = np.where(better, other, value)
-                step[better] = at
-        best[state] = np.minimum(value, NEVER)
-        chosen[state] = step
-    return _trace(demand, plan, best, chosen, where, stock)
+        value = _totals(steps, cost, best, split_cost).min(axis=0)
+        np.minimum(value, NEVER, out=best[state])
+    return _trace(plan, best, cost, price, stock, fixed, split_cost)
+
+
+def _totals(
+    steps: IntArray,
+    cost: IntArray,
+    best: IntArray,
+    split_cost: int,
+) -> IntArray:
+    """Return ``(S, m)`` the costs of each step, and of the best after it."""
+    total: IntArray = cost[steps[:, 0]] + best[steps[:, 1]]
+    if split_cost:
+        total += split_cost * steps[:, 2, None]
+    return total
 
 
 def _trace(
-    demand: tuple[int, ...],
     plan: Signature,
     best: IntArray,
-    chosen: IntArray,
-    where: IntArray,
+    cost: IntArray,
+    price: IntArray,
     stock: IntArray,
+    fixed: IntArray,
+    split_cost: int,
 ) -> Priced:
     """Follow the choices back and return the pieces."""
     states, orders = best.shape
-    blocks = np.array(plan.blocks, dtype=np.int64).reshape(states, len(demand))
-    most = max(1, max(len(steps) for steps in plan.steps))
-    block_of = np.zeros((states, most), dtype=np.int64)
-    after_of = np.zeros((states, most), dtype=np.int64)
-    for state, steps in enumerate(plan.steps):
-        for place, (ships, after, _) in enumerate(steps):
-            block_of[state, place] = ships
-            after_of[state, place] = after
-    taken = np.zeros((orders, len(demand), stock.shape[2]), dtype=np.int32)
+    lines = price.shape[1]
+    blocks = np.array(plan.blocks, dtype=np.int64).reshape(states, lines)
+    taken = np.zeros(stock.shape, dtype=np.int32)
     left = np.where(best[-1] < NEVER, states - 1, 0)
     while left.any():
         rows = np.flatnonzero(left)
-        at = left[rows]
-        step = chosen[at, rows]
-        shipped = block_of[at, step]
-        taken[rows, :, where[shipped, rows]] += blocks[shipped].astype(np.int32)
-        left[rows] = after_of[at, step]
+        shipped, after = np.zeros_like(rows), np.zeros_like(rows)
+        for state in np.unique(left[rows]).tolist():
+            here = np.flatnonzero(left[rows] == state)
+            few = rows[here]
+            steps = plan.steps[state]
+            total = _totals(steps, cost[:, few], best[:, few], split_cost)
+            chosen = steps[total.argmin(axis=0)]
+            shipped[here], after[here] = chosen[:, 0], chosen[:, 1]
+        sent = blocks[shipped]
+        total = fixed[rows].copy()
+        for at in range(lines):
+            mine = sent[:, at, None]
+            paid = np.where(stock[rows, at] >= mine, price[rows, at] * mine, NEVER)
+            total += np.where(mine > 0, paid, 0)
+        taken[rows, :, total.argmin(axis=1)] += sent.astype(np.int32)
+        left[rows] = after
     row, line, location = np.nonzero(taken)
-    units = taken[row, line, location].astype(np.int64)
+    counts = taken[row, line, location].astype(np.int64)
     sound = np.ones(orders, dtype=bool)
-    sound[row[units > stock[row, line, location]]] = False
-    return Priced(best[-1].copy(), row, line, location, units, sound)
+    sound[row[counts > stock[row, line, location]]] = False
+    return Priced(best[-1].copy(), row, line, location, counts, sound)

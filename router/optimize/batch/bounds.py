@@ -27,7 +27,7 @@ from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import fixed_of
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem, BatchScore
-from router.optimize.batch.shortage import supply_of
+from router.optimize.batch.shortage import hopeless, supply_of
 
 MOVE_RATES, MOST_RATE = 16, 1024
 """``move_rate`` is a number of 16ths; more than the most would not fit."""
@@ -39,7 +39,8 @@ MOST_PRICE = SCALE * 2**16
 def incomplete_bound(problem: BatchProblem, certificate: Certificate) -> int:
     """Return the least weight that waits.
 
-    Completing an order costs its units and a shipment; see `Supply`.
+    Completing an order costs its units and a shipment; see `Supply`. Those that are
+    `hopeless` wait.
     """
     price = _vector(certificate.sku_prices, len(problem.stock))
     unit, shipment = certificate.total_prices
@@ -47,6 +48,7 @@ def incomplete_bound(problem: BatchProblem, certificate: Certificate) -> int:
         raise CertificateError("a price is negative or absurd")
     each = np.full(problem.orders, shipment)
     np.add.at(each, problem.order_of, problem.demand * (price[problem.sku] + unit))
+    each[hopeless(problem)] = NEVER
     least = int(np.minimum(each, problem.weights * SCALE).sum())
     supply = supply_of(problem)
     paid: int = sum((price * supply.skus).tolist())

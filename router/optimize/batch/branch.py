@@ -1,16 +1,9 @@
-"""The cheapest way to ship one large order at given prices: dual ascent and branching.
+"""The cheapest way to ship large orders at given prices: branching, many at once.
 
-Too many lines for `router.optimize.batch.blocks`. With ``c`` the cost of a unit,
-``f`` of a shipment and ``a`` the units a location can give a line, any prices ``v``
-of the lines' units with ``sum_l a[l, n] max(0, v[l] - c[l, n]) <= f[n]`` at every
-location prove that nothing costs less than ``sum_l q[l] v[l]``: weak duality, in
-integers. The ascent raises the prices as far as the shipments' costs allow; where
-that leaves a gap, locations are branched on as open or closed, best bound first.
-
-References
-----------
-Erlenkotter, D. (1978). A dual-based procedure for uncapacitated facility location.
-Operations Research 26(6): 992-1009.
+The bound of a node is `router.optimize.batch.ascent`'s, its plan that of
+`router.optimize.batch.drop`. Where they leave a gap, locations are branched on as
+open or closed, best bound first: in each round, the best node of every order that is
+still open. What comes out for an order does not depend on the others.
 """
 
 import heapq
@@ -19,12 +12,242 @@ from typing import NamedTuple
 import numpy as np
 
 from availability.model import IntArray
+from router.optimize.batch.ascent import Floats, ascend, bound, improve, shift_of
 from router.optimize.batch.blocks import NEVER
+from router.optimize.batch.drop import Lines, best_of, ship
 from router.optimize.problem import BoolArray
 
-_PASSES = 12
-_CLOSE = 64
-"""A gap too small to branch for: what the ascent loses by rounding down."""
+_CLOSE = 256
+"""A gap too small to branch for: what the prices' bits lose."""
+_CELLS = 1 << 11
+"""(order, location) pairs that are bounded together."""
+_STEPS, _MORE_STEPS = 30, 12
+"""Steps of the subgradient method: of the first node, of others."""
+_OFTEN = 0.2
+"""A location that ships in this share of the steps is tried in a plan."""
+_USED = 0.5
+"""How much more a location of the best plan is worth branching on."""
+
+
+class Large(NamedTuple):
+    """Orders to ship at given prices, in integers; see `blocks.cheapest`.
+
+    ``sku``, ``demand`` ``(M, L)``, by falling number of lines, -1 and 0 for padding;
+    ``price``, ``stock`` ``(K, N)``; ``fixed`` ``(M or 1, N)``; ``allowed``
+    ``(M, N)``, None: every location may ship.
+    """
+
+    sku: IntArray
+    demand: IntArray
+    price: IntArray
+    stock: IntArray
+    fixed: IntArray
+    split_cost: int
+    allowed: BoolArray | None = None
+
+    def lines_of(self, orders: IntArray) -> Lines:
+        """Return all that some orders meet, without the padding none of them needs."""
+        demand = self.demand[orders]
+        most = int(np.count_nonzero(demand, axis=1).max())
+        demand, sku = demand[:, :most], self.sku[orders, :most]
+        give = np.minimum(self.stock[sku], demand[:, :, None])
+        if self.allowed is not None:
+            give *= self.allowed[orders][:, None, :]
+        cost = np.where(give > 0, self.price[sku], NEVER)
+        fixed = self.fixed[orders if len(self.fixed) > 1 else np.zeros_like(orders)]
+        return Lines(demand, cost, give, fixed, self.split_cost)
+
+
+class Found(NamedTuple):
+    """Of ``M`` orders: proven lower bounds, the best values, and who ships in those.
+
+    ``bound``, ``value`` ``(M,)``, `NEVER`: it cannot be shipped whole; ``used``
+    ``(M, N)``.
+    """
+
+    bound: IntArray
+    value: IntArray
+    used: BoolArray
+
+
+class _Node(NamedTuple):
+    """By bound, then by age; what is closed and opened, what next, lines' prices."""
+
+    bound: int
+    serial: int
+    closed: BoolArray
+    opened: BoolArray
+    next: int
+    price: Floats
+
+
+class Branching:
+    """One search of each order of ``large``."""
+
+    def __init__(self, large: Large) -> None:
+        self._large = large
+        orders, locations = len(large.demand), large.stock.shape[1]
+        self._value = np.full(orders, NEVER, dtype=np.int64)
+        self._used = np.zeros((orders, locations), dtype=bool)
+        self._grain = np.ones(orders, dtype=np.int64)
+        self._least = np.full(orders, NEVER, dtype=np.int64)
+        self._heaps: list[list[_Node]] = [[] for _ in range(orders)]
+        self._serial = 0
+        self._shift = shift_of(large.fixed)
+
+    def run(self, nodes: int) -> Found:
+        """Return the answers of searches of at most ``nodes`` nodes each."""
+        orders, locations = self._used.shape
+        none = np.zeros((orders, locations), dtype=bool)
+        now = np.arange(orders)
+        self._look(now, none, none, None)
+        bounds = np.zeros(orders, dtype=np.int64)
+        for left in range(nodes - 1, -1, -2):
+            going, parents = [], []
+            for order in now.tolist():
+                heap = self._heaps[order]
+                if heap and left > 1 and not self._near(heap[0].bound, order):
+                    going.append(order)
+                    parents.append(heapq.heappop(heap))
+                else:
+                    known = heap[0].bound if heap else NEVER
+                    bounds[order] = min(known, self._least[order], self._value[order])
+                    heap.clear()
+            now = np.array(going, dtype=np.int64)
+            if not going:
+                break
+            closed = np.array([node.closed for node in parents]).repeat(2, axis=0)
+            opened = np.array([node.opened for node in parents]).repeat(2, axis=0)
+            at = np.array([node.next for node in parents])
+            opened[np.arange(0, 2 * len(now), 2), at] = True
+            closed[np.arange(1, 2 * len(now), 2), at] = True
+            price = np.array([node.price for node in parents]).repeat(2, axis=0)
+            self._look(now.repeat(2), closed, opened, price)
+        return Found(bounds, self._value, self._used)
+
+    def _near(self, lower: int, order: int) -> bool:
+        gap = max(_CLOSE, int(self._grain[order]) - 1)
+        return lower >= int(self._value[order]) - gap
+
+    def _look(
+        self,
+        orders: IntArray,
+        closed: BoolArray,
+        opened: BoolArray,
+        price: Floats | None,
+    ) -> None:
+        """Bound nodes, keep better plans, push what is open."""
+        rows = max(1, _CELLS // max(1, self._used.shape[1])) * 2
+        for at in range(0, len(orders), rows):
+            few = slice(at, at + rows)
+            start = None if price is None else price[few]
+            self._chunk(orders[few], closed[few], opened[few], start)
+
+    def _chunk(
+        self,
+        orders: IntArray,
+        closed: BoolArray,
+        opened: BoolArray,
+        start: Floats | None,
+    ) -> None:
+        lines = self._large.lines_of(orders)
+        most = lines.demand.shape[1]
+        if closed.any():
+            shut = closed[:, None, :]
+            lines = lines._replace(
+                give=np.where(shut, 0, lines.give),
+                cost=np.where(shut, NEVER, lines.cost),
+            )
+        possible = (lines.give.sum(axis=2) >= lines.demand).all(axis=1)
+        paid = np.where(opened, 0, lines.fixed)
+        given = np.where(opened, lines.fixed, 0).sum(axis=1)
+        if start is None:
+            self._grain[orders] = self._grains(lines)
+            price = ascend(lines.cost, lines.give, lines.fixed, self._shift)
+            self._keep(orders, lines, possible, self._tight(lines, price))
+            steps = _STEPS
+        else:
+            price = start[:, :most]
+            steps = _MORE_STEPS
+        price, often = improve(
+            lines.demand, lines.cost, lines.give, paid, opened, price,
+            self._value[orders] - given, self._shift, steps,
+        )  # fmt: skip
+        whole = price.astype(np.int64) << self._shift
+        lower = bound(lines.demand, lines.cost, lines.give, paid, whole) + given
+        grain = self._grain[orders]
+        lower = np.where(possible, -(-lower // grain) * grain, NEVER)
+        self._keep(orders, lines, possible, opened | (often > _OFTEN))
+        undecided = ~closed & ~opened
+        score = 1 + np.minimum(often, 1.01 - often) + self._used[orders] * _USED
+        after = np.where(undecided, score, 0).argmax(axis=1)
+        full = np.zeros((len(orders), self._large.demand.shape[1]), dtype=np.float32)
+        full[:, :most] = price
+        for at in np.flatnonzero(possible & undecided.any(axis=1)).tolist():
+            order, known = int(orders[at]), int(lower[at])
+            if self._near(known, order):
+                # The bound that counts is the least of those left.
+                self._least[order] = min(int(self._least[order]), known)
+                continue
+            self._serial += 1
+            node = _Node(
+                known, self._serial, closed[at], opened[at], int(after[at]), full[at]
+            )
+            heapq.heappush(self._heaps[order], node)
+
+    def _grains(self, lines: Lines) -> IntArray:
+        """Return ``(m,)`` what all costs of each order are multiples of."""
+        priced = ((lines.cost > 0) & (lines.cost < NEVER)).any(axis=(1, 2))
+        whole = np.gcd(np.gcd.reduce(lines.fixed, axis=1), lines.split_cost)
+        return np.where(priced, 1, np.maximum(whole, 1))
+
+    def _tight(self, lines: Lines, price: Floats) -> BoolArray:
+        """Return ``(m, N)`` where the lines' prices pay nearly all of a shipment."""
+        whole = (price.astype(np.int64) << self._shift)[:, :, None]
+        paid = (lines.give * np.maximum(0, whole - lines.cost)).sum(axis=1)
+        tight: BoolArray = paid * 64 >= lines.fixed * 63
+        return tight
+
+    def _keep(
+        self, orders: IntArray, lines: Lines, possible: BoolArray, usable: BoolArray
+    ) -> None:
+        """Ship from usable locations, and for the rest the cheapest; keep the best."""
+        usable = usable & possible[:, None]
+        have = np.where(usable[:, None, :], lines.give, 0).sum(axis=2)
+        row, line = np.nonzero((have < lines.demand) & possible[:, None])
+        usable[row, lines.cost[row, line].argmin(axis=1)] = True
+        value, used, _ = best_of(lines, usable)
+        bare = possible & (value >= NEVER) & (self._value[orders] >= NEVER)
+        if bare.any():
+            at = np.flatnonzero(bare)
+            every = np.ones((len(at), usable.shape[1]), dtype=bool)
+            value[at], used[at], _ = best_of(lines.at(at), every)
+        turn = np.lexsort((value, orders))
+        _, first = np.unique(orders[turn], return_index=True)
+        at = turn[first]
+        at = at[value[at] < self._value[orders[at]]]
+        self._value[orders[at]] = value[at]
+        self._used[orders[at]] = used[at]
+
+
+def pieces(
+    large: Large, orders: IntArray, used: BoolArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return order, line (its place), location, units of what ``used`` ships."""
+    rows = max(1, _CELLS // large.stock.shape[1])
+    parts = []
+    for at in range(0, len(orders), rows):
+        few = orders[at : at + rows]
+        units = ship(large.lines_of(few), used[few]).units
+        row, line, location = np.nonzero(units)
+        parts.append((few[row], line, location, units[row, line, location]))
+    if not parts:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, nothing, nothing
+    first, second, third, fourth = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    return first, second, third, fourth
 
 
 class Cheapest(NamedTuple):
@@ -35,193 +258,28 @@ class Cheapest(NamedTuple):
     pieces: tuple[tuple[int, int, int], ...]
 
 
-class Branching:
-    """One order, in integers; see `blocks.cheapest`.
-
-    ``price`` and ``stock`` are ``(L, N)``, ``demand`` ``(L,)``, ``fixed`` ``(N,)``.
-    """
-
-    def __init__(
-        self,
-        demand: IntArray,
-        price: IntArray,
-        stock: IntArray,
-        fixed: IntArray,
-        split_cost: int,
-    ) -> None:
-        self._useful = np.flatnonzero(stock.any(axis=0))
-        self._demand = demand
-        self._stock = np.minimum(stock[:, self._useful], demand[:, None])
-        self._price = np.where(self._stock > 0, price[:, self._useful], NEVER)
-        self._fixed = fixed[self._useful]
-        self._split_cost = split_cost
-        self._units = demand.tolist()
-        self._by_price = np.argsort(self._price, axis=1, kind="stable").tolist()
-        self._price_rows = self._price.tolist()
-        self._stock_rows = self._stock.tolist()
-        self._fixed_list = self._fixed.tolist()
-        self._sorted = np.sort(self._price, axis=1)
-        self._value = NEVER
-        self._pieces: tuple[tuple[int, int, int], ...] = ()
-
-    def run(self, nodes: int) -> Cheapest:
-        """Return the answer of a search of at most ``nodes`` nodes."""
-        if (self._stock.sum(axis=1) < self._demand).any():
-            return Cheapest(NEVER, NEVER, ())
-        count = len(self._useful)
-        closed, opened = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-        start = self._price.min(axis=1)
-        heap = [(0, 0, closed, opened, start)]
-        serial = 0
-        bound = 0
-        least = NEVER
-        while heap:
-            known, _, closed, opened, prices = heapq.heappop(heap)
-            bound = known
-            if known >= self._value - _CLOSE or nodes <= 0:
-                break
-            nodes -= 1
-            if (np.where(closed, 0, self._stock).sum(axis=1) < self._demand).any():
-                continue
-            prices, slack = self._ascend(closed, opened, prices)
-            lower = int(prices @ self._demand) + int(self._fixed[opened].sum())
-            tight = (slack <= 0) & ~closed | opened
-            self._try(tight)
-            lower = max(lower, known)
-            if lower >= self._value - _CLOSE:
-                # Near enough: the bound that counts is the least of those left.
-                least = min(least, lower)
-                continue
-            at = self._branch(tight, closed, opened)
-            if at is None:
-                continue
-            serial += 2
-            shut, extra = closed.copy(), opened.copy()
-            shut[at], extra[at] = True, True
-            lowered = np.minimum(
-                prices, np.where(self._stock[:, at] > 0, self._price[:, at], NEVER)
-            )
-            heapq.heappush(heap, (lower, serial, closed, extra, lowered))
-            heapq.heappush(heap, (lower, serial + 1, shut, opened, prices))
-        else:
-            bound = self._value
-        if self._value == NEVER:
-            self._try(np.ones(count, dtype=bool))
-        bound = min(bound, least, self._value)
-        pieces = tuple((ln, int(self._useful[n]), u) for ln, n, u in self._pieces)
-        return Cheapest(bound, self._value, pieces)
-
-    def _ascend(
-        self, closed: BoolArray, opened: BoolArray, prices: IntArray
-    ) -> tuple[IntArray, IntArray]:
-        """Raise the lines' prices; return them and what each location has left."""
-        # A closed location gives nothing: it bounds no price.
-        stock = np.where(closed, 0, self._stock)
-        fixed = np.where(opened, 0, self._fixed)
-        over = np.maximum(0, prices[:, None] - self._price)
-        slack = fixed - (stock * over).sum(axis=0)
-        prices = prices.copy()
-        lines = len(prices)
-        # Lines that few can ship are raised first: they contend least.
-        turn = np.argsort(np.count_nonzero(stock, axis=1), kind="stable").tolist()
-        held = [np.flatnonzero(stock[line]) for line in range(lines)]
-        cost = [self._price[line, held[line]] for line in range(lines)]
-        give = [stock[line, held[line]] for line in range(lines)]
-        for step in range(_PASSES):
-            raised = False
-            for line in turn:
-                at = held[line]
-                price = int(prices[line])
-                # Whole units of price: the least that every holder can pay.
-                limit = int(
-                    (np.maximum(price, cost[line]) + slack[at] // give[line]).min()
-                )
-                if limit <= price:
-                    continue
-                target = limit
-                if step < _PASSES - 1:
-                    # To the next location's cost only, so that others rise too.
-                    row = self._sorted[line]
-                    after = int(np.searchsorted(row, price, side="right"))
-                    gentle = int(row[after]) if after < len(row) else limit
-                    gentle = max(gentle, price + 1 + int(self._fixed.max()) // lines)
-                    target = min(limit, gentle)
-                slack[at] -= give[line] * (
-                    np.maximum(0, target - cost[line])
-                    - np.maximum(0, price - cost[line])
-                )
-                prices[line] = target
-                raised = True
-            if not raised:
-                break
-        return prices, slack
-
-    def _branch(
-        self, tight: BoolArray, closed: BoolArray, opened: BoolArray
-    ) -> int | None:
-        """Return the undecided location that ships most of the best plan, if any."""
-        free = ~closed & ~opened
-        if not free.any():
-            return None
-        units = np.zeros(len(free), dtype=np.int64)
-        for _, location, shipped in self._pieces:
-            units[location] += shipped
-        score = np.where(free, 1 + units * 1000 + tight * 500, 0)
-        score = score * 64 + np.where(free, self._stock.sum(axis=0), 0)
-        return int(score.argmax())
-
-    def _try(self, usable: BoolArray) -> None:
-        """Ship from usable locations, drop what does not pay, keep the best plan."""
-        chosen = set(np.flatnonzero(usable).tolist())
-        found = self._ship(chosen)
-        if found is None:
-            return
-        chosen = {location for _, location, _ in found[1]}
-        improved = True
-        while improved and len(chosen) > 1:
-            improved = False
-            # What ships least is tried first.
-            load = dict.fromkeys(chosen, 0)
-            for _, at, units in found[1]:
-                load[at] += units
-            for location in sorted(chosen, key=load.__getitem__):
-                other = self._ship(chosen - {location})
-                if other is not None and other[0] <= found[0]:
-                    found = other
-                    chosen = {at for _, at, _ in found[1]}
-                    improved = True
-                    break
-        if found[0] < self._value:
-            self._value, self._pieces = found[0], tuple(found[1])
-
-    def _ship(self, chosen: set[int]) -> tuple[int, list[tuple[int, int, int]]] | None:
-        """Return the cost and pieces when only the chosen locations ship."""
-        cost = 0
-        pieces = []
-        for line, wanted in enumerate(self._units):
-            prices, stock = self._price_rows[line], self._stock_rows[line]
-            left, spread, whole = wanted, 0, NEVER
-            parts: list[tuple[int, int, int]] = []
-            for n in self._by_price[line]:
-                if n not in chosen or not stock[n]:
-                    continue
-                if whole == NEVER and stock[n] >= wanted:
-                    whole = prices[n] * wanted
-                    single = (line, n, wanted)
-                if left:
-                    units = min(left, stock[n])
-                    parts.append((line, n, units))
-                    spread += units * prices[n]
-                    left -= units
-                if not left and (whole < NEVER or len(parts) == 1):
-                    break
-            if left:
-                return None
-            if len(parts) > 1 and whole <= spread + self._split_cost:
-                parts, spread = [single], whole
-            elif len(parts) > 1:
-                spread += self._split_cost
-            cost += spread
-            pieces += parts
-        used = {n for _, n, _ in pieces}
-        return cost + sum(self._fixed_list[n] for n in used), pieces
+def search(
+    demand: IntArray,
+    price: IntArray,
+    stock: IntArray,
+    fixed: IntArray,
+    split_cost: int,
+    nodes: int,
+) -> Cheapest:
+    """Return the answer for one order: ``demand`` ``(L,)``, the rest by location."""
+    useful = np.flatnonzero(stock.any(axis=0))
+    sku = np.arange(len(demand))[None, :]
+    large = Large(
+        sku, demand[None, :], price[:, useful], stock[:, useful],
+        fixed[None, useful], split_cost,
+    )  # fmt: skip
+    if not len(useful):
+        return Cheapest(NEVER, NEVER, ())
+    found = Branching(large).run(nodes)
+    value = int(found.value[0])
+    if value >= NEVER:
+        return Cheapest(int(found.bound[0]), value, ())
+    _, *columns = pieces(large, np.zeros(1, dtype=np.int64), found.used)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    ships = tuple((line, int(useful[n]), units) for line, n, units in rows)
+    return Cheapest(int(found.bound[0]), value, ships)

@@ -6,9 +6,9 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.blocks import MOST_STEPS, NEVER, cheapest, steps_of
-from router.optimize.batch.branch import Branching
+from router.optimize.batch.branch import search
 from router.optimize.batch.pricing import SCALE
-from router.optimize.batch.problem import BatchPlan, BatchProblem, complete
+from router.optimize.batch.problem import BatchPlan, BatchProblem, complete, visits
 
 _NODES = 60
 
@@ -47,6 +47,24 @@ class Remaining:
             for location in used:
                 self.left_orders[location] -= sign
 
+    def take_all(self, plan: BatchPlan) -> None:
+        """Take the pieces of many orders, all of each."""
+        problem = self._problem
+        np.subtract.at(self.stock, (problem.sku[plan.line], plan.location), plan.units)
+        if self.left_units is not None:
+            np.subtract.at(self.left_units, plan.location, plan.units)
+        if self.left_orders is not None:
+            np.subtract.at(self.left_orders, visits(problem, plan)[1], 1)
+
+    def usable(self) -> IntArray:
+        """Return the ``(K, N)`` stock that the capacities left let one order have."""
+        stock = self.stock
+        if self.left_orders is not None:
+            stock = np.where(self.left_orders > 0, stock, 0)
+        if self.left_units is not None:
+            stock = np.minimum(stock, np.maximum(self.left_units, 0))
+        return stock
+
     def fits(self, pieces: Iterable[tuple[int, int, int]]) -> bool:
         """Return whether an order's pieces are still there."""
         pieces = list(pieces)
@@ -78,7 +96,7 @@ class Remaining:
         if order in self.frozen:
             return self._completed(order, lines)
         skus, demand = problem.sku[lines], problem.demand[lines]
-        stock = self.stock[skus]
+        stock = self._allowed(order, self.stock[skus])
         if self.left_orders is not None:
             stock = np.where(self.left_orders > 0, stock, 0)
         if self.left_units is not None:
@@ -112,9 +130,17 @@ class Remaining:
                 columns = (found.line + first, here[found.location], found.units)
                 pieces = list(zip(*(c.tolist() for c in columns), strict=True))
                 return pieces if self.fits(pieces) else []
-        search = Branching(demand, cost, stock, fixed, self._split_cost)
-        pieces = [(first + ln, n, u) for ln, n, u in search.run(nodes).pieces]
+        one = search(demand, cost, stock, fixed, self._split_cost, nodes)
+        pieces = [(first + ln, n, u) for ln, n, u in one.pieces]
         return pieces if self.fits(pieces) else []
+
+    def _allowed(self, order: int, stock: IntArray) -> IntArray:
+        """Return the ``(L, N)`` stock of which an order may be shipped."""
+        problem = self._problem
+        if problem.allowed is None:
+            return stock
+        row = 0 if problem.region is None else problem.region[order]
+        return np.where(problem.allowed[row], stock, 0)
 
     def _completed(self, order: int, lines: slice) -> list[tuple[int, int, int]]:
         """Return the frozen pieces and the best for the rest of their order."""
@@ -129,7 +155,7 @@ class Remaining:
         if not len(open_lines):
             return list(self.frozen[order])
         skus = problem.sku[lines][open_lines]
-        stock = self.stock[skus]
+        stock = self._allowed(order, self.stock[skus])
         # Where frozen pieces leave from, the shipment is there already.
         fixed = self._shipment + problem.rank_of(order)
         fixed[there] = 0
@@ -139,10 +165,9 @@ class Remaining:
             stock = np.where(usable, stock, 0)
         if self.left_units is not None:
             stock = np.minimum(stock, np.maximum(self.left_units, 0))
-        search = Branching(
-            demand[open_lines], np.zeros_like(stock), stock, fixed, self._split_cost
-        )
-        for at, n, units in search.run(_NODES).pieces:
+        cost = np.zeros_like(stock)
+        one = search(demand[open_lines], cost, stock, fixed, self._split_cost, _NODES)
+        for at, n, units in one.pieces:
             line = lines.start + int(open_lines[at])
             pieces[line, n] = pieces.get((line, n), 0) + units
         whole = [(line, n, units) for (line, n), units in pieces.items()]

@@ -16,17 +16,20 @@ from router.optimize.batch.master import FloatArray, Master
 from router.optimize.batch.moves import Pieces
 from router.optimize.batch.peel import Peeled
 from router.optimize.batch.prices import Prices, Room, nothing
-from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
+from router.optimize.batch.pricing import SCALE, Patterns
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.repair import Incumbent, pieces_of
 from router.optimize.batch.running import RunningBound
+from router.optimize.problem import BoolArray
 
 _SEEDS = 4
 """Rounds that only look where orders contend, before the first LP."""
 _LOOSE_NODES = 2
 """Nodes of large orders until the prices have settled."""
-_EXACT_ROUNDS = 3
-"""Rounds after that, with large orders priced as the certificate does."""
+_EXACT_ROUNDS, _PRICING_NODES = 3, 16
+"""Rounds after that, with this many nodes of large orders."""
+_GAIN = 10_000
+"""They end when the bound gains less than an order's shipment in so many."""
 _NOISY = 5
 """Times that small orders are priced at disturbed prices: patterns to repair with."""
 
@@ -36,9 +39,13 @@ _LP_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The best prices, and the LP's last columns with their values."""
+    """The best prices, what they prove, and the LP's last columns with their values.
+
+    ``bound`` is what its orders cost together at least, in 1 / `SCALE`.
+    """
 
     prices: Prices
+    bound: int
     columns: list[tuple[int, Pieces]]
     x: FloatArray
 
@@ -64,39 +71,44 @@ def generate(
     pricer = Chunked(engine, problem, orders, watch.cancelled)
     in_force = incumbent.in_force
 
-    def learn(found: Patterns) -> None:
-        for order, pieces in pieces_of(found):
+    def learn(found: Patterns, fresh: BoolArray | None = None) -> None:
+        for order, pieces in pieces_of(found, fresh):
             incumbent.learn(order, pieces)
 
-    master.add(static)
-    learn(static)
+    learn(static, master.add(static))
     staying = in_force.staying()
     master.add(staying)
     learn(staying)
     prices = kept = nothing(stock.shape)
-    move = problem.move_weight * SCALE
+    move, shipment = (
+        each * SCALE for each in (problem.move_weight, problem.shipment_weight)
+    )
     best = -1
     exact = 0
     for at in range(_SEEDS + limits.rounds + _EXACT_ROUNDS):
         # The seeds are for contention: small orders show where it is.
         seed = at < _SEEDS - 1
-        nodes = EXACT_NODES if exact else 0 if seed else _LOOSE_NODES
+        nodes = _PRICING_NODES if exact else 0 if seed else _LOOSE_NODES
         unit, fixed = prices.unit(), prices.fixed(problem)
         found = pricer.price(stock, unit, fixed, nodes)
         if watch.cancelled():
             break
-        new = master.add(found)
-        learn(found)
+        fresh = master.add(found)
+        new = int(np.count_nonzero(fresh))
+        learn(found, fresh)
         # Bounds of loosely priced large orders do not compare with exact ones.
         stay = in_force.cost(unit, fixed)
         least = in_force.least(found.order, found.value, stay, move)
         paid = prices.paid(room)
         dual = int(least.sum()) - paid
-        if not seed and (exact == 1 or dual > best):
+        gain = dual - best
+        if not seed and (exact == 1 or gain > 0):
             best, kept = dual, prices
         watch.bounded(bound.lagrangian(found._replace(value=least), paid))
         watch.tell("prices")
         if exact >= _EXACT_ROUNDS or (exact and new <= len(orders) // 1_000):
+            break
+        if exact > 1 and gain * _GAIN < problem.orders * shipment:
             break
         if watch.stop(0.5):
             break
@@ -119,7 +131,7 @@ def generate(
         learn(pricer.price(stock, noisy, prices.fixed(problem), 0))
     x = np.zeros(len(master.order))
     x[: len(master.x)] = master.x
-    return Kernel(kept, _columns(master), x)
+    return Kernel(kept, max(0, best), _columns(master), x)
 
 
 def _columns(master: Master) -> list[tuple[int, Pieces]]:

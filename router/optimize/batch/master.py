@@ -62,8 +62,8 @@ class Master:
         self.x: FloatArray = np.zeros(0)
         self._dual: tuple[IntArray, FloatArray] = (empty, np.zeros(0))
 
-    def add(self, found: Patterns) -> int:
-        """Add the patterns not known yet; return how many there were."""
+    def add(self, found: Patterns) -> BoolArray:
+        """Add the patterns not known yet; return ``(m,)`` which they were."""
         count = len(found.order)
         has = np.bincount(found.pattern, minlength=count) > 0
         has &= self._place[found.order] >= 0
@@ -83,7 +83,7 @@ class Master:
         cost = _costs(self._problem, count, found)
         cost += self._problem.move_weight * ~self._in_force.kept(found)
         self.cost = np.concatenate([self.cost, cost[new]])
-        return int(np.count_nonzero(new))
+        return new
 
     def _uses(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return (column, resource, amount) of all that may bind.
@@ -125,13 +125,11 @@ class Master:
         )
         proto = model_pb2.ModelProto()
         total = columns + orders
-        move = self._problem.move_weight
-        dear = np.diff(self._problem.start)[self.kernel] + _DEAR
         proto.variables.ids.extend(range(total))
         proto.variables.lower_bounds.extend([0.0] * total)
         proto.variables.upper_bounds.extend([float("inf")] * total)
         proto.variables.integers.extend([False] * total)
-        costs = np.concatenate([self.cost, dear * self._problem.shipment_weight + move])
+        costs = np.concatenate([self.cost, without(self._problem, self.kernel)])
         proto.objective.linear_coefficients.ids.extend(range(total))
         proto.objective.linear_coefficients.values.extend(costs.astype(float).tolist())
         number = orders + len(rows)
@@ -197,6 +195,13 @@ class Master:
         units, shipments = price[skus * locations :].reshape(2, locations)
         stock = price[: skus * locations].reshape(skus, locations)
         return Prices(stock, units, shipments)
+
+
+def without(problem: BatchProblem, orders: IntArray) -> IntArray:
+    """Return ``(m,)`` what it costs in the LP that an order gets nothing."""
+    lines = np.diff(problem.start)[orders]
+    cost: IntArray = (lines + _DEAR) * problem.shipment_weight + problem.move_weight
+    return cost
 
 
 def _costs(problem: BatchProblem, count: int, found: Patterns) -> IntArray:

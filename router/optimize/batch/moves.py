@@ -8,7 +8,7 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.pricing import SCALE, Patterns
-from router.optimize.batch.problem import BatchProblem
+from router.optimize.batch.problem import BatchPlan, BatchProblem
 from router.optimize.problem import BoolArray
 
 Pieces = tuple[tuple[int, int, int], ...]
@@ -19,12 +19,15 @@ class InForce:
     """The plan in force by order.
 
     ``has`` ``(O,)`` says which orders have pieces in it, ``pieces`` which. ``whole``
-    are the orders that it ships whole with units that are there: they can stay.
+    are the orders that it ships whole with units that are there, from locations that
+    may ship them: they can stay. ``barred`` ``(O,)`` says which have pieces where a
+    location may not ship them any more.
     """
 
     def __init__(self, problem: BatchProblem) -> None:
         plan = problem.incumbent.sorted()
         self._problem = problem
+        self._plan = plan
         self._locations = problem.stock.shape[1]
         order = problem.order_of[plan.line]
         self._count = np.bincount(order, minlength=problem.orders)
@@ -42,6 +45,11 @@ class InForce:
         can[problem.order_of[shipped != problem.demand]] = False
         absent = problem.stock[problem.sku[plan.line], plan.location] < plan.units
         can[order[absent]] = False
+        self.barred: BoolArray = np.zeros(problem.orders, dtype=bool)
+        if problem.allowed is not None:
+            may = problem.allowed[problem.classes[order], plan.location]
+            self.barred[order[~may]] = True
+        can &= ~self.barred
         self.whole = np.flatnonzero(can)
         keep = can[order]
         self._place = np.full(problem.orders, -1, dtype=np.int64)
@@ -54,6 +62,19 @@ class InForce:
         pieces = np.bincount(self._line, minlength=lines)
         split = self._place[problem.order_of[pieces > 1]]
         self._splits = np.bincount(split, minlength=len(self.whole))
+
+    def of(self, orders: IntArray) -> BatchPlan:
+        """Return the pieces in force of some orders."""
+        plan = self._plan
+        mine = np.isin(self._problem.order_of[plan.line], orders)
+        return BatchPlan(*(column[mine] for column in plan))
+
+    def location_of(self, orders: IntArray) -> IntArray:
+        """Return ``(m,)`` a location where each order can stay, -1: it can not."""
+        at = np.full(len(self._place), -1, dtype=np.int64)
+        at[self.whole[self._pattern]] = self._at
+        found: IntArray = at[orders]
+        return found
 
     def staying(self) -> Patterns:
         """Return the pieces of `whole`, each worth what it costs without prices."""

@@ -1,20 +1,28 @@
 """The cheapest way to ship each of many orders at given prices of the stock."""
 
-from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.blocks import MOST_STEPS, NEVER, cheapest, steps_of
-from router.optimize.batch.branch import Branching
+from router.optimize.batch.branch import Branching, Large, pieces
+from router.optimize.batch.cover import Cover
 from router.optimize.batch.problem import BatchProblem
+from router.optimize.problem import BoolArray
 
 SCALE = 2**20
 """Prices are integers: multiples of one shipment's 2^-20."""
 
 EXACT_NODES = 100
 """Nodes of a branching that is to be a proof; beyond, its bound is still one."""
+
+
+_MOST_LINES = 11
+_STEPS, _STEPS_EACH = 1_000, 256
+"""Steps that are worth while for a group of orders, and for each order of it."""
+_CELLS = 1 << 18
+"""(order, location) pairs priced together."""
 
 
 class Patterns(NamedTuple):
@@ -34,6 +42,8 @@ class Patterns(NamedTuple):
 
 
 class _Group(NamedTuple):
+    """Orders with the same quantities: ``order`` ``(m,)``, ``line`` ``(m, L)``."""
+
     demand: tuple[int, ...]
     order: IntArray
     line: IntArray
@@ -45,24 +55,31 @@ class Pricer:
     def __init__(self, problem: BatchProblem, orders: IntArray) -> None:
         self._problem = problem
         self.orders = orders
-        start, demand = problem.start.tolist(), problem.demand
-        small: dict[tuple[int, ...], list[tuple[int, list[int]]]] = defaultdict(list)
-        self._large: list[tuple[int, IntArray]] = []
-        for order in orders.tolist():
-            lines = list(range(start[order], start[order + 1]))
-            units = demand[lines[0] : lines[-1] + 1].tolist()
-            by_units = sorted(range(len(lines)), key=units.__getitem__)
-            shape = tuple([units[at] for at in by_units])
-            if len(lines) < 12 and steps_of(shape) <= MOST_STEPS:
-                small[shape].append((order, [lines[at] for at in by_units]))
-            else:
-                self._large.append((order, np.array(lines)))
-        self._groups = [
-            _Group(
-                shape, np.array([o for o, _ in rows]), np.array([j for _, j in rows])
-            )
-            for shape, rows in small.items()
-        ]
+        self._cover = Cover(problem, orders)
+        self._groups: list[_Group] = []
+        self._large: list[tuple[IntArray, IntArray]] = []
+        counts = np.diff(problem.start)[orders]
+        for count in np.unique(counts).tolist():
+            of = orders[counts == count]
+            lines = problem.start[of][:, None] + np.arange(count)
+            if count > _MOST_LINES:
+                self._large.append((of, lines))
+                continue
+            units = problem.demand[lines]
+            turn = np.argsort(units, axis=1, kind="stable")
+            lines = np.take_along_axis(lines, turn, axis=1)
+            units = np.take_along_axis(units, turn, axis=1)
+            shapes, shape_of = np.unique(units, axis=0, return_inverse=True)
+            by_shape = np.argsort(shape_of, kind="stable")
+            ends = np.bincount(shape_of, minlength=len(shapes)).cumsum()[:-1]
+            for shape, at in zip(
+                shapes.tolist(), np.split(by_shape, ends), strict=True
+            ):
+                steps = steps_of(tuple(shape))
+                if steps <= min(MOST_STEPS, _STEPS + _STEPS_EACH * len(at)):
+                    self._groups.append(_Group(tuple(shape), of[at], lines[at]))
+                else:
+                    self._large.append((of[at], lines[at]))
 
     def price(
         self,
@@ -81,67 +98,111 @@ class Pricer:
             ``(N,)`` cost of a shipment, in 1 / `SCALE`.
         nodes
             Most nodes of the branching of each large order; 0: large orders are
-            left out.
+            left out unless one shipment is all they cost.
         """
-        split_cost = self._problem.split_line_weight * SCALE
-        parts: list[tuple[IntArray, ...]] = []
-        again: list[tuple[int, IntArray]] = []
-        count = 0
+        problem = self._problem
+        free = np.full(problem.orders, -1, dtype=np.int64)
+        if len(fixed) and fixed.min() == fixed.max():
+            # Nothing costs less than one shipment of units without a price.
+            usable = np.where(price > 0, 0, stock) if price.any() else stock
+            free[self.orders] = self._cover.find(usable)
+        parts = [self._free(free, fixed)]
+        again = []
+        rows = max(1, _CELLS // max(1, stock.shape[1]))
         for group in self._groups:
-            skus = self._problem.sku[group.line]
-            found = cheapest(
-                group.demand, price[skus], stock[skus], fixed[None, :], split_cost
-            )
-            value = found.value
-            keep = found.sound[found.row]
-            bad = np.flatnonzero(~found.sound)
-            for row in bad.tolist():
-                order = int(group.order[row])
-                again.append((order, group.line[row]))
-            good = np.flatnonzero(found.sound)
-            place = np.cumsum(found.sound) - 1 + count
-            parts.append(
-                (
-                    group.order[good],
-                    value[good],
-                    place[found.row[keep]],
-                    group.line[found.row[keep], found.line[keep]],
-                    found.location[keep],
-                    found.units[keep],
-                )
-            )
-            count += len(good)
+            dear = np.flatnonzero(free[group.order] < 0)
+            for at in range(0, len(dear), rows):
+                few = dear[at : at + rows]
+                chunk = _Group(group.demand, group.order[few], group.line[few])
+                found, sound = self._small(chunk, stock, price, fixed)
+                parts.append(found)
+                if not sound.all():
+                    again.append((chunk.order[~sound], chunk.line[~sound]))
         if nodes:
-            again += self._large
-        large = self._branch(again, stock, price, fixed, max(1, nodes))
-        parts.append(large._replace(pattern=large.pattern + count))
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return Patterns(*(column.astype(np.int64) for column in columns))
+            for order, line in self._large:
+                dear = np.flatnonzero(free[order] < 0)
+                again.append((order[dear], line[dear]))
+        if any(len(order) for order, _ in again):
+            parts.append(self._branch(again, stock, price, fixed, max(1, nodes)))
+        counts = [len(part.order) for part in parts]
+        first = np.cumsum([0, *counts[:-1]])
+        parts = [
+            part._replace(pattern=part.pattern + at)
+            for part, at in zip(parts, first.tolist(), strict=True)
+        ]
+        return Patterns(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    def _free(self, free: IntArray, fixed: IntArray) -> Patterns:
+        """Return the orders that one location ships for nothing but a shipment."""
+        problem = self._problem
+        order = self.orders[free[self.orders] >= 0]
+        counts = np.diff(problem.start)[order]
+        pattern = np.repeat(np.arange(len(order)), counts)
+        first = counts.cumsum() - counts
+        line = np.repeat(problem.start[order] - first, counts) + np.arange(len(pattern))
+        value = fixed[free[order]]
+        where = free[order][pattern]
+        return Patterns(order, value, pattern, line, where, problem.demand[line])
+
+    def _small(
+        self, group: _Group, stock: IntArray, price: IntArray, fixed: IntArray
+    ) -> tuple[Patterns, BoolArray]:
+        """Return patterns where they are sound, and ``(m,)`` where that is."""
+        problem = self._problem
+        skus = problem.sku[group.line]
+        units = stock[skus]
+        if problem.allowed is not None:
+            units *= problem.allowed[problem.classes[group.order]][:, None, :]
+        split_cost = problem.split_line_weight * SCALE
+        found = cheapest(group.demand, price[skus], units, fixed[None, :], split_cost)
+        good = found.sound
+        keep = good[found.row]
+        place = np.cumsum(good) - 1
+        patterns = Patterns(
+            group.order[good],
+            found.value[good],
+            place[found.row[keep]],
+            group.line[found.row[keep], found.line[keep]],
+            found.location[keep],
+            found.units[keep],
+        )
+        return patterns, good
 
     def _branch(
         self,
-        orders: list[tuple[int, IntArray]],
+        parts: list[tuple[IntArray, IntArray]],
         stock: IntArray,
         price: IntArray,
         fixed: IntArray,
         nodes: int,
     ) -> Patterns:
+        """Return patterns of large orders, those with most lines first."""
         problem = self._problem
-        split_cost = problem.split_line_weight * SCALE
-        values = []
-        pieces: list[tuple[int, int, int, int]] = []
-        for at, (_, lines) in enumerate(orders):
-            skus = problem.sku[lines]
-            search = Branching(
-                problem.demand[lines], price[skus], stock[skus], fixed, split_cost
-            )
-            found = search.run(nodes)
-            values.append(found.bound)
-            pieces += [(at, int(lines[ln]), n, u) for ln, n, u in found.pieces]
-        rows = np.array(pieces, dtype=np.int64).reshape(-1, 4)
-        order = np.array([each for each, _ in orders], dtype=np.int64)
-        value = np.array(values, dtype=np.int64)
-        return Patterns(order, value, *(rows[:, at] for at in range(4)))
+        parts = sorted(parts, key=lambda part: -part[1].shape[1])
+        order = np.concatenate([each for each, _ in parts])
+        most = parts[0][1].shape[1]
+        line = np.full((len(order), most), -1, dtype=np.int64)
+        at = 0
+        for each, lines in parts:
+            line[at : at + len(each), : lines.shape[1]] = lines
+            at += len(each)
+        real = line >= 0
+        allowed = problem.allowed
+        large = Large(
+            np.where(real, problem.sku[line], -1),
+            np.where(real, problem.demand[line], 0),
+            price,
+            stock,
+            fixed[None, :],
+            problem.split_line_weight * SCALE,
+            None if allowed is None else allowed[problem.classes[order]],
+        )
+        found = Branching(large).run(nodes)
+        some = np.flatnonzero(found.value < NEVER)
+        pattern, place, location, units = pieces(large, some, found.used)
+        return Patterns(
+            order, found.bound, pattern, line[pattern, place], location, units
+        )
 
 
 def reachable(patterns: Patterns) -> IntArray:

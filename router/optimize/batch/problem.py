@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from availability.model import IntArray
+from router.optimize.problem import BoolArray
 
 INCOMPLETE, SHIPMENTS = "incomplete_orders", "shipments"
 MOVES, PLACES = "moves", "places"
@@ -66,6 +67,10 @@ class BatchProblem:
     rank
         ``(G, N)`` a place's number in each region's list, and ``region`` ``(O,)``
         which of the lists is an order's; None: the locations' own order for all.
+    allowed
+        ``(G, N)`` whether a location may ship the orders of a region; None: all.
+        Where a frozen piece is, its order may ship from; where one in force is, an
+        order may not be able to stay.
     capacity_orders, capacity_units
         ``(N,)`` orders and units that may leave; None: no limit.
     shipment_weight, split_line_weight
@@ -90,7 +95,7 @@ class BatchProblem:
     weight: IntArray | None = None
     rank: IntArray | None = None
     region: IntArray | None = None
-    allowed: object = None
+    allowed: BoolArray | None = None
     capacity_orders: IntArray | None = None
     capacity_units: IntArray | None = None
     shipment_weight: int = 1
@@ -121,6 +126,13 @@ class BatchProblem:
         if self.weight is None:
             return np.ones(self.orders, dtype=np.int64)
         return self.weight
+
+    @property
+    def classes(self) -> IntArray:
+        """``(O,)`` each order's row in ``rank`` and ``allowed``."""
+        if self.region is None:
+            return np.zeros(self.orders, dtype=np.int64)
+        return self.region
 
     def rank_of(self, order: int) -> IntArray:
         """Return ``(N,)`` each location's number in an order's list."""
@@ -164,6 +176,16 @@ def _faults(problem: BatchProblem) -> list[str]:
     for capacity in (problem.capacity_orders, problem.capacity_units):
         if capacity is not None and capacity.shape != (locations,):
             faults.append("a capacity is not one for each location")
+    if problem.allowed is not None and (
+        problem.allowed.ndim != 2
+        or problem.allowed.shape[1] != locations
+        or (problem.orders and problem.classes.max() >= len(problem.allowed))
+    ):
+        faults.append("allowed is not a row of locations for each region")
+    elif problem.allowed is not None and not faults and len(problem.frozen.line):
+        row = problem.classes[problem.order_of[problem.frozen.line]]
+        if not problem.allowed[row, problem.frozen.location].all():
+            faults.append("a frozen piece is where its order may not ship from")
     if problem.shipment_weight < 1 or problem.split_line_weight < 0:
         faults.append("a shipment must count, and a split line not less than nothing")
     if problem.move_weight < 0:
@@ -254,6 +276,12 @@ def check(problem: BatchProblem, plan: BatchPlan) -> list[str]:
     pair = plan.line * locations + plan.location
     if len(np.unique(pair)) < len(pair):
         breaches.append("a piece is repeated")
+    if problem.allowed is not None:
+        of = problem.order_of[plan.line]
+        barred = ~problem.allowed[problem.classes[of], plan.location]
+        for at in np.flatnonzero(barred).tolist():
+            where = plan.location[at]
+            breaches.append(f"location {where} may not ship line {plan.line[at]}")
     shipped = np.zeros(lines, dtype=np.int64)
     np.add.at(shipped, plan.line, plan.units)
     for line in np.flatnonzero(shipped > problem.demand).tolist():

@@ -1,4 +1,4 @@
-"""An integer plan: rounded from the LP, then repaired neighbourhood by neighbourhood.
+"""An integer plan, repaired neighbourhood by neighbourhood.
 
 A neighbourhood is a set of orders that contend for the same scarce SKUs; CP-SAT
 chooses one known pattern for each on what the other orders leave. With
@@ -7,6 +7,7 @@ chooses one known pattern for each on what the other orders leave. With
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,9 @@ from ortools.sat.python import cp_model
 from availability.model import IntArray
 from router.optimize.batch.greedy import Remaining
 from router.optimize.batch.limits import never
-from router.optimize.batch.master import FloatArray
 from router.optimize.batch.moves import InForce, Pieces
 from router.optimize.batch.pricing import Patterns
-from router.optimize.batch.problem import BatchPlan, BatchProblem
+from router.optimize.batch.problem import BatchPlan, BatchProblem, score
 from router.optimize.problem import BoolArray
 
 _MOVES = 2**20
@@ -36,13 +36,16 @@ class Incumbent:
     def __init__(
         self, problem: BatchProblem, hurry: Callable[[], bool] = never
     ) -> None:
-        self._hurry = hurry
-        self._problem = problem
+        self.hurry = hurry
+        self.problem = problem
         self._sku = problem.sku.tolist()
         self.remaining = Remaining(problem)
         self.in_force = InForce(problem)
         self.plan: dict[int, Pieces] = {}
         self.known: dict[int, dict[Pieces, int]] = defaultdict(dict)
+        self._fixed: list[BatchPlan] = []
+        self._fixed_worth = 0
+        self._is_fixed = np.zeros(problem.orders, dtype=bool)
 
     def moves(self, order: int, pieces: Pieces) -> bool:
         """Return whether an order would get others than the plan in force has."""
@@ -52,18 +55,32 @@ class Incumbent:
         """Return an order's worth at the level ``shipments``."""
         visits = len({location for _, location, _ in pieces})
         split = len(pieces) - len({line for line, _, _ in pieces})
-        worth = self._problem.shipment_weight * visits
-        if split and self._problem.split_line_weight:
+        worth = self.problem.shipment_weight * visits
+        if split and self.problem.split_line_weight:
             lines = [line for line, _, _ in pieces]
             several = sum(lines.count(line) > 1 for line in set(lines))
-            worth += self._problem.split_line_weight * several
-        if self._problem.move_weight and self.moves(order, pieces):
-            worth += self._problem.move_weight
+            worth += self.problem.split_line_weight * several
+        if self.problem.move_weight and self.moves(order, pieces):
+            worth += self.problem.move_weight
         return worth
 
     def worth(self, order: int, pieces: Pieces) -> int:
         """Return an order's worth at the levels ``shipments`` and then ``moves``."""
         return self.cost(order, pieces) * _MOVES + self.moves(order, pieces)
+
+    def fix(self, plan: BatchPlan) -> None:
+        """Give many orders without a plan all of theirs, for good and unchecked."""
+        orders = np.unique(self.problem.order_of[plan.line])
+        self.remaining.take_all(plan)
+        self._fixed.append(plan)
+        # Only these are looked at: who has nothing yet has not moved.
+        mine = replace(self.problem, incumbent=self.in_force.of(orders))
+        self._fixed_worth += score(mine, plan).shipments
+        self._is_fixed[orders] = True
+
+    def placed(self, order: int) -> bool:
+        """Return whether an order has a plan."""
+        return order in self.plan or bool(self._is_fixed[order])
 
     def learn(self, order: int, pieces: Pieces) -> None:
         """Keep a pattern of an order."""
@@ -80,14 +97,14 @@ class Incumbent:
 
     def put_if_fits(self, order: int, pieces: Pieces) -> bool:
         """Give an order without a plan these pieces if they are there."""
-        if order in self.plan or not self.remaining.fits(pieces):
+        if self.placed(order) or not self.remaining.fits(pieces):
             return False
         self.put(order, pieces)
         return True
 
     def place(self, order: int, price: IntArray | None) -> bool:
         """Give an order the best that is left; return whether there was any."""
-        if self._hurry():
+        if self.hurry():
             known = sorted(self.known[order], key=self.known[order].__getitem__)
             if order not in self.remaining.frozen and any(
                 self.put_if_fits(order, pieces) for pieces in known
@@ -96,14 +113,22 @@ class Incumbent:
             found = tuple(sorted(self.remaining.best(order, None, 1)))
         else:
             found = tuple(sorted(self.remaining.best(order, price)))
-        stay = self.in_force.pieces.get(order)
-        if stay is not None and self._may_stay(order, stay):
-            found = min(found or stay, stay, key=lambda each: self.worth(order, each))
+        found = self.or_stay(order, found)
         if not found:
             return False
         self.put(order, found)
         self.learn(order, found)
         return True
+
+    def or_stay(self, order: int, pieces: Pieces) -> Pieces:
+        """Return an order's pieces, or those in force if they fit and are better.
+
+        The order has no plan yet.
+        """
+        stay = self.in_force.pieces.get(order)
+        if stay is None or not self._may_stay(order, stay):
+            return pieces
+        return min(pieces or stay, stay, key=lambda each: self.worth(order, each))
 
     def _may_stay(self, order: int, pieces: Pieces) -> bool:
         """Return whether pieces in force ship an order whole and are still there."""
@@ -140,12 +165,14 @@ class Incumbent:
 
     def total(self) -> int:
         """Return the level ``shipments`` of the whole plan."""
-        return sum(self.cost(*each) for each in self.plan.items())
+        return self._fixed_worth + sum(self.cost(*each) for each in self.plan.items())
 
     def as_plan(self) -> BatchPlan:
         """Return all pieces, frozen ones of waiting orders too."""
         all_of = {**self.remaining.frozen, **self.plan}
-        return BatchPlan.of([p for pieces in all_of.values() for p in pieces])
+        rest = BatchPlan.of([p for pieces in all_of.values() for p in pieces])
+        parts = zip(*self._fixed, rest, strict=True)
+        return BatchPlan(*(np.concatenate(each) for each in parts)).sorted()
 
     # --- Neighbourhoods ---------------------------------------------------------
 
@@ -159,48 +186,42 @@ class Incumbent:
         """
         orders = [order for order in orders if order in self.plan]
         model = cp_model.CpModel()
-        taken: dict[tuple[int, int], list[tuple[cp_model.IntVar, int]]]
-        taken = defaultdict(list)
-        units: dict[int, list[tuple[cp_model.IntVar, int]]] = defaultdict(list)
-        visits: dict[int, list[tuple[cp_model.IntVar, int]]] = defaultdict(list)
         variables: list[cp_model.IntVar] = []
         moves: list[cp_model.IntVar] = []
         costs: list[int] = []
         choice: list[tuple[int, Pieces]] = []
+        rows: list[tuple[int, int, int, int]] = []
+        problem = self.problem
+        dearer = problem.shipment_weight + problem.split_line_weight
+        dearer = (dearer + problem.move_weight) * _MOVES + 1
         for order in orders:
             mine = []
+            most = self.worth(order, self.plan[order]) + dearer
             for pieces, cost in self.known[order].items():
+                if cost > most:
+                    continue
                 variable = model.new_bool_var("")
                 model.add_hint(variable, pieces == self.plan[order])
                 mine.append(variable)
                 if cap is not None and self.moves(order, pieces):
                     moves.append(variable)
                 costs.append(cost)
+                at = len(choice)
+                rows += [(at, self._sku[line], n, units) for line, n, units in pieces]
                 choice.append((order, pieces))
-                for line, location, count in pieces:
-                    taken[self._sku[line], location].append((variable, count))
-                    units[location].append((variable, count))
-                for location in {each for _, each, _ in pieces}:
-                    visits[location].append((variable, 1))
             model.add_exactly_one(mine)
             variables += mine
         before = {order: self.plan[order] for order in orders}
         for order in orders:
             self.put(order, ())
-        left = self.remaining
-        for (sku, location), terms in taken.items():
-            _at_most(model, terms, int(left.stock[sku, location]))
-        if left.left_units is not None:
-            for location, terms in units.items():
-                _at_most(model, terms, int(left.left_units[location]))
-        if left.left_orders is not None:
-            for location, terms in visits.items():
-                _at_most(model, terms, int(left.left_orders[location]))
+        self._limit(model, variables, rows)
         if cap is not None:
+            frozen = self.remaining.frozen
             elsewhere = sum(
-                self.moves(order, self.plan.get(order, left.frozen.get(order, ())))
+                self.moves(order, self.plan.get(order, frozen.get(order, ())))
                 for order in self.in_force.pieces
-                if order not in before
+                # Under a cap only those that stay are fixed.
+                if order not in before and not self._is_fixed[order]
             )
             model.add(cp_model.LinearExpr.sum(moves) <= cap - elsewhere)
         model.minimize(cp_model.LinearExpr.weighted_sum(variables, costs))
@@ -222,6 +243,26 @@ class Incumbent:
         ships = (max(0, gain) + _MOVES // 2) // _MOVES
         return Gain(ships, max(0, gain) - ships * _MOVES)
 
+    def _limit(
+        self,
+        model: cp_model.CpModel,
+        variables: list[cp_model.IntVar],
+        rows: list[tuple[int, int, int, int]],
+    ) -> None:
+        """Let (variable, SKU, location, units) take no more than what is left."""
+        left = self.remaining
+        locations = left.stock.shape[1]
+        at, sku, place, units = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        pair = sku * locations + place
+        _at_most(model, variables, at, pair, units, left.stock.ravel())
+        if left.left_units is not None:
+            _at_most(model, variables, at, place, units, left.left_units)
+        if left.left_orders is not None:
+            visit = np.unique(at * locations + place)
+            one = np.ones_like(visit)
+            first, where = visit // locations, visit % locations
+            _at_most(model, variables, first, where, one, left.left_orders)
+
 
 class Gain(NamedTuple):
     """What a step saved at the levels ``shipments`` and ``moves``."""
@@ -231,41 +272,41 @@ class Gain(NamedTuple):
 
 
 def _at_most(
-    model: cp_model.CpModel, terms: list[tuple[cp_model.IntVar, int]], most: int
+    model: cp_model.CpModel,
+    variables: list[cp_model.IntVar],
+    variable: IntArray,
+    row: IntArray,
+    units: IntArray,
+    most: IntArray,
 ) -> None:
-    if sum(count for _, count in terms) > most:
-        variables = [variable for variable, _ in terms]
-        counts = [count for _, count in terms]
-        model.add(cp_model.LinearExpr.weighted_sum(variables, counts) <= most)
+    """Add the rows that could bind: ``units`` of each variable, ``most`` in all."""
+    rows, of = np.unique(row, return_inverse=True)
+    wanted = np.bincount(of, units, len(rows))[of]
+    binding = np.flatnonzero(wanted > most[row])
+    binding = binding[np.argsort(row[binding], kind="stable")]
+    ends = np.flatnonzero(np.diff(row[binding])) + 1
+    for each in np.split(binding, ends):
+        if len(each):
+            terms = [variables[at] for at in variable[each].tolist()]
+            counts = units[each].tolist()
+            total = cp_model.LinearExpr.weighted_sum(terms, counts)
+            model.add(total <= int(most[row[each[0]]]))
 
 
-def pieces_of(patterns: Patterns) -> list[tuple[int, Pieces]]:
-    """Return the (order, pieces) of patterns that have any."""
+def pieces_of(
+    patterns: Patterns, keep: BoolArray | None = None
+) -> list[tuple[int, Pieces]]:
+    """Return the (order, pieces) of patterns that have any, or of ``(m,)`` some."""
     rows: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    columns: tuple[IntArray, ...]
     columns = (patterns.pattern, patterns.line, patterns.location, patterns.units)
+    if keep is not None:
+        mine = keep[patterns.pattern]
+        columns = tuple(column[mine] for column in columns)
     for at, line, location, units in zip(*(c.tolist() for c in columns), strict=True):
         rows[at].append((line, location, units))
     orders = patterns.order.tolist()
     return [(orders[at], tuple(sorted(each))) for at, each in rows.items()]
-
-
-def round_down(
-    incumbent: Incumbent,
-    columns: list[tuple[int, Pieces]],
-    x: FloatArray,
-    orders: list[int],
-    price: IntArray,
-) -> list[int]:
-    """Take patterns of the LP by falling value, then the rest one by one.
-
-    Returns the orders that nothing was left for.
-    """
-    for at in np.argsort(-x, kind="stable").tolist():
-        if x[at] < 0.05:
-            break
-        incumbent.put_if_fits(*columns[at])
-    rest = [order for order in orders if order not in incumbent.plan]
-    return [order for order in rest if not incumbent.place(order, price)]
 
 
 class Neighbourhoods:

@@ -35,9 +35,14 @@ class RunningBound:
         return self._bound(self._least, 0)
 
     def static(self, found: Patterns) -> int:
-        """Learn each order's least cost without prices; return the static bound."""
-        least = np.minimum(found.value, NEVER)
-        self._least[found.order] = np.maximum(self._least[found.order], least)
+        """Learn each order's least cost without prices; return the static bound.
+
+        An order that cannot ship whole waits, whether that was known or not.
+        """
+        never = found.value >= NEVER
+        waits, can = found.order[never], found.order[~never]
+        self._least[waits] = self._anyway[waits]
+        self._least[can] = np.maximum(self._least[can], found.value[~never])
         return self._bound(self._least, 0)
 
     def lagrangian(self, found: Patterns, paid: int) -> int:

@@ -3,7 +3,9 @@
 Locations do not matter for it as long as nothing limits them: an order is complete
 if each SKU has units for it anywhere. What is left is a knapsack: over the SKUs of
 which less is there than wanted, and, where locations have capacities, over all units
-and all shipments together. That some capacities are in the wrong place is not seen.
+and all shipments together. An order of which the locations that may ship it have too
+little waits in any case. That orders contend for what only some locations have, and
+that some capacities are in the wrong place, is not seen.
 """
 
 import datetime
@@ -16,6 +18,7 @@ from ortools.sat.python import cp_model
 from availability.model import IntArray
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem
+from router.optimize.problem import BoolArray
 
 _WORK = 10.0
 """CP-SAT's deterministic time."""
@@ -62,11 +65,7 @@ class _Row(NamedTuple):
 
 def supply_of(problem: BatchProblem) -> Supply:
     """Return what can leave at most."""
-    stock = problem.stock
-    if problem.capacity_orders is not None:
-        stock = np.where(problem.capacity_orders > 0, stock, 0)
-    if problem.capacity_units is not None:
-        stock = np.minimum(stock, np.maximum(0, problem.capacity_units))
+    stock = _let_through(problem, problem.stock)
     through = stock.sum(axis=0)
     if problem.capacity_units is not None:
         through = np.minimum(through, np.maximum(0, problem.capacity_units))
@@ -76,6 +75,36 @@ def supply_of(problem: BatchProblem) -> Supply:
     return Supply(stock.sum(axis=1), int(through.sum()), int(ships.sum()))
 
 
+def _let_through(problem: BatchProblem, stock: IntArray) -> IntArray:
+    """Return the ``(K, N)`` units that capacities, and any class, let be shipped."""
+    if problem.capacity_orders is not None:
+        stock = np.where(problem.capacity_orders > 0, stock, 0)
+    if problem.capacity_units is not None:
+        stock = np.minimum(stock, np.maximum(0, problem.capacity_units))
+    if problem.allowed is not None:
+        may = problem.allowed[np.unique(problem.classes)].any(axis=0)
+        stock = np.where(may, stock, 0)
+    return stock
+
+
+def hopeless(problem: BatchProblem) -> BoolArray:
+    """Return ``(O,)`` which orders wait even if all that is not frozen were theirs."""
+    line_of, location, units = problem.frozen
+    stock = problem.stock.copy()
+    np.subtract.at(stock, (problem.sku[line_of], location), units)
+    stock = _let_through(problem, np.maximum(0, stock))
+    if problem.allowed is None:
+        there = stock.sum(axis=1)[problem.sku]
+    else:
+        rows, row = np.unique(problem.classes, return_inverse=True)
+        there = stock @ problem.allowed[rows].T.astype(np.int64)
+        there = there[problem.sku, row[problem.order_of]]
+    np.add.at(there, line_of, units)
+    found = np.zeros(problem.orders, dtype=bool)
+    found[problem.order_of[there < problem.demand]] = True
+    return found
+
+
 def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
     """Return who waits and the prices that bound how little can.
 
@@ -83,14 +112,19 @@ def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
     machine; ``seconds`` is the last resort.
     """
     rows = _rows(problem)
+    never = hopeless(problem)
     if not rows:
-        return Shortage(np.zeros(0, dtype=np.int64))
+        return Shortage(np.flatnonzero(never))
     orders = sorted({order for row in rows.values() for order in row.orders})
     weights = problem.weights.tolist()
     model = cp_model.CpModel()
     linear = mathopt.Model()
     wait = {order: model.new_bool_var("") for order in orders}
-    share = {order: linear.add_variable(lb=0.0, ub=1.0) for order in orders}
+    share = {
+        order: linear.add_variable(lb=float(never[order]), ub=1.0) for order in orders
+    }
+    for order in np.intersect1d(orders, np.flatnonzero(never)).tolist():
+        model.add(wait[order] == 1)
     duals_of = {}
     for name, row in rows.items():
         ours = [wait[order] for order in row.orders]
@@ -128,7 +162,7 @@ def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
         for name, row_of in duals_of.items():
             found[name] = max(0, round(duals[row_of] * SCALE))
     units, shipments = found.pop(_UNITS, 0), found.pop(_SHIPMENTS, 0)
-    waiting = np.array(waits, dtype=np.int64)
+    waiting = np.union1d(np.array(waits, dtype=np.int64), np.flatnonzero(never))
     return Shortage(waiting, tuple(found.items()), units, shipments)
 
 

@@ -18,22 +18,23 @@ from router.optimize.batch.limits import (
     never,
     silent,
 )
-from router.optimize.batch.moves import InForce, Pieces
+from router.optimize.batch.master import without
+from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import Peeled, alone, capped, peel
 from router.optimize.batch.prices import Prices, nothing, room_of
 from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
-from router.optimize.batch.problem import BatchProblem, score
-from router.optimize.batch.repair import (
-    Incumbent,
-    Neighbourhoods,
-    round_down,
-)
+from router.optimize.batch.problem import BatchPlan, BatchProblem, score
+from router.optimize.batch.repair import Incumbent, Neighbourhoods
+from router.optimize.batch.rounding import round_down
 from router.optimize.batch.running import RunningBound
 from router.optimize.batch.shortage import shortage
+from router.optimize.batch.singles import place_singles
 from router.optimize.problem import BoolArray
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
+_ENOUGH = 10_000
+"""A plan that is above its bound by less than one in so many is not repaired."""
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
 
@@ -98,8 +99,10 @@ class _Run:
         watch.tell("static bound")
         prices = self._contend(joint, bound)
         # In force first, so that who stays finds the units there.
-        last = np.flatnonzero(~waits & self._single)
-        self._place(last[np.argsort(~self._in_force.has[last], kind="stable")])
+        last = self._by_weight(np.flatnonzero(~waits & self._single & ~frozen))
+        last = last[np.argsort(~self._in_force.has[last], kind="stable")]
+        left, stay = self._incumbent.remaining.stock, self._in_force.location_of(last)
+        self._incumbent.fix(place_singles(problem, last, left, stay))
         self._place(self._by_weight(short.waiting))
         plan = self._incumbent.as_plan()
         if (
@@ -127,15 +130,16 @@ class _Run:
         watch.bounded(bound.static(settled))
         watch.tell("peel")
         peeled = peel(problem, settled, room.stock, self._in_force)
-        for order, pieces in _grouped(problem, peeled):
-            incumbent.learn(order, pieces)
-            incumbent.put(order, pieces)
+        never = static.order[static.value >= NEVER]
+        peeled = peeled._replace(kernel=np.setdiff1d(peeled.kernel, never))
+        incumbent.fix(BatchPlan(peeled.line, peeled.location, peeled.units))
         if problem.max_moves is not None:
             for order, pieces in self._in_force.pieces.items():
-                incumbent.put_if_fits(order, pieces)
+                if not self._in_force.barred[order]:
+                    incumbent.put_if_fits(order, pieces)
         units = (problem.sku[peeled.line], peeled.location)
         np.subtract.at(room.stock, units, peeled.units)
-        prices = nothing(room.stock.shape)
+        prices, proven = nothing(room.stock.shape), 0
         if len(peeled.kernel):
             kernel = generate(
                 problem,
@@ -148,7 +152,7 @@ class _Run:
                 static,
                 bound,
             )
-            prices = kernel.prices
+            prices, proven = kernel.prices, kernel.bound
             watch.tell("rounding")
             # Large orders first: the small ones find a place on what is left.
             lines = np.diff(problem.start)[peeled.kernel]
@@ -160,7 +164,7 @@ class _Run:
         if problem.max_moves is None:
             incumbent.put_back()
         if len(peeled.kernel):
-            self._repair(peeled)
+            self._repair(peeled, proven)
             incumbent.put_back()
         return prices
 
@@ -197,11 +201,15 @@ class _Run:
     def _place(self, orders: IntArray) -> None:
         """Give each order without a plan the best that is left."""
         for order in orders.tolist():
-            if order not in self._incumbent.plan:
+            if not self._incumbent.placed(order):
                 self._incumbent.place(order, None)
 
-    def _repair(self, peeled: Peeled) -> None:
-        """Choose again, one neighbourhood around an order that pays extra at a time."""
+    def _repair(self, peeled: Peeled, proven: int) -> None:
+        """Choose again, one neighbourhood around an order that pays extra at a time.
+
+        Until nobody moves who need not, and the whole is as near to what the orders
+        of the kernel cost at least, ``proven`` in 1 / `SCALE`, as `_ENOUGH` says.
+        """
         limits, incumbent, watch = self._limits, self._incumbent, self._watch
         around = Neighbourhoods(
             self._problem, peeled.kernel, peeled.scarce, limits.seed
@@ -221,7 +229,9 @@ class _Run:
                 and incumbent.worth(order, incumbent.plan[order])
                 > min(incumbent.known[order].values(), default=0)
             ]
-            if not extra:
+            moves = any(incumbent.moves(each, incumbent.plan[each]) for each in extra)
+            near = self._above(peeled, proven) * _ENOUGH <= value
+            if not extra or (near and not moves):
                 break
             for at in rng.permutation(len(extra))[:20].tolist():
                 if tries >= limits.neighbourhoods or watch.stop(0.9):
@@ -237,6 +247,19 @@ class _Run:
                     watch.value = value
                     watch.tell("repair")
 
+    def _above(self, peeled: Peeled, proven: int) -> int:
+        """Return how far the kernel's plan is above what it costs at least.
+
+        An order without a plan counts as much as the LP lets it go without for.
+        """
+        incumbent, problem = self._incumbent, self._problem
+        dear = without(problem, peeled.kernel).tolist()
+        total = 0
+        for order, cost in zip(peeled.kernel.tolist(), dear, strict=True):
+            pieces = incumbent.plan.get(order)
+            total += cost if pieces is None else incumbent.cost(order, pieces)
+        return total + -proven // SCALE
+
 
 def _singles(problem: BatchProblem, in_force: InForce) -> BoolArray:
     """Return which orders want one unit: they ship once, wherever from.
@@ -249,14 +272,8 @@ def _singles(problem: BatchProblem, in_force: InForce) -> BoolArray:
     one: BoolArray = (lines == 1) & (problem.demand[problem.start[:-1]] == 1)
     if problem.move_weight or problem.max_moves is not None:
         one &= ~in_force.has
+    if problem.allowed is not None:
+        # Only where every location with units may ship: one is always left.
+        barred = (problem.stock > 0) @ ~problem.allowed.T
+        one &= ~barred[problem.sku[problem.start[:-1]], problem.classes]
     return one
-
-
-def _grouped(problem: BatchProblem, peeled: Peeled) -> list[tuple[int, Pieces]]:
-    rows: dict[int, list[tuple[int, int, int]]] = {}
-    order_of = problem.order_of[peeled.line].tolist()
-    columns = (peeled.line, peeled.location, peeled.units)
-    pieces = zip(*(each.tolist() for each in columns), strict=True)
-    for order, piece in zip(order_of, pieces, strict=True):
-        rows.setdefault(order, []).append(piece)
-    return [(order, tuple(sorted(each))) for order, each in rows.items()]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from router.optimize.batch.blocks import NEVER, cheapest
-from router.optimize.batch.branch import Branching
+from router.optimize.batch.branch import search
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -17,9 +17,9 @@ def test_the_programme_and_the_branching_agree(seed: int) -> None:
     split = int(rng.choice([0, 200_000]))
     shape = tuple(int(units) for units in demand)
     found = cheapest(shape, price[None], stock[None], fixed[None], split)
-    proof = Branching(demand, price, stock, fixed, split).run(5_000)
-    # Prices are multiples of 2^-20 of a shipment: 64 of them are nothing.
-    assert proof.value - 64 <= proof.bound <= proof.value
+    proof = search(demand, price, stock, fixed, split, 5_000)
+    # Prices are multiples of 2^-20 of a shipment: 256 of them are nothing.
+    assert proof.value - 256 <= proof.bound <= proof.value
     if found.sound[0]:
         assert found.value[0] == proof.value
     else:
@@ -38,5 +38,5 @@ def test_a_search_cut_short_still_bounds() -> None:
     stock[:, 0] = 3
     price = rng.integers(0, 500, (25, 40)) * 1_000
     args = (np.ones(25, dtype=np.int64), price, stock, np.full(40, 1_000_000), 0)
-    rough, better = Branching(*args).run(1), Branching(*args).run(200)
+    rough, better = search(*args, 1), search(*args, 200)
     assert rough.bound <= better.bound <= better.value <= rough.value

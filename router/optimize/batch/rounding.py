@@ -1,0 +1,61 @@
+"""An integer plan from the LP: its patterns by falling value, then what is left."""
+
+import numpy as np
+
+from availability.model import IntArray
+from router.optimize.batch.master import FloatArray
+from router.optimize.batch.moves import Pieces
+from router.optimize.batch.peel import fixed_of
+from router.optimize.batch.pricing import Pricer
+from router.optimize.batch.repair import Incumbent, pieces_of
+
+_LEAST = 0.05
+"""Value of a pattern in the LP below which it is not looked at."""
+_TURNS, _FEW = 20, 20
+"""Most times that all orders left over ask at once, and how few ask one by one."""
+_NODES = 12
+"""Nodes of large orders that are left over."""
+
+
+def round_down(
+    incumbent: Incumbent,
+    columns: list[tuple[int, Pieces]],
+    x: FloatArray,
+    orders: list[int],
+    price: IntArray,
+) -> list[int]:
+    """Take patterns of the LP by falling value, then the rest, many at once.
+
+    Returns the orders that nothing was left for.
+    """
+    for at in np.argsort(-x, kind="stable").tolist():
+        if x[at] < _LEAST:
+            break
+        incumbent.put_if_fits(*columns[at])
+    rest = [order for order in orders if not incumbent.placed(order)]
+    rest = _together(incumbent, rest, price)
+    return [order for order in rest if not incumbent.place(order, price)]
+
+
+def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[int]:
+    """Place orders that all ask at once, the first first; return those left."""
+    problem = incumbent.problem
+    nobody: list[int] = []
+    fixed = fixed_of(problem)
+    for _ in range(_TURNS):
+        if len(orders) < _FEW or incumbent.hurry():
+            break
+        pricer = Pricer(problem, np.array(orders, dtype=np.int64))
+        found = pricer.price(incumbent.remaining.usable(), price, fixed, _NODES)
+        asked = dict(pieces_of(found))
+        left = []
+        for order in orders:
+            pieces = incumbent.or_stay(order, asked.get(order, ()))
+            if not pieces:
+                nobody.append(order)
+            elif incumbent.put_if_fits(order, pieces):
+                incumbent.learn(order, pieces)
+            else:
+                left.append(order)
+        orders = left
+    return nobody + orders
