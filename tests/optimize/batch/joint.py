@@ -77,6 +77,8 @@ def optimum(
             visits_at[n].append(used[n])
             costs.append(problem.shipment_weight * used[n])
             places.append(int(problem.rank_of(order)[n]) * used[n])
+            if problem.allowed is not None:
+                model.add(used[n] <= int(problem.allowed[problem.classes[order], n]))
         for line in range(problem.start[order], problem.start[order + 1]):
             k, wanted = int(problem.sku[line]), int(problem.demand[line])
             pieces = []

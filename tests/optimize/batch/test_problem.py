@@ -71,6 +71,14 @@ def test_capacities() -> None:
     assert check(orders, GOOD) == ["location 1 ships 1 orders"]
 
 
+def test_a_location_that_may_not_ship() -> None:
+    allowed = np.array([[True, True], [True, False]])
+    problem = replace(TWO, region=np.array([0, 1]), allowed=allowed)
+    assert check(problem, GOOD) == ["location 1 may not ship line 2"]
+    with pytest.raises(ValueError, match="allowed"):
+        replace(TWO, region=np.array([0, 2]), allowed=allowed)
+
+
 def test_a_missing_frozen_piece() -> None:
     problem = replace(TWO, frozen=BatchPlan.of([(2, 0, 1)]))
     assert "frozen 1 of line 2 at 0 missing" in check(problem, GOOD)

@@ -86,6 +86,17 @@ def test_capacities(seed: int) -> None:
     judge(problem, solution)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_locations_that_a_region_may_not_use(seed: int) -> None:
+    problem = small(seed, orders=24, tight=1.5)
+    rng = np.random.default_rng(seed)
+    allowed = rng.random((3, problem.stock.shape[1])) < 0.7
+    region = rng.integers(0, 3, problem.orders)
+    problem = replace(problem, region=region, allowed=allowed)
+    judge(problem, solve_batch(problem, QUICK))
+    assert check(problem, order_by_order(problem)) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_frozen_pieces_stay(seed: int) -> None:
     problem = small(seed)

@@ -1,0 +1,113 @@
+"""Large orders: many at once are answered as each alone, and no bound is too high."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from router.optimize.batch.ascent import ascend, bound, improve, shift_of
+from router.optimize.batch.blocks import NEVER
+from router.optimize.batch.branch import Branching, Large, pieces, search
+from router.optimize.batch.drop import Lines, best_of, ship
+
+SHIPMENT = 2**20
+
+
+def some(seed: int) -> Large:
+    """Return orders of 3 to 14 lines, padded, on scattered stock."""
+    rng = np.random.default_rng(seed)
+    orders, skus, locations = 40, 30, 12
+    counts = np.sort(rng.integers(3, 15, orders))[::-1]
+    sku = np.full((orders, counts[0]), -1)
+    demand = np.zeros_like(sku)
+    for at, count in enumerate(counts.tolist()):
+        sku[at, :count] = rng.choice(skus, count, replace=False)
+        demand[at, :count] = rng.choice([1, 2, 3], count, p=[0.8, 0.15, 0.05])
+    stock = rng.integers(1, 5, (skus, locations))
+    stock *= rng.random((skus, locations)) < 0.3
+    price = rng.integers(0, SHIPMENT // 3, (skus, locations))
+    if seed % 2:
+        price[:] = 0
+    fixed = np.full((1, locations), SHIPMENT)
+    return Large(sku, demand, price, stock, fixed, int(rng.integers(0, 2)) * SHIPMENT)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_an_order_gets_does_not_depend_on_the_others(seed: int) -> None:
+    large = some(seed)
+    found = Branching(large).run(30)
+    row, line, location, units = pieces(
+        large, np.flatnonzero(found.value < NEVER), found.used
+    )
+    for at, count in enumerate(np.count_nonzero(large.demand, axis=1).tolist()):
+        skus = large.sku[at, :count]
+        alone = search(
+            large.demand[at, :count],
+            large.price[skus],
+            large.stock[skus],
+            large.fixed[0],
+            large.split_cost,
+            30,
+        )
+        assert (alone.bound, alone.value) == (found.bound[at], found.value[at])
+        mine = row == at
+        columns = (line[mine], location[mine], units[mine])
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        assert tuple(rows) == alone.pieces
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bounds_are_below_what_every_set_of_locations_costs(seed: int) -> None:
+    large = some(seed)
+    orders = np.arange(len(large.demand))
+    lines = large.lines_of(orders)
+    cheapest = np.full(len(orders), NEVER)
+    for size in range(1, 6):
+        for these in itertools.combinations(range(12), size):
+            chosen = np.zeros((len(orders), 12), dtype=bool)
+            chosen[:, these] = True
+            cheapest = np.minimum(cheapest, ship(lines, chosen).value)
+    few = np.flatnonzero(cheapest < 6 * SHIPMENT)
+    assert len(few) > 3
+    found = Branching(large).run(200)
+    assert (found.bound[few] <= cheapest[few]).all()
+    assert (found.value[few] >= found.bound[few]).all()
+    near = found.value[few] - found.bound[few] <= 256
+    assert near.mean() > 0.9
+    assert (found.value[few][near] <= cheapest[few][near]).all()
+
+
+def test_any_prices_prove_a_bound_and_the_search_finds_better_ones() -> None:
+    large = some(2)
+    lines = large.lines_of(np.arange(len(large.demand)))
+    whole = np.flatnonzero((lines.give.sum(axis=2) >= lines.demand).all(axis=1))
+    demand, cost, give, fixed, _ = lines.at(whole)
+    value, _, _ = best_of(lines.at(whole), np.ones_like(fixed, dtype=bool))
+    shift = shift_of(fixed)
+    first = ascend(cost, give, fixed, shift)
+    opened = np.zeros(fixed.shape, dtype=bool)
+    better, _ = improve(demand, cost, give, fixed, opened, first, value, shift, 30)
+    low, high = (
+        bound(demand, cost, give, fixed, price.astype(np.int64) << shift)
+        for price in (first, better)
+    )
+    assert (low <= high).all()
+    assert (high <= value).all()
+    assert high.sum() > low.sum()
+    wild = np.random.default_rng(0).integers(0, 4 * SHIPMENT, demand.shape)
+    assert (bound(demand, cost, give, fixed, wild) <= value).all()
+
+
+def test_what_does_not_pay_is_dropped() -> None:
+    lines = Lines(
+        demand=np.array([[1, 2]]),
+        cost=np.array([[[5, 0, 9], [5, NEVER, 0]]]),
+        give=np.array([[[1, 1, 1], [2, 0, 1]]]),
+        fixed=np.array([[10, 10, 10]]),
+        split_cost=3,
+    )
+    value, used, units = best_of(lines, np.ones((1, 3), dtype=bool))
+    assert value.tolist() == [5 + 10 + 10]
+    assert used.tolist() == [[True, False, False]]
+    assert units.tolist() == [[3, 0, 0]]
+    assert ship(lines, np.array([[False, True, True]])).value.tolist() == [NEVER]
