@@ -9,13 +9,14 @@ from availability.model import IntArray
 from router.optimize.batch.bounds import (
     MOST_RATE,
     Costs,
-    bounds_of,
     costs,
     moves_bound,
     patience_of,
 )
+from router.optimize.batch.certificate import bounds_of
 from router.optimize.batch.claim import Certificate, LevelValue, levels_of
 from router.optimize.batch.engine import Engine
+from router.optimize.batch.place_bound import with_places
 from router.optimize.batch.prices import Prices
 from router.optimize.batch.pricing import EXACT_NODES
 from router.optimize.batch.problem import (
@@ -43,9 +44,12 @@ def certified(
     plan: BatchPlan,
     prices: Prices,
     short: Shortage,
+    nearest: IntArray | None = None,
     nodes: int = EXACT_NODES,
 ) -> BatchSolution:
     """Return a plan with what prices prove of it; ``nodes``: how hard they try.
+
+    ``nearest`` ``(K, N)`` is what a unit is worth in ranks; None: not even tried.
 
     Raises
     ------
@@ -74,7 +78,9 @@ def certified(
         patience = patience_of(least, problem.weights, waiting)
         certificate = replace(certificate, patience=patience)
     certificate = _with_rate(problem, certificate, found, values)
-    bounds = bounds_of(problem, certificate, values, found)
+    if nearest is not None:
+        certificate = with_places(problem, certificate, values, nearest, engine)
+    bounds = bounds_of(problem, certificate, values, found, engine)
     claims = tuple(zip(LEVELS, values, bounds, strict=True))
     certificate = replace(certificate, claims=claims)
     return BatchSolution(plan, levels_of(certificate), certificate)

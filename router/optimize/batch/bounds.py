@@ -26,7 +26,7 @@ from router.optimize.batch.engine import LOCAL, OrderPricer
 from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import fixed_of
 from router.optimize.batch.pricing import SCALE
-from router.optimize.batch.problem import BatchProblem, BatchScore
+from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.shortage import hopeless, supply_of
 
 MOVE_RATES, MOST_RATE = 16, 1024
@@ -181,20 +181,3 @@ def patience_of(least: IntArray, weights: IntArray, waiting: int) -> int:
     spent = weights[turn].cumsum()
     at = int(np.searchsorted(spent, waiting, side="left"))
     return int(each[turn[min(at, len(turn) - 1)]])
-
-
-def bounds_of(
-    problem: BatchProblem,
-    certificate: Certificate,
-    values: BatchScore,
-    found: Costs | None = None,
-) -> tuple[int, ...]:
-    """Return each level's bound, with the levels before as good as ``values``."""
-    waiting, shipments = values.incomplete_orders, values.shipments
-    found = found or costs(problem, certificate)
-    return (
-        incomplete_bound(problem, certificate),
-        shipments_bound(problem, certificate, found, waiting),
-        moves_bound(problem, certificate, found, waiting, shipments),
-        0,
-    )

@@ -4,16 +4,31 @@ The plan is checked and scored, and each bound found again from the data and the
 prices, in integers; see `router.optimize.batch.bounds`.
 """
 
-from router.optimize.batch.bounds import bounds_of
+from router.optimize.batch.bounds import (
+    Costs,
+    costs,
+    incomplete_bound,
+    moves_bound,
+    shipments_bound,
+)
 from router.optimize.batch.claim import (
     Certificate,
     CertificateError,
     LevelValue,
     level_of,
 )
-from router.optimize.batch.problem import LEVELS, BatchPlan, BatchProblem, check, score
+from router.optimize.batch.engine import LOCAL, Engine
+from router.optimize.batch.place_bound import places_bound
+from router.optimize.batch.problem import (
+    LEVELS,
+    BatchPlan,
+    BatchProblem,
+    BatchScore,
+    check,
+    score,
+)
 
-__all__ = ["Certificate", "CertificateError", "LevelValue", "verify"]
+__all__ = ["Certificate", "CertificateError", "LevelValue", "bounds_of", "verify"]
 
 
 def verify(problem: BatchProblem, certificate: Certificate) -> tuple[LevelValue, ...]:
@@ -46,3 +61,21 @@ def verify(problem: BatchProblem, certificate: Certificate) -> tuple[LevelValue,
             raise CertificateError(f"{name}: claims the bound {bound}, is {least}")
         found.append(level_of(name, true, least))
     return tuple(found)
+
+
+def bounds_of(
+    problem: BatchProblem,
+    certificate: Certificate,
+    values: BatchScore,
+    found: Costs | None = None,
+    engine: Engine = LOCAL,
+) -> tuple[int, ...]:
+    """Return each level's bound, with the levels before as good as ``values``."""
+    waiting, shipments = values.incomplete_orders, values.shipments
+    found = found or costs(problem, certificate)
+    return (
+        incomplete_bound(problem, certificate),
+        shipments_bound(problem, certificate, found, waiting),
+        moves_bound(problem, certificate, found, waiting, shipments),
+        places_bound(problem, certificate, values, engine),
+    )

@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 from router.optimize.batch.pricing import EXACT_NODES
 from router.optimize.batch.problem import MOVES, PLACES
 
-_NUMBERS = ("patience", "move_rate", "nodes")
+_NUMBERS = (
+    "patience",
+    "move_rate",
+    "nodes",
+    "place_rate",
+    "place_move",
+    "place_patience",
+    "place_nodes",
+)
 
 
 class CertificateError(ValueError):
@@ -35,7 +43,9 @@ class Certificate:
     any shipment) at the first level, ``unit_prices`` and
     ``order_prices`` (location, price) of capacities, ``patience`` the price of weight
     that waits, ``move_rate`` what a shipment is worth where moves are counted.
-    ``nodes`` bounds the branching.
+    ``nodes`` bounds the branching. At the level ``places`` the same prices count
+    ``place_rate`` times, ``place_prices`` are added, and ``place_move``,
+    ``place_patience`` and ``place_nodes`` are of a move, waiting and branching.
     """
 
     plan: tuple[tuple[int, int, int], ...]
@@ -47,6 +57,11 @@ class Certificate:
     patience: int = 0
     move_rate: int = 0
     nodes: int = EXACT_NODES
+    place_prices: tuple[tuple[int, int, int], ...] = ()
+    place_rate: int = 0
+    place_move: int = 0
+    place_patience: int = 0
+    place_nodes: int = 0
     claims: tuple[tuple[str, int, int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -70,6 +85,7 @@ class Certificate:
                     "prices",
                     "sku_prices",
                     "unit_prices",
+                    "place_prices",
                     "order_prices",
                     "claims",
                 )

@@ -96,7 +96,7 @@ class Remaining:
         if order in self.frozen:
             return self._completed(order, lines)
         skus, demand = problem.sku[lines], problem.demand[lines]
-        stock = self._allowed(order, self.stock[skus])
+        stock = self.allowed(order, self.stock[skus])
         if self.left_orders is not None:
             stock = np.where(self.left_orders > 0, stock, 0)
         if self.left_units is not None:
@@ -134,7 +134,7 @@ class Remaining:
         pieces = [(first + ln, n, u) for ln, n, u in one.pieces]
         return pieces if self.fits(pieces) else []
 
-    def _allowed(self, order: int, stock: IntArray) -> IntArray:
+    def allowed(self, order: int, stock: IntArray) -> IntArray:
         """Return the ``(L, N)`` stock of which an order may be shipped."""
         problem = self._problem
         if problem.allowed is None:
@@ -155,7 +155,7 @@ class Remaining:
         if not len(open_lines):
             return list(self.frozen[order])
         skus = problem.sku[lines][open_lines]
-        stock = self._allowed(order, self.stock[skus])
+        stock = self.allowed(order, self.stock[skus])
         # Where frozen pieces leave from, the shipment is there already.
         fixed = self._shipment + problem.rank_of(order)
         fixed[there] = 0

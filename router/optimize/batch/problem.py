@@ -188,6 +188,8 @@ def _faults(problem: BatchProblem) -> list[str]:
             faults.append("a frozen piece is where its order may not ship from")
     if problem.shipment_weight < 1 or problem.split_line_weight < 0:
         faults.append("a shipment must count, and a split line not less than nothing")
+    if problem.rank is not None and problem.rank.size and problem.rank.min() < 0:
+        faults.append("a rank is negative")
     if problem.move_weight < 0:
         faults.append("a move must not count less than nothing")
     return faults

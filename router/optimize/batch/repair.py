@@ -78,6 +78,19 @@ class Incumbent:
         self._fixed_worth += score(mine, plan).shipments
         self._is_fixed[orders] = True
 
+    def release(self) -> None:
+        """Let those that were given theirs for good change them again."""
+        rows: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        order_of = self.problem.order_of
+        for plan in self._fixed:
+            columns = zip(*(each.tolist() for each in plan.sorted()), strict=True)
+            orders = order_of[plan.sorted().line].tolist()
+            for order, piece in zip(orders, columns, strict=True):
+                rows[order].append(piece)
+        self.plan.update((order, tuple(each)) for order, each in rows.items())
+        self._fixed, self._fixed_worth = [], 0
+        self._is_fixed[:] = False
+
     def placed(self, order: int) -> bool:
         """Return whether an order has a plan."""
         return order in self.plan or bool(self._is_fixed[order])

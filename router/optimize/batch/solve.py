@@ -29,6 +29,7 @@ from router.optimize.batch.rounding import round_down
 from router.optimize.batch.running import RunningBound
 from router.optimize.batch.shortage import shortage
 from router.optimize.batch.singles import place_singles
+from router.optimize.batch.ties import settle
 from router.optimize.problem import BoolArray
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
@@ -104,6 +105,11 @@ class _Run:
         left, stay = self._incumbent.remaining.stock, self._in_force.location_of(last)
         self._incumbent.fix(place_singles(problem, last, left, stay))
         self._place(self._by_weight(short.waiting))
+        nearest: IntArray | None = None
+        if not watch.cancelled():
+            watch.tell("places")
+            self._incumbent.release()
+            nearest = settle(problem, self._incumbent, watch.cancelled)
         plan = self._incumbent.as_plan()
         if (
             problem.orders <= _SMALL
@@ -114,8 +120,10 @@ class _Run:
             plan = min(plan, other, key=lambda each: score(problem, each))
         watch.value = score(problem, plan).shipments
         watch.tell("proof")
-        nodes = _HASTY_NODES if watch.cancelled() else EXACT_NODES
-        solution = certified(problem, self._engine, plan, prices, short, nodes)
+        nodes = EXACT_NODES
+        if watch.cancelled():
+            nodes, nearest = _HASTY_NODES, None
+        solution = certified(problem, self._engine, plan, prices, short, nearest, nodes)
         watch.bound = solution.levels[1].bound
         watch.tell("done")
         return solution

@@ -118,6 +118,9 @@ def optimum(
     solver.parameters.linearization_level = 2
     values = []
     for at, level in enumerate((late, sum(costs), sum(moves), sum(places))):
+        if isinstance(level, int):
+            values.append((level, level))
+            continue
         model.minimize(level)
         if at == LEVELS.index(PLACES):
             solver.parameters.max_deterministic_time = _WORK
@@ -126,6 +129,11 @@ def optimum(
             assert solver.solve(model) == cp_model.OPTIMAL
         best = round(solver.objective_value)
         values.append((math.ceil(solver.best_objective_bound - 1e-6), best))
+        # What was found is allowed at the next level too.
+        model.clear_hints()  # type: ignore[no-untyped-call]
+        for index in range(len(model.proto.variables)):
+            variable = model.get_int_var_from_proto_index(index)
+            model.add_hint(variable, solver.value(variable))
         model.add(level <= (reached[at] if at < len(reached) else best))
     return values
 

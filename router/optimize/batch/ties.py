@@ -1,0 +1,132 @@
+"""The level ``places``: nearer locations at the same shipments and moves.
+
+Orders of one unit go where a transport problem puts them, on what the others leave.
+Other orders that ship whole from one location change to another where that is
+nearer by more than the units there are worth to the orders of one unit; that step
+is only a trial, kept if the sum of ranks falls.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from availability.model import IntArray
+from router.optimize.batch.flow import ranks, transport
+from router.optimize.batch.moves import Pieces
+from router.optimize.batch.peel import capped
+from router.optimize.batch.problem import BatchProblem
+from router.optimize.batch.repair import Incumbent
+from router.optimize.problem import BoolArray
+
+_ROUNDS = 3
+"""Times that the others change and the orders of one unit follow."""
+
+
+def settle(
+    problem: BatchProblem, incumbent: Incumbent, cancelled: Callable[[], bool]
+) -> IntArray:
+    """Improve the places of a plan; return ``(K, N)`` a unit's price in ranks.
+
+    Only orders that no level before places forbids: none that stays where the plan
+    in force has it, none with frozen pieces, none at a location with a capacity.
+    """
+    roomy = ~capped(problem)
+    ones, others = _movable(problem, incumbent, roomy)
+    price = _reassign(problem, incumbent, ones, roomy)
+    for _ in range(_ROUNDS):
+        if cancelled() or not others:
+            break
+        every = [*ones.tolist(), *others]
+        before = {order: incumbent.plan[order] for order in every}
+        total = _places(problem, before)
+        for order in ones.tolist():
+            incumbent.put(order, ())
+        changed = [
+            order
+            for order in others
+            if not cancelled() and _nearer(problem, incumbent, order, price, roomy)
+        ]
+        found = _reassign(problem, incumbent, ones, roomy)
+        after = {order: incumbent.plan[order] for order in every}
+        if _places(problem, after) >= total:
+            for order in every:
+                incumbent.put(order, ())
+            for order, pieces in before.items():
+                incumbent.put(order, pieces)
+            break
+        price = found
+        if not changed:
+            break
+    return price
+
+
+def _movable(
+    problem: BatchProblem, incumbent: Incumbent, roomy: BoolArray
+) -> tuple[IntArray, list[int]]:
+    """Return the orders of one unit, and the others, that may change location."""
+    ones, others = [], []
+    demand, start = problem.demand, problem.start
+    for order, pieces in sorted(incumbent.plan.items()):
+        location = pieces[0][1]
+        if order in incumbent.remaining.frozen or not roomy[location]:
+            continue
+        if order in incumbent.in_force.pieces and not incumbent.moves(order, pieces):
+            continue
+        if any(each != location for _, each, _ in pieces):
+            continue
+        first = start[order]
+        if start[order + 1] == first + 1 and demand[first] == 1:
+            ones.append(order)
+        else:
+            others.append(order)
+    return np.array(ones, dtype=np.int64), others
+
+
+def _reassign(
+    problem: BatchProblem, incumbent: Incumbent, ones: IntArray, roomy: BoolArray
+) -> IntArray:
+    """Give each order of one unit its place in the transport; return the prices."""
+    for order in ones.tolist():
+        incumbent.put(order, ())
+    stock = np.where(roomy, incumbent.remaining.stock, 0)
+    found = transport(problem, ones, stock)
+    lines = problem.start[ones].tolist()
+    where = zip(ones.tolist(), lines, found.location.tolist(), strict=True)
+    for order, line, location in where:
+        incumbent.put(order, ((line, location, 1),))
+    return found.price
+
+
+def _nearer(
+    problem: BatchProblem,
+    incumbent: Incumbent,
+    order: int,
+    price: IntArray,
+    roomy: BoolArray,
+) -> bool:
+    """Let an order ship from the location where rank and units are cheapest."""
+    pieces = incumbent.plan[order]
+    now = pieces[0][1]
+    lines = np.array([line for line, _, _ in pieces])
+    skus, demand = problem.sku[lines], problem.demand[lines]
+    cost = problem.rank_of(order) + demand @ price[skus]
+    stock = incumbent.remaining.allowed(order, incumbent.remaining.stock[skus])
+    can = (stock >= demand[:, None]).all(axis=0) & roomy
+    can[now] = True
+    best = int(np.where(can, cost, np.iinfo(np.int64).max).argmin())
+    if cost[best] >= cost[now]:
+        return False
+    moved: Pieces = tuple((line, best, units) for line, _, units in pieces)
+    if incumbent.in_force.pieces.get(order) == moved:
+        # Coming home is no move, and that is another level's gain: not in a trial.
+        return False
+    incumbent.put(order, moved)
+    return True
+
+
+def _places(problem: BatchProblem, plan: dict[int, Pieces]) -> int:
+    """Return the sum of ranks of orders that ship from one location each."""
+    rank, region = ranks(problem)
+    orders = np.array(list(plan), dtype=np.int64)
+    location = np.array([pieces[0][1] for pieces in plan.values()], dtype=np.int64)
+    return int(rank[region[orders], location].sum())
