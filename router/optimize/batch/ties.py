@@ -1,9 +1,9 @@
-"""The level ``places``: nearer locations at the same shipments and moves.
+"""The level ``places``: nearer locations at no more shipments and moves.
 
 Orders of one unit go where a transport problem puts them, on what the others leave.
-Other orders that ship whole from one location change to another where that is
-nearer by more than the units there are worth to the orders of one unit; that step
-is only a trial, kept if the sum of ranks falls.
+Other orders change to locations that are nearer by more than the units there are
+worth to the orders of one unit, if that takes no more shipments; that step is only a
+trial, kept if the plan is better for it.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,8 @@ from router.optimize.problem import BoolArray
 
 _ROUNDS = 3
 """Times that the others change and the orders of one unit follow."""
+_NODES = 4
+"""Nodes of each large order that ships in parts."""
 
 
 def settle(
@@ -38,7 +40,7 @@ def settle(
             break
         every = [*ones.tolist(), *others]
         before = {order: incumbent.plan[order] for order in every}
-        total = _places(problem, before)
+        total = _total(problem, incumbent, before)
         for order in ones.tolist():
             incumbent.put(order, ())
         changed = [
@@ -48,7 +50,7 @@ def settle(
         ]
         found = _reassign(problem, incumbent, ones, roomy)
         after = {order: incumbent.plan[order] for order in every}
-        if _places(problem, after) >= total:
+        if _total(problem, incumbent, after) >= total:
             for order in every:
                 incumbent.put(order, ())
             for order, pieces in before.items():
@@ -67,12 +69,10 @@ def _movable(
     ones, others = [], []
     demand, start = problem.demand, problem.start
     for order, pieces in sorted(incumbent.plan.items()):
-        location = pieces[0][1]
-        if order in incumbent.remaining.frozen or not roomy[location]:
+        there = [each for _, each, _ in pieces]
+        if order in incumbent.remaining.frozen or not roomy[there].all():
             continue
         if order in incumbent.in_force.pieces and not incumbent.moves(order, pieces):
-            continue
-        if any(each != location for _, each, _ in pieces):
             continue
         first = start[order]
         if start[order + 1] == first + 1 and demand[first] == 1:
@@ -104,9 +104,11 @@ def _nearer(
     price: IntArray,
     roomy: BoolArray,
 ) -> bool:
-    """Let an order ship from the location where rank and units are cheapest."""
+    """Let an order ship from where ranks and units are cheapest; say if it does."""
     pieces = incumbent.plan[order]
     now = pieces[0][1]
+    if any(each != now for _, each, _ in pieces):
+        return _nearer_parts(problem, incumbent, order, price, roomy)
     lines = np.array([line for line, _, _ in pieces])
     skus, demand = problem.sku[lines], problem.demand[lines]
     cost = problem.rank_of(order) + demand @ price[skus]
@@ -124,9 +126,41 @@ def _nearer(
     return True
 
 
-def _places(problem: BatchProblem, plan: dict[int, Pieces]) -> int:
-    """Return the sum of ranks of orders that ship from one location each."""
+def _nearer_parts(
+    problem: BatchProblem,
+    incumbent: Incumbent,
+    order: int,
+    price: IntArray,
+    roomy: BoolArray,
+) -> bool:
+    """Let an order that ships in parts do so from nearer locations."""
+    pieces = incumbent.plan[order]
+    rank = problem.rank_of(order)
+
+    def cost(parts: Pieces) -> int:
+        units = sum(u * int(price[problem.sku[line], n]) for line, n, u in parts)
+        return units + int(rank[list({n for _, n, _ in parts})].sum())
+
+    incumbent.put(order, ())
+    # Beside a shipment's 2^20 ranks are only what decides between equals.
+    found: Pieces = tuple(sorted(incumbent.remaining.best(order, price, _NODES)))
+    better = (
+        bool(found)
+        and bool(roomy[[n for _, n, _ in found]].all())
+        and incumbent.in_force.pieces.get(order) != found
+        and (incumbent.worth(order, found), cost(found))
+        < (incumbent.worth(order, pieces), cost(pieces))
+    )
+    incumbent.put(order, found if better else pieces)
+    return better
+
+
+def _total(
+    problem: BatchProblem, incumbent: Incumbent, plan: dict[int, Pieces]
+) -> tuple[int, int]:
+    """Return the worth of some orders at the levels before, and their places."""
     rank, region = ranks(problem)
-    orders = np.array(list(plan), dtype=np.int64)
-    location = np.array([pieces[0][1] for pieces in plan.values()], dtype=np.int64)
-    return int(rank[region[orders], location].sum())
+    visits = [(order, n) for order in plan for n in {n for _, n, _ in plan[order]}]
+    rows = np.array(visits, dtype=np.int64).reshape(-1, 2)
+    worth = sum(incumbent.worth(*each) for each in plan.items())
+    return worth, int(rank[region[rows[:, 0]], rows[:, 1]].sum())
