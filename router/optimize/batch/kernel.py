@@ -83,6 +83,9 @@ def generate(
     move, shipment = (
         each * SCALE for each in (problem.move_weight, problem.shipment_weight)
     )
+    # Prices are kept only if they prove more than none do: the static bound.
+    least = in_force.least(static.order, static.value, staying.value, move)
+    floor = int(least[np.isin(static.order, orders)].sum())
     best = -1
     exact = 0
     for at in range(_SEEDS + limits.rounds + _EXACT_ROUNDS):
@@ -96,13 +99,12 @@ def generate(
         fresh = master.add(found)
         new = int(np.count_nonzero(fresh))
         learn(found, fresh)
-        # Bounds of loosely priced large orders do not compare with exact ones.
         stay = in_force.cost(unit, fixed)
         least = in_force.least(found.order, found.value, stay, move)
         paid = prices.paid(room)
         dual = int(least.sum()) - paid
         gain = dual - best
-        if not seed and (exact == 1 or gain > 0):
+        if not seed and gain > 0:
             best, kept = dual, prices
         watch.bounded(bound.lagrangian(found._replace(value=least), paid))
         watch.tell("prices")
@@ -129,9 +131,11 @@ def generate(
         unit = prices.unit()
         noisy = (unit * rng.uniform(0.4, 1.6, unit.shape)).astype(np.int64)
         learn(pricer.price(stock, noisy, prices.fixed(problem), 0))
+    if best <= floor:
+        best, kept = floor, nothing(stock.shape)
     x = np.zeros(len(master.order))
     x[: len(master.x)] = master.x
-    return Kernel(kept, max(0, best), _columns(master), x)
+    return Kernel(kept, best, _columns(master), x)
 
 
 def _columns(master: Master) -> list[tuple[int, Pieces]]:
