@@ -22,6 +22,8 @@ from router.optimize.batch.repair import Incumbent, pieces_of
 from router.optimize.batch.running import RunningBound
 from router.optimize.problem import BoolArray
 
+_SMOOTHED = 3
+"""First LPs, of few patterns, whose prices are averaged with the best so far."""
 _SEEDS = 4
 """Rounds that only look where orders contend, before the first LP."""
 _LOOSE_NODES = 2
@@ -30,6 +32,8 @@ _EXACT_ROUNDS, _PRICING_NODES = 3, 16
 """Rounds after that, with this many nodes of large orders."""
 _GAIN = 10_000
 """They end when the bound gains less than an order's shipment in so many."""
+_SETTLED = 2_000
+"""The rounds before end when the bound gains less than a shipment in so many."""
 _NOISY = 5
 """Times that small orders are priced at disturbed prices: patterns to repair with."""
 
@@ -120,7 +124,12 @@ def generate(
         if at >= _SEEDS - 1:
             seconds = min(limits.wall_seconds / 4, watch.left(0.55), _LP_SECONDS)
             prices = master.solve(seconds, limits.iterations)
-        settled = at > _SEEDS + 1 and new <= len(orders) // 500
+            if at < _SEEDS + _SMOOTHED - 1:
+                prices = prices.between(kept)
+        few = new <= len(orders) // 500
+        # Loose bounds that hardly rise any more: the prices are good enough.
+        flat = 0 <= gain * _SETTLED < problem.orders * shipment
+        settled = at > _SEEDS + 1 and (few or flat)
         last = at >= _SEEDS + limits.rounds - 1 or watch.stop(0.3)
         if exact or settled or (last and at >= _SEEDS):
             exact += 1

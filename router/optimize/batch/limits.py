@@ -16,7 +16,7 @@ class BatchLimits:
 
     wall_seconds: float = 120.0
     rounds: int = 10
-    iterations: int = 2_000
+    iterations: int = 400
     neighbourhoods: int = 200
     size: int = 120
     work: float = 1.0

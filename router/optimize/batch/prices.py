@@ -41,6 +41,11 @@ class Prices(NamedTuple):
         total: IntArray = fixed_of(problem) + self.orders
         return total
 
+    def between(self, other: "Prices") -> "Prices":
+        """Return the mean of these and others."""
+        pairs = zip(self, other, strict=True)
+        return Prices(*((mine + theirs) // 2 for mine, theirs in pairs))
+
     def paid(self, room: Room) -> int:
         """Return what all that is there would cost."""
         total = int((self.stock * room.stock).sum())

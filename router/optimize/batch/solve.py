@@ -34,8 +34,8 @@ from router.optimize.problem import BoolArray
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
-_ENOUGH = 10_000
-"""A plan that is above its bound by less than one in so many is not repaired."""
+_ENOUGH = 5_000
+"""A plan with less than a shipment too many for so many orders is not repaired."""
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
 
@@ -228,6 +228,7 @@ class _Run:
         value = incumbent.total() + len(later) * self._problem.shipment_weight
         watch.value = value
         watch.tell("repair")
+        ships = self._problem.orders * self._problem.shipment_weight
         tries = 0
         while tries < limits.neighbourhoods and not watch.stop(0.9):
             extra = [
@@ -238,7 +239,7 @@ class _Run:
                 > min(incumbent.known[order].values(), default=0)
             ]
             moves = any(incumbent.moves(each, incumbent.plan[each]) for each in extra)
-            near = self._above(peeled, proven) * _ENOUGH <= value
+            near = self._above(peeled, proven) * _ENOUGH <= ships
             if not extra or (near and not moves):
                 break
             for at in rng.permutation(len(extra))[:20].tolist():
