@@ -215,9 +215,3 @@ def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
     key = rows @ base ** np.arange(columns)[::-1]
     _, first, which = np.unique(key, return_index=True, return_inverse=True)
     return rows[first], which
-
-
-def reachable(patterns: Patterns) -> IntArray:
-    """Return the orders that can be shipped whole."""
-    found: IntArray = patterns.order[patterns.value < NEVER]
-    return found
