@@ -14,8 +14,15 @@ import numpy as np
 
 from availability.model import IntArray
 from benchmarks.batch import baskets
+<<<<<<< ours
 from router.optimize.batch.branch import search
 from router.optimize.batch.pricing import EXACT_NODES, SCALE
+=======
+from benchmarks.batch.measures import worth
+from router.optimize.batch.peel import fixed_of
+from router.optimize.batch.pricing import SCALE, Pricer
+from router.optimize.batch.problem import BatchPlan, BatchProblem
+>>>>>>> theirs
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import SourcingProblem, check, judge
 from router.optimize.solve import solve
@@ -76,13 +83,23 @@ def routed(stock: IntArray, demand: IntArray, limits: SolveLimits = LIMITS) -> A
 
 def branched(stock: IntArray, demand: IntArray) -> Alone:
     """Answer a basket as the batch prices it, with no prices."""
-    fixed = np.full(stock.shape[1], SCALE, dtype=np.int64)
+    lines = len(demand)
+    problem = BatchProblem(
+        stock=stock, start=np.array([0, lines]), sku=np.arange(lines), demand=demand
+    )
+    free = np.zeros_like(stock)
     wall, cpu = time.monotonic(), time.process_time()
+<<<<<<< ours
     found = search(demand, np.zeros_like(stock), stock, fixed, 0, EXACT_NODES)
+=======
+    found = Pricer(problem, np.array([0])).price(stock, free, fixed_of(problem))
+>>>>>>> theirs
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
-    shipments, bound = found.value // SCALE, -(-found.bound // SCALE)
-    assert len({location for _, location, _ in found.pieces}) == shipments
-    return Alone(len(demand), "branching", shipments, bound, wall, cpu)
+    plan = BatchPlan(found.line, found.location, found.units)
+    counts = worth(problem, plan)
+    assert not counts.incomplete_orders
+    bound = -(-int(found.value[0]) // SCALE)
+    return Alone(lines, "branching", counts.shipments, bound, wall, cpu)
 
 
 def main() -> None:
