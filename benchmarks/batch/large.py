@@ -14,15 +14,10 @@ import numpy as np
 
 from availability.model import IntArray
 from benchmarks.batch import baskets
-<<<<<<< ours
-from router.optimize.batch.branch import search
-from router.optimize.batch.pricing import EXACT_NODES, SCALE
-=======
 from benchmarks.batch.measures import worth
 from router.optimize.batch.peel import fixed_of
 from router.optimize.batch.pricing import SCALE, Pricer
 from router.optimize.batch.problem import BatchPlan, BatchProblem
->>>>>>> theirs
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import SourcingProblem, check, judge
 from router.optimize.solve import solve
@@ -89,11 +84,7 @@ def branched(stock: IntArray, demand: IntArray) -> Alone:
     )
     free = np.zeros_like(stock)
     wall, cpu = time.monotonic(), time.process_time()
-<<<<<<< ours
-    found = search(demand, np.zeros_like(stock), stock, fixed, 0, EXACT_NODES)
-=======
     found = Pricer(problem, np.array([0])).price(stock, free, fixed_of(problem))
->>>>>>> theirs
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     plan = BatchPlan(found.line, found.location, found.units)
     counts = worth(problem, plan)
