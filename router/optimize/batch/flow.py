@@ -19,6 +19,10 @@ _FAR = 2**40
 """The rank of a location that may not ship."""
 
 
+class NotEnough(Exception):
+    """Not all orders of one unit have a place."""
+
+
 class Transport(NamedTuple):
     """Where each order goes, and what a unit there is worth to the others.
 
@@ -49,8 +53,8 @@ def transport(problem: BatchProblem, orders: IntArray, stock: IntArray) -> Trans
 
     Raises
     ------
-    ValueError
-        There is not enough for all.
+    NotEnough
+        There is not enough for all where they may ship from.
     """
     rank, region = ranks(problem)
     if problem.allowed is not None:
@@ -81,7 +85,7 @@ def transport(problem: BatchProblem, orders: IntArray, stock: IntArray) -> Trans
     graph.set_nodes_supplies(np.arange(len(sinks)) + len(key), -stock.ravel()[sinks])
     status = graph.solve_max_flow_with_min_cost()
     if status != graph.OPTIMAL or graph.maximum_flow() < len(orders):
-        raise ValueError("not enough stock for the orders of one unit")
+        raise NotEnough("not enough stock for the orders of one unit")
     flow = graph.flows(np.arange(len(start)))
     used = flow > 0
     # Sources are sorted, and so are arcs: orders by source take them in turn.

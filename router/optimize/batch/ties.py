@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.flow import ranks, transport
+from router.optimize.batch.flow import NotEnough, ranks, transport
 from router.optimize.batch.moves import Pieces
 from router.optimize.batch.peel import capped
 from router.optimize.batch.problem import BatchProblem
@@ -48,9 +48,16 @@ def settle(
             for order in others
             if not cancelled() and _nearer(problem, incumbent, order, price, roomy)
         ]
-        found = _reassign(problem, incumbent, ones, roomy)
-        after = {order: incumbent.plan[order] for order in every}
-        if _total(problem, incumbent, after) >= total:
+        try:
+            found = _reassign(problem, incumbent, ones, roomy)
+        except NotEnough:
+            # Others took what the only places of some had: where orders may ship
+            # from everywhere, one unit is as good as another.
+            worse = True
+        else:
+            after = {order: incumbent.plan[order] for order in every}
+            worse = _total(problem, incumbent, after) >= total
+        if worse:
             for order in every:
                 incumbent.put(order, ())
             for order, pieces in before.items():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.batch.generator import COVER, SEEDS, SIZES, SPLIT_RATES, checksum, draw
+from benchmarks.batch.generator import COVER, SIZES, SPLIT_RATES, checksum, draw
 from benchmarks.batch.instances import CHECKSUMS, names, stored
 from router.optimize.batch.greedy import order_by_order, split_rate
 from router.optimize.batch.problem import check
@@ -30,10 +30,10 @@ def test_a_checksum_is_of_everything() -> None:
     assert drawn <= sums.keys()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+# One seed of each: docs/benchmarks-batch.md has the rates of all twelve.
 @pytest.mark.parametrize("regime", COVER)
-def test_split_rates_are_those_of_the_trade(regime: str, seed: int) -> None:
-    problem = draw(regime, SIZES["10k"], seed)
+def test_split_rates_are_those_of_the_trade(regime: str) -> None:
+    problem = draw(regime, SIZES["10k"], 0)
     plan = order_by_order(problem)
     assert check(problem, plan) == []
     least, most = SPLIT_RATES
