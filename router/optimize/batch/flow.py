@@ -19,8 +19,8 @@ _FAR = 2**40
 """The rank of a location that may not ship."""
 
 
-class NotEnough(Exception):
-    """Not all orders of one unit have a place."""
+class NoRoomError(ValueError):
+    """Some orders have no place."""
 
 
 class Transport(NamedTuple):
@@ -53,8 +53,8 @@ def transport(problem: BatchProblem, orders: IntArray, stock: IntArray) -> Trans
 
     Raises
     ------
-    NotEnough
-        There is not enough for all where they may ship from.
+    NoRoomError
+        There is not enough for all.
     """
     rank, region = ranks(problem)
     if problem.allowed is not None:
@@ -85,7 +85,7 @@ def transport(problem: BatchProblem, orders: IntArray, stock: IntArray) -> Trans
     graph.set_nodes_supplies(np.arange(len(sinks)) + len(key), -stock.ravel()[sinks])
     status = graph.solve_max_flow_with_min_cost()
     if status != graph.OPTIMAL or graph.maximum_flow() < len(orders):
-        raise NotEnough("not enough stock for the orders of one unit")
+        raise NoRoomError("not enough stock for the orders of one unit")
     flow = graph.flows(np.arange(len(start)))
     used = flow > 0
     # Sources are sorted, and so are arcs: orders by source take them in turn.

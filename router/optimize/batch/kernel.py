@@ -89,7 +89,9 @@ def generate(
     )
     # Prices are kept only if they prove more than none do: the static bound.
     least = in_force.least(static.order, static.value, staying.value, move)
-    floor = int(least[np.isin(static.order, orders)].sum())
+    floors = np.zeros(problem.orders, dtype=np.int64)
+    floors[static.order] = least
+    floor = int(floors[orders].sum())
     best = -1
     exact = 0
     for at in range(_SEEDS + limits.rounds + _EXACT_ROUNDS):
@@ -105,6 +107,8 @@ def generate(
         learn(found, fresh)
         stay = in_force.cost(unit, fixed)
         least = in_force.least(found.order, found.value, stay, move)
+        # Prices make nothing cheaper, however loosely a large order is bounded.
+        least = np.maximum(least, floors[found.order])
         paid = prices.paid(room)
         dual = int(least.sum()) - paid
         gain = dual - best

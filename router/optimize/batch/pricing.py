@@ -19,8 +19,12 @@ EXACT_NODES = 100
 
 
 _MOST_LINES = 11
-_STEPS, _STEPS_EACH = 1_000, 256
-"""Steps that are worth while for a group of orders, and for each order of it."""
+_STEPS = 3_000
+"""Steps that are worth while for quantities that few orders have: several units.
+
+Not a matter of how many have them here, so that a bound does not depend on who is
+priced together.
+"""
 _CELLS = 1 << 18
 """(order, location) pairs priced together."""
 
@@ -75,8 +79,8 @@ class Pricer:
             for shape, at in zip(
                 shapes.tolist(), np.split(by_shape, ends), strict=True
             ):
-                steps = steps_of(tuple(shape))
-                if steps <= min(MOST_STEPS, _STEPS + _STEPS_EACH * len(at)):
+                most = MOST_STEPS if shape[-1] == 1 else _STEPS
+                if steps_of(tuple(shape)) <= most:
                     self._groups.append(_Group(tuple(shape), of[at], lines[at]))
                 else:
                     self._large.append((of[at], lines[at]))

@@ -109,7 +109,7 @@ class _Run:
         if not watch.cancelled():
             watch.tell("places")
             self._incumbent.release()
-            nearest = settle(problem, self._incumbent, watch.cancelled)
+            nearest = settle(problem, self._incumbent, watch.stop)
         plan = self._incumbent.as_plan()
         if (
             problem.orders <= _SMALL

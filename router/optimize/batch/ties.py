@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.flow import NotEnough, ranks, transport
+from router.optimize.batch.flow import NoRoomError, ranks, transport
 from router.optimize.batch.moves import Pieces
 from router.optimize.batch.peel import capped
 from router.optimize.batch.problem import BatchProblem
@@ -25,7 +25,7 @@ _NODES = 4
 
 
 def settle(
-    problem: BatchProblem, incumbent: Incumbent, cancelled: Callable[[], bool]
+    problem: BatchProblem, incumbent: Incumbent, stop: Callable[[], bool]
 ) -> IntArray:
     """Improve the places of a plan; return ``(K, N)`` a unit's price in ranks.
 
@@ -36,7 +36,7 @@ def settle(
     ones, others = _movable(problem, incumbent, roomy)
     price = _reassign(problem, incumbent, ones, roomy)
     for _ in range(_ROUNDS):
-        if cancelled() or not others:
+        if stop() or not others:
             break
         every = [*ones.tolist(), *others]
         before = {order: incumbent.plan[order] for order in every}
@@ -46,18 +46,16 @@ def settle(
         changed = [
             order
             for order in others
-            if not cancelled() and _nearer(problem, incumbent, order, price, roomy)
+            if not stop() and _nearer(problem, incumbent, order, price, roomy)
         ]
         try:
             found = _reassign(problem, incumbent, ones, roomy)
-        except NotEnough:
-            # Others took what the only places of some had: where orders may ship
-            # from everywhere, one unit is as good as another.
-            worse = True
-        else:
             after = {order: incumbent.plan[order] for order in every}
-            worse = _total(problem, incumbent, after) >= total
-        if worse:
+            better = _total(problem, incumbent, after) < total
+        except NoRoomError:
+            # The others took the only units that some order of one unit may have.
+            better = False
+        if not better:
             for order in every:
                 incumbent.put(order, ())
             for order, pieces in before.items():

@@ -56,3 +56,22 @@ def test_local_prices_as_the_pricer_does() -> None:
     here = LOCAL.pricer(problem, orders).price(problem.stock, price, fixed)
     there = Pricer(problem, orders).price(problem.stock, price, fixed)
     assert all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
+
+
+def test_a_bound_does_not_depend_on_who_is_priced_together() -> None:
+    rng = np.random.default_rng(0)
+    demand = np.tile([1, 1, 1, 2, 2, 1], 30)
+    problem = BatchProblem(
+        stock=rng.integers(0, 2, (12, 6)),
+        start=np.arange(0, len(demand) + 1, 6),
+        sku=np.concatenate([rng.choice(12, 6, replace=False) for _ in range(30)]),
+        demand=demand,
+        split_line_weight=1,
+    )
+    price = rng.integers(0, 2**19, problem.stock.shape)
+    fixed = np.full(6, 2**20)
+    together = Pricer(problem, np.arange(30)).price(problem.stock, price, fixed)
+    value = dict(zip(together.order.tolist(), together.value.tolist(), strict=True))
+    for order in range(30):
+        alone = Pricer(problem, np.array([order]))
+        assert alone.price(problem.stock, price, fixed).value[0] == value[order]
