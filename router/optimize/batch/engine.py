@@ -15,7 +15,9 @@ from router.optimize.batch.problem import BatchProblem
 from router.optimize.problem import BoolArray
 
 CHUNK = 10_000
-"""Orders priced between two questions whether the run is cancelled."""
+"""Orders priced between two questions whether to go on, where they are small."""
+_LINES, _LOCATIONS = 4, 100
+"""An order of more lines, or over more locations, counts as several."""
 
 
 class EngineError(RuntimeError):
@@ -111,10 +113,15 @@ class Chunked:
         cancelled: Callable[[], bool],
     ) -> None:
         self._cancelled = cancelled
+        lines = np.diff(problem.start)[orders]
+        locations = max(1, problem.stock.shape[1] // _LOCATIONS)
+        work = np.maximum(1, lines // _LINES) ** 2 * locations
+        ends = np.flatnonzero(np.diff(work.cumsum() // CHUNK)) + 1
         self._pricers = [
-            engine.pricer(problem, orders[at : at + CHUNK])
-            for at in range(0, len(orders), CHUNK)
+            engine.pricer(problem, each) for each in np.split(orders, ends) if len(each)
         ]
+        self.cut = False
+        """Whether orders are missing from what was priced last."""
 
     def price(
         self,
@@ -126,8 +133,10 @@ class Chunked:
         """Return the least costs of the orders come to; see `OrderPricer.price`."""
         empty = np.zeros(0, dtype=np.int64)
         parts = [Patterns(*(empty for _ in Patterns._fields))]
+        self.cut = False
         for pricer in self._pricers:
             if self._cancelled():
+                self.cut = True
                 break
             parts.append(pricer.price(stock, price, fixed, nodes))
         return in_order(joined(parts))

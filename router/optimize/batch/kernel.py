@@ -37,6 +37,9 @@ _SETTLED = 2_000
 _NOISY = 5
 """Times that small orders are priced at disturbed prices: patterns to repair with."""
 
+_SHARE = 0.5
+"""Of the time, what prices may take, the static bound included."""
+
 _LP_SECONDS = 20.0
 """Most seconds of one LP: nobody is asked meanwhile whether to go on."""
 
@@ -72,7 +75,7 @@ def generate(
     """
     orders, stock = peeled.kernel, room.stock
     master = Master(problem, orders, peeled.scarce, room)
-    pricer = Chunked(engine, problem, orders, watch.cancelled)
+    pricer = Chunked(engine, problem, orders, lambda: watch.stop(_SHARE))
     in_force = incumbent.in_force
 
     def learn(found: Patterns, fresh: BoolArray | None = None) -> None:
@@ -100,7 +103,7 @@ def generate(
         nodes = _PRICING_NODES if exact else 0 if seed else _LOOSE_NODES
         unit, fixed = prices.unit(), prices.fixed(problem)
         found = pricer.price(stock, unit, fixed, nodes)
-        if watch.cancelled():
+        if pricer.cut:
             break
         fresh = master.add(found)
         new = int(np.count_nonzero(fresh))
@@ -120,7 +123,7 @@ def generate(
             break
         if exact > 1 and gain * _GAIN < problem.orders * shipment:
             break
-        if watch.stop(0.5):
+        if watch.stop(_SHARE):
             break
         if at < _SEEDS:
             raised = _contention(problem, found, stock, prices.stock, peeled)

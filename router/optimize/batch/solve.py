@@ -36,6 +36,9 @@ __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
 _ENOUGH = 5_000
 """A plan with less than a shipment too many for so many orders is not repaired."""
+_STATIC_SHARE, _BASE_SHARE, _LATE_SHARE = 0.3, 0.9, 1.2
+"""Of the time: when orders that were not looked at alone are left to later steps,
+when the order-by-order plan is not made any more, when the proof has to hurry."""
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
 
@@ -114,14 +117,14 @@ class _Run:
         if (
             problem.orders <= _SMALL
             and problem.max_moves is None
-            and not watch.cancelled()
+            and not watch.stop(_BASE_SHARE)
         ):
             other = order_by_order(problem)
             plan = min(plan, other, key=lambda each: score(problem, each))
         watch.value = score(problem, plan).shipments
         watch.tell("proof")
         nodes = EXACT_NODES
-        if watch.cancelled():
+        if watch.stop(_LATE_SHARE):
             nodes, nearest = _HASTY_NODES, None
         solution = certified(problem, self._engine, plan, prices, short, nearest, nodes)
         watch.bound = solution.levels[1].bound
@@ -132,7 +135,9 @@ class _Run:
         """Place the orders ``joint``, and all with frozen pieces; return prices."""
         problem, watch, incumbent = self._problem, self._watch, self._incumbent
         room = room_of(problem, incumbent.remaining)
-        pricer = Chunked(self._engine, problem, joint, watch.cancelled)
+        pricer = Chunked(
+            self._engine, problem, joint, lambda: watch.stop(_STATIC_SHARE)
+        )
         static = alone(problem, room.stock, pricer)
         settled = self._settled(static)
         watch.bounded(bound.static(settled))
