@@ -23,7 +23,7 @@ from availability.errors import (
     StoreUnavailable,
     UnitsNotOpen,
 )
-from availability.ledger.protocol import MAX_OPEN_PLANS, Ledger
+from availability.ledger.protocol import Ledger
 from availability.model import Clock, IntArray, LocationId, Sku
 from availability.reservations import OPEN_STATES, PlanRef, ReservationRecord
 from router.amending import Amender
@@ -40,6 +40,8 @@ from router.rerouting.session import Surroundings
 from router.rpc.driver import Driver
 from router.rpc.errors import Overloaded
 
+PAGE = 100
+"""Plans read at a time: some milliseconds of the interpreter."""
 MAX_ROUNDS = 3
 """Times that orders are decided: once, and again where others were faster."""
 AGAIN_SHARE = 0.25
@@ -153,7 +155,10 @@ class _Run:
             after: int | None = 0
             while after is not None:
                 page = functools.partial(self._read_page, child, created_before, after)
+                began = time.monotonic()
                 after = await self._aside(page)
+                # Callers have the interpreter for as long as this had it.
+                await asyncio.sleep(time.monotonic() - began)
                 yield self._now("reading")
             solve = asyncio.ensure_future(self._aside(lambda: self._solve(child)))
             try:
@@ -227,7 +232,7 @@ class _Run:
 
     def _read_page(self, child: Child, before: float, after: int) -> int | None:
         selection = self._asked.selection
-        page = self._ledger.open_plans(selection.states, before, after, MAX_OPEN_PLANS)
+        page = self._ledger.open_plans(selection.states, before, after, PAGE)
         self._orders = child.add(page.records)
         return page.after
 
