@@ -14,8 +14,8 @@ Progress = rerouting_pb2.RerouteProgress
 Report = rerouting_pb2.RerouteReport
 
 DIALOGUE_SECONDS = 600.0
-_SPAWNED = b"spawn_main"
-"""In the command of a process that Python has spawned to work for another."""
+_FORKS = b"forkserver"
+"""In the command of what forks others, and of what it has forked."""
 _ENDED = "ZX"
 """States of what has ended and was not asked for its status yet."""
 _OWN = (("grpc.use_local_subchannel_pool", 1),)
@@ -86,7 +86,12 @@ def deciding(server_pid: int) -> list[int]:
     found = []
     for pid in of_group(server_pid):
         with contextlib.suppress(OSError):
-            if _SPAWNED in Path(f"/proc/{pid}/cmdline").read_bytes():
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            parent = stat.rpartition(")")[2].split()[1]
+            if all(
+                _FORKS in Path(f"/proc/{each}/cmdline").read_bytes()
+                for each in (pid, parent)
+            ):
                 found.append(pid)
     return found
 

@@ -124,7 +124,9 @@ def as_promised(pending: Pending, frozen: Counts) -> Order:
         if units[line.line_id]
     )
     picked = tuple(Frozen(*at, count) for at, count in sorted(frozen.items()))
-    return pending.order._replace(lines=lines, frozen=picked)
+    there = {line.line_id for line in lines}
+    rejected = frozenset(each for each in pending.order.rejected if each[0] in there)
+    return pending.order._replace(lines=lines, frozen=picked, rejected=rejected)
 
 
 def own_stock(order: Order, units: Counts) -> OwnStock:
