@@ -15,7 +15,6 @@ from router.optimize.batch.certificate import verify
 from router.optimize.batch.engine import LOCAL, Engine
 from router.optimize.batch.ray_engine import RayEngine
 from router.optimize.batch.solve import BatchLimits, Progress, solve_batch
-from router.optimize.batch.threads import Threads
 
 
 def main() -> None:
@@ -25,20 +24,14 @@ def main() -> None:
     parser.add_argument("--instance", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=75.0)
     parser.add_argument("--neighbourhoods", type=int, default=1_000)
-    parser.add_argument(
-        "--engine", choices=("local", "threads", "ray"), default="local"
-    )
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument(
         "--address", help="host:port of a Ray cluster; else a local one"
     )
-    parser.add_argument(
-        "--workers", type=int, help="threads, or CPUs that Ray prices with"
-    )
+    parser.add_argument("--workers", type=int, help="CPUs that Ray prices with")
     chosen = parser.parse_args()
-    if chosen.engine == "local" and chosen.workers:
-        parser.error("--workers is of --engine threads or ray")
-    if chosen.engine != "ray" and chosen.address:
-        parser.error("--address is of --engine ray")
+    if chosen.engine == "local" and (chosen.address or chosen.workers):
+        parser.error("--address and --workers are of --engine ray")
     with engine_of(chosen) as engine:
         measure(chosen, engine)
 
@@ -47,10 +40,6 @@ def main() -> None:
 def engine_of(chosen: argparse.Namespace) -> Iterator[Engine]:
     if chosen.engine == "local":
         yield LOCAL
-        return
-    if chosen.engine == "threads":
-        with Threads(chosen.workers or 2) as threads:
-            yield threads
         return
     with RayEngine(chosen.address, num_cpus=chosen.workers) as engine:
         yield engine

@@ -10,7 +10,7 @@ certificate's prices alone, and no plan that ships as many orders may be below i
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rich.console import Console
@@ -93,8 +93,13 @@ class Section(NamedTuple):
         )
 
 
-def section(name: str, seconds: float, stores: bool = False) -> Section:
-    """Answer an instance by every method, and keep the joint answer if it is to be.
+def section(
+    name: str,
+    seconds: float,
+    stores: bool = False,
+    methods: Iterable[str] = tuple(METHODS),
+) -> Section:
+    """Answer an instance by some methods, and jointly; keep that if it is to be.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def section(name: str, seconds: float, stores: bool = False) -> Section:
             gap = gap_percent(counts.shipments, level.bound)
         return Row(method, counts, gap, *found[2:])
 
-    rows = [row(method, answer(name, method, seconds)) for method in METHODS]
+    rows = [row(method, answer(name, method, seconds)) for method in methods]
     if stores:
         before = next(each.worth.shipments for each in rows if each.method == EXACT)
         keep(name, problem, joint, level, before)

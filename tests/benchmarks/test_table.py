@@ -51,7 +51,7 @@ def test_what_a_section_says() -> None:
 
 
 def test_a_section_holds_each_method_and_a_bound_below_all() -> None:
-    found = section("deep-1k-0", 20.0)
+    found = section("deep-1k-0", 20.0, methods=[EXACT, "priority walk"])
     by_method = {row.method: row for row in found.rows}
     assert by_method[JOINT].worth.shipments <= by_method[EXACT].worth.shipments
     assert all(row.worth.shipments >= found.bound for row in found.rows)

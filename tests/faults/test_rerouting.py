@@ -133,14 +133,14 @@ def test_the_client_goes_away(database: str, tmp_path: Path) -> None:
     assert found.swaps > 0
 
 
-def test_stop_applies_the_best_so_far(database: str, tmp_path: Path) -> None:
-    with serving(database, tmp_path) as (server,):
+def test_stop_applies_the_best_so_far(sqlite: str, tmp_path: Path) -> None:
+    with serving(sqlite, tmp_path) as (server,):
         waiting = place(server.address, SMALL, LATE_UNITS)
         run = Rerouting(server.address, solve_timeout=LONG)
         assert run.until(lambda told: told.phase == "repair")
         run.stop()
         report = run.end()
-        found = unharmed(database, waiting, server)
+        found = unharmed(sqlite, waiting, server)
 
     assert report.stopped
     assert report.after.shipment_count <= report.before.shipment_count
@@ -169,8 +169,8 @@ def test_kill_nine_of_the_server(database: str, tmp_path: Path, phase: str) -> N
     assert found.swaps > 0
 
 
-def test_the_child_is_killed_while_it_solves(database: str, tmp_path: Path) -> None:
-    with serving(database, tmp_path) as (server,):
+def test_the_child_is_killed_while_it_solves(sqlite: str, tmp_path: Path) -> None:
+    with serving(sqlite, tmp_path) as (server,):
         waiting = place(server.address, SMALL, LATE_UNITS)
         run = Rerouting(server.address, solve_timeout=LONG)
         assert run.until(lambda told: told.phase == SOLVING)
@@ -180,7 +180,7 @@ def test_the_child_is_killed_while_it_solves(database: str, tmp_path: Path) -> N
             run.end()
         run.leave()
         again = repeated(server)
-        found = unharmed(database, waiting, server)
+        found = unharmed(sqlite, waiting, server)
 
     assert code(failed.value) is grpc.StatusCode.ABORTED
     told = status(failed.value)

@@ -1,12 +1,10 @@
 import numpy as np
-import pytest
 
 from availability.model import IntArray
 from router.optimize.batch.engine import LOCAL, OrderPricer
 from router.optimize.batch.pricing import EXACT_NODES, Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.solve import BatchLimits, solve_batch
-from router.optimize.batch.threads import MAX_THREADS, Threads
 from tests.optimize.batch.joint import small
 
 QUICK = BatchLimits(rounds=5, neighbourhoods=30, size=30)
@@ -49,19 +47,6 @@ def test_the_answer_does_not_depend_on_where_orders_are_priced() -> None:
     )
     assert there.certificate == here.certificate
     assert engine.asked > 3
-
-
-def test_threads_give_the_same_answer() -> None:
-    problem = small(7, orders=60)
-    with Threads(3) as engine:
-        there = solve_batch(problem, QUICK, engine=engine)
-    assert there.certificate == solve_batch(problem, QUICK).certificate
-
-
-@pytest.mark.parametrize("count", [0, MAX_THREADS + 1])
-def test_threads_have_a_limit(count: int) -> None:
-    with pytest.raises(ValueError, match=f"got {count}"):
-        Threads(count)
 
 
 def test_local_prices_as_the_pricer_does() -> None:
