@@ -144,7 +144,7 @@ def priced(
     if len(rows) and (rows.min() < 0 or rows[:, 2].max() > MOST_PRICE):
         raise CertificateError("a price is negative or absurd")
     price[rows[:, 0], rows[:, 1]] = rows[:, 2]
-    paid = int((price * problem.stock).sum())
+    paid = _worth(price, problem.stock)
     units = _vector(certificate.unit_prices, locations)
     orders = _vector(certificate.order_prices, locations)
     for each, capacity in (
@@ -159,6 +159,13 @@ def priced(
                 a * b for a, b in zip(each.tolist(), capacity.tolist(), strict=True)
             )
     return price + units[None, :], fixed_of(problem) + orders, paid
+
+
+def _worth(price: IntArray, stock: IntArray) -> int:
+    """Return what all stock costs, in integers that cannot wrap."""
+    at = np.nonzero(price)
+    pairs = zip(price[at].tolist(), stock[at].tolist(), strict=True)
+    return sum(each * units for each, units in pairs)
 
 
 def _vector(rows: tuple[tuple[int, int], ...], length: int) -> IntArray:

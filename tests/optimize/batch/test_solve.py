@@ -202,3 +202,16 @@ def test_a_lie_is_found(field: str, lie: Any) -> None:
     said[field] = lie(said[field])
     with pytest.raises(CertificateError):
         verify(problem, Certificate.from_json(said))
+
+
+def test_prices_of_very_much_stock_do_not_wrap() -> None:
+    problem, said = certified()
+    _, bound, *_ = verify(problem, Certificate.from_json(said))
+    # So much that price times stock is beyond 64 bits: worth less than nothing.
+    much = replace(problem, stock=np.where(problem.stock > 0, 2**43, 0))
+    prices = [[k, n, 2**24] for k, n in np.argwhere(much.stock > 0).tolist()]
+    lie = said | {"prices": prices}
+
+    with pytest.raises(CertificateError, match="bound"):
+        verify(much, Certificate.from_json(lie))
+    assert bound.bound > 0
