@@ -29,6 +29,9 @@ FOLLOW_SECONDS = 1.0
 """Time between two looks: how long who waits goes on waiting."""
 SOLVE_SECONDS = 1.0
 """Most time for the plan of one order that is served."""
+FUTILE = 50
+"""Plans in a row that get nothing of a SKU, after which the others that wait for it
+are left until its stock changes again: to plan them all would cost checkouts."""
 CLOSED_SECONDS = 60.0
 """Time to decide where the orders of closed locations go."""
 
@@ -73,18 +76,22 @@ class FollowUps:
         if not self._there(sku):
             return 0
         plans = await self._driver.bulk(lambda: self._ledger.waiting_plans(sku))
-        served = 0
+        served = futile = 0
         for plan in plans:
-            if not self._there(sku):
+            if futile == FUTILE or not self._there(sku):
                 break
             limits = SolveLimits(wall_seconds=SOLVE_SECONDS)
             steps = self._amender.serve_steps(plan, limits, self._metrics.planned)
             try:
-                served += bool(await self._driver.run(steps))
+                got = bool(await self._driver.run(steps))
+                served += got
+                futile = 0 if got else futile + 1
             except StoreUnavailable:
                 raise
-            except (AvailabilityError, RouterError) as error:
-                # It ended meanwhile, or others were faster; the next may be served.
+            except (AvailabilityError, RouterError, ValueError) as error:
+                # It ended meanwhile, or others were faster, or an older version
+                # stored it in a way that is not read: the next may be served.
+                futile += 1
                 why = type(error).__name__
                 _log.debug("not served", extra={"plan_id": plan.plan_id, "why": why})
         return served
