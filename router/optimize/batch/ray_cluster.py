@@ -21,6 +21,7 @@ from typing import Any
 
 from router.optimize.batch.engine import EngineError
 
+_records = logging.getLogRecordFactory()
 try:
     import ray
     import ray.exceptions
@@ -28,6 +29,8 @@ except ImportError as error:  # pragma: no cover - tests run with the extra
     _MISSING: str | None = str(error)
 else:
     _MISSING = None
+    # Ray marks every record of the process that imports it, whoever logs it.
+    logging.setLogRecordFactory(_records)
 
 CONNECT_SECONDS = 5.0
 """Longest wait for the port of a cluster to open, and for its first words."""
@@ -233,12 +236,13 @@ def _found_by_children() -> Iterator[None]:
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
     """Put back what Ray takes over in this process."""
-    hook = sys.excepthook
+    hook, records = sys.excepthook, logging.getLogRecordFactory()
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
         sys.excepthook = hook
+        logging.setLogRecordFactory(records)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
 
