@@ -1,5 +1,6 @@
 """`repartir reroute --verify`: a saved run checked again, with no server or solver."""
 
+import importlib
 import json
 import resource
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from router.cli.orders_file import one_line
 from router.cli.quiet import SOME_FAILED, fail
 from router.cli.reroute_report import PROVENANCES
 from router.optimize.batch.claim import CertificateError, LevelValue
-from router.optimize.batch.saved import Saved
 from router.report.words import gap_text
 
 MAX_FILE_BYTES = 2**28
@@ -28,9 +28,11 @@ _PAGE_BYTES = resource.getpagesize()
 def print_verified(path: Path, *, as_json: bool) -> None:
     """Print what each level is worth; end the command if the run does not hold."""
     data = _read(path)
+    # With the solvers' second of imports, which no other command is to pay.
+    module = importlib.import_module("router.optimize.batch.saved")
     try:
         with _memory_bounded(MAX_MEMORY_BYTES):
-            saved = Saved.from_bytes(data)
+            saved = module.Saved.from_bytes(data)
             levels = saved.verify()
     except MemoryError:
         most = MAX_MEMORY_BYTES // 2**30

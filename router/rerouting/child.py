@@ -26,11 +26,13 @@ from router.optimize.batch.engine import LOCAL, Engine, EngineError
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.rerouting.moves import Move
 from router.rerouting.pending import Selection
-from router.rerouting.session import Session, Summary, Surroundings
+from router.rerouting.summary import Summary, Surroundings
 from router.rerouting.world import ReadStock, Wishes
 
 NICE = 10
 """How far the child stands back behind the server, which has callers waiting."""
+_SESSION = "router.rerouting.session"
+"""Imported by the child alone: the solvers take a second, and no call needs them."""
 END_SECONDS = 5.0
 """Longest wait for it to go."""
 
@@ -67,7 +69,7 @@ class Child:
     ) -> None:
         context = multiprocessing.get_context("forkserver")
         # Importing the solvers takes a second: once for all children of a server.
-        context.set_forkserver_preload([__name__])
+        context.set_forkserver_preload([__name__, _SESSION])
         self._line, theirs = context.Pipe()
         self._stop, their_stop = context.Pipe()
         self._process = context.Process(
@@ -202,11 +204,12 @@ def _run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(stop, stopped), daemon=True).start()
-    session: Session | None = None
+    session: Any = None
     with ExitStack() as stack:
         try:
             engine = LOCAL if ray_address is None else _cluster(ray_address, stack)
-            session = Session(selection, wishes, stored, engine)
+            solving = importlib.import_module(_SESSION)
+            session = solving.Session(selection, wishes, stored, engine)
         except EngineError as error:
             broken = str(error)
         _serve(line, stopped, session or broken)
@@ -220,7 +223,7 @@ def _cluster(address: str, stack: ExitStack) -> Engine:
 
 
 def _serve(
-    line: "Connection[Any, Any]", stopped: threading.Event, session: Session | str
+    line: "Connection[Any, Any]", stopped: threading.Event, session: Any
 ) -> None:
     """Do what the server says until it says no more; a text says why it cannot."""
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from router.rerouting.pending import Selection
-from router.rerouting.session import Summary
+from router.rerouting.summary import Summary
 from router.rerouting.world import Wishes
 
 

@@ -8,11 +8,8 @@ interpreter to themselves.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-from availability.model import Network
 from availability.reservations import PlanRef, ReservationRecord
-from availability.stock_view import CapacitiesLeft
 from router.changes import StoredForm
 from router.errors import TooManyOrders
 from router.optimize.batch.engine import LOCAL, Engine
@@ -24,8 +21,8 @@ from router.report.model import Bound, Count, Outcome, Phase, Point
 from router.report.tally import Piece, Tally
 from router.rerouting.moves import Move, moves_of
 from router.rerouting.pending import Pending, Selection, read_pending, why_alone
+from router.rerouting.summary import Summary, Surroundings
 from router.rerouting.world import (
-    Feeding,
     ReadStock,
     Wishes,
     World,
@@ -37,27 +34,6 @@ MAX_ORDERS = 100_000
 """Most orders of one re-routing."""
 MAX_POINTS = 500
 """Most points of the series of values and bounds; later ones replace the last."""
-
-
-class Surroundings(NamedTuple):
-    """What the orders are decided in: read after them."""
-
-    network: Network
-    capacities: CapacitiesLeft
-    feeding: Feeding
-    version: int
-
-
-class Summary(NamedTuple):
-    """What a re-routing did; ``kept`` are orders that were not decided, by reason."""
-
-    before: Outcome
-    after: Outcome
-    bound: Bound | None
-    kept: tuple[Count, ...]
-    series: tuple[Point, ...]
-    phases: tuple[Phase, ...]
-    levels: tuple[tuple[str, int, int, str], ...]
 
 
 class Session:

@@ -36,7 +36,7 @@ from router.rerouting.child import Child
 from router.rerouting.dialogue import Asked, Done, Step
 from router.rerouting.moves import Move
 from router.rerouting.sequence import sequence
-from router.rerouting.session import Surroundings
+from router.rerouting.summary import Surroundings
 from router.rpc.driver import Driver
 from router.rpc.errors import Overloaded
 

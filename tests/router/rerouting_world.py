@@ -24,7 +24,8 @@ from router.policies import PRESETS
 from router.rerouting.moves import Move
 from router.rerouting.pending import Selection
 from router.rerouting.sequence import sequence
-from router.rerouting.session import Session, Summary, Surroundings
+from router.rerouting.session import Session
+from router.rerouting.summary import Summary, Surroundings
 from router.rerouting.world import Wishes
 from router.rpc.codec.body import WireForm
 from router.rpc.codec.order import encode_order

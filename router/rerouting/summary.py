@@ -1,0 +1,29 @@
+"""What a re-routing is decided in, and what came of it: plain values, no solver."""
+
+from typing import NamedTuple
+
+from availability.model import Network
+from availability.stock_view import CapacitiesLeft
+from router.report.model import Bound, Count, Outcome, Phase, Point
+from router.rerouting.world import Feeding
+
+
+class Surroundings(NamedTuple):
+    """What the orders are decided in: read after them."""
+
+    network: Network
+    capacities: CapacitiesLeft
+    feeding: Feeding
+    version: int
+
+
+class Summary(NamedTuple):
+    """What a re-routing did; ``kept`` are orders that were not decided, by reason."""
+
+    before: Outcome
+    after: Outcome
+    bound: Bound | None
+    kept: tuple[Count, ...]
+    series: tuple[Point, ...]
+    phases: tuple[Phase, ...]
+    levels: tuple[tuple[str, int, int, str], ...]
