@@ -124,8 +124,10 @@ class _Run:
         watch.value = score(problem, plan).shipments
         watch.tell("proof")
         nodes = EXACT_NODES
+        if watch.stop():
+            nearest = None  # the last level's proof is the dearest, and can be left
         if watch.stop(_LATE_SHARE):
-            nodes, nearest = _HASTY_NODES, None
+            nodes = _HASTY_NODES
         solution = certified(problem, self._engine, plan, prices, short, nearest, nodes)
         watch.bound = solution.levels[1].bound
         watch.tell("done")
