@@ -11,14 +11,14 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.engine import Chunked, Engine
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.limits import BatchLimits, Watch
 from router.optimize.batch.master import FloatArray, Master
-from router.optimize.batch.moves import Pieces
+from router.optimize.batch.moves import Pieces, pieces_of
 from router.optimize.batch.peel import Peeled
 from router.optimize.batch.prices import Prices, Room, nothing
 from router.optimize.batch.pricing import SCALE, Patterns
 from router.optimize.batch.problem import BatchProblem
-from router.optimize.batch.repair import Incumbent, pieces_of
 from router.optimize.batch.running import RunningBound
 from router.optimize.problem import BoolArray
 

@@ -4,6 +4,8 @@ An order with pieces in it *stays* if it gets exactly those again, else it is
 *moved*; see `router.optimize.batch.problem.moved`.
 """
 
+from collections import defaultdict
+
 import numpy as np
 
 from availability.model import IntArray
@@ -135,3 +137,19 @@ class InForce:
         stays = (same == pieces) & (same == self._count[found.order])
         kept: BoolArray = stays | ~self.has[found.order]
         return kept
+
+
+def pieces_of(
+    patterns: Patterns, keep: BoolArray | None = None
+) -> list[tuple[int, Pieces]]:
+    """Return the (order, pieces) of patterns that have any, or of ``(m,)`` some."""
+    rows: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    columns: tuple[IntArray, ...]
+    columns = (patterns.pattern, patterns.line, patterns.location, patterns.units)
+    if keep is not None:
+        mine = keep[patterns.pattern]
+        columns = tuple(column[mine] for column in columns)
+    for at, line, location, units in zip(*(c.tolist() for c in columns), strict=True):
+        rows[at].append((line, location, units))
+    orders = patterns.order.tolist()
+    return [(orders[at], tuple(sorted(each))) for at, each in rows.items()]

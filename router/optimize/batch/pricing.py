@@ -85,6 +85,11 @@ class Pricer:
                 else:
                     self._large.append((of[at], lines[at]))
 
+    def branched(self) -> IntArray:
+        """Return the orders whose patterns are looked for by branching."""
+        parts = [order for order, _ in self._large]
+        return np.concatenate([self.orders[:0], *parts])
+
     def price(
         self,
         stock: IntArray,

@@ -3,11 +3,11 @@
 import numpy as np
 
 from availability.model import IntArray
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.master import FloatArray
-from router.optimize.batch.moves import Pieces
+from router.optimize.batch.moves import Pieces, pieces_of
 from router.optimize.batch.peel import fixed_of
 from router.optimize.batch.pricing import Pricer
-from router.optimize.batch.repair import Incumbent, pieces_of
 
 _LEAST = 0.05
 """Value of a pattern in the LP below which it is not looked at."""

@@ -9,6 +9,7 @@ from router.optimize.batch.answer import BatchSolution, certified
 from router.optimize.batch.blocks import NEVER
 from router.optimize.batch.engine import LOCAL, Chunked, Engine, joined, of_orders
 from router.optimize.batch.greedy import order_by_order
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.kernel import generate
 from router.optimize.batch.limits import (
     DEFAULT,
@@ -18,13 +19,12 @@ from router.optimize.batch.limits import (
     never,
     silent,
 )
-from router.optimize.batch.master import without
 from router.optimize.batch.moves import InForce
-from router.optimize.batch.peel import Peeled, alone, capped, peel
+from router.optimize.batch.peel import alone, capped, peel
 from router.optimize.batch.prices import Prices, nothing, room_of
 from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
 from router.optimize.batch.problem import BatchPlan, BatchProblem, score
-from router.optimize.batch.repair import Incumbent, Neighbourhoods
+from router.optimize.batch.repair import Repair
 from router.optimize.batch.rounding import round_down
 from router.optimize.batch.running import RunningBound
 from router.optimize.batch.shortage import shortage
@@ -34,8 +34,6 @@ from router.optimize.problem import BoolArray
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
-_ENOUGH = 5_000
-"""A plan with less than a shipment too many for so many orders is not repaired."""
 _STATIC_SHARE, _BASE_SHARE, _LATE_SHARE = 0.3, 0.9, 1.2
 """Of the time: when orders that were not looked at alone are left to later steps,
 when the order-by-order plan is not made any more, when the proof has to hurry."""
@@ -179,7 +177,13 @@ class _Run:
         if problem.max_moves is None:
             incumbent.put_back()
         if len(peeled.kernel):
-            self._repair(peeled, proven)
+            singles = np.flatnonzero(self._single).tolist()
+            later = sum(order not in incumbent.plan for order in singles)
+            unit, ships = prices.unit(), later * problem.shipment_weight
+            repair = Repair(
+                problem, self._limits, watch, incumbent, peeled, unit, ships
+            )
+            repair.run(proven)
             incumbent.put_back()
         return prices
 
@@ -218,63 +222,6 @@ class _Run:
         for order in orders.tolist():
             if not self._incumbent.placed(order):
                 self._incumbent.place(order, None)
-
-    def _repair(self, peeled: Peeled, proven: int) -> None:
-        """Choose again, one neighbourhood around an order that pays extra at a time.
-
-        Until nobody moves who need not, and the whole is as near to what the orders
-        of the kernel cost at least, ``proven`` in 1 / `SCALE`, as `_ENOUGH` says.
-        """
-        limits, incumbent, watch = self._limits, self._incumbent, self._watch
-        around = Neighbourhoods(
-            self._problem, peeled.kernel, peeled.scarce, limits.seed
-        )
-        rng = np.random.default_rng(limits.seed)
-        later = np.flatnonzero(self._single).tolist()
-        later = [order for order in later if order not in incumbent.plan]
-        value = incumbent.total() + len(later) * self._problem.shipment_weight
-        watch.value = value
-        watch.tell("repair")
-        ships = self._problem.orders * self._problem.shipment_weight
-        tries = 0
-        while tries < limits.neighbourhoods and not watch.stop(0.9):
-            extra = [
-                order
-                for order in peeled.kernel.tolist()
-                if order in incumbent.plan
-                and incumbent.worth(order, incumbent.plan[order])
-                > min(incumbent.known[order].values(), default=0)
-            ]
-            moves = any(incumbent.moves(each, incumbent.plan[each]) for each in extra)
-            near = self._above(peeled, proven) * _ENOUGH <= ships
-            if not extra or (near and not moves):
-                break
-            for at in rng.permutation(len(extra))[:20].tolist():
-                if tries >= limits.neighbourhoods or watch.stop(0.9):
-                    break
-                tries += 1
-                orders = around.around(
-                    extra[at], limits.size, lambda o: len(incumbent.known[o]) > 1
-                )
-                most = self._problem.max_moves
-                gain = incumbent.improve(orders, limits.work, limits.seed, most)
-                if any(gain):
-                    value -= gain.shipments
-                    watch.value = value
-                    watch.tell("repair")
-
-    def _above(self, peeled: Peeled, proven: int) -> int:
-        """Return how far the kernel's plan is above what it costs at least.
-
-        An order without a plan counts as much as the LP lets it go without for.
-        """
-        incumbent, problem = self._incumbent, self._problem
-        dear = without(problem, peeled.kernel).tolist()
-        total = 0
-        for order, cost in zip(peeled.kernel.tolist(), dear, strict=True):
-            pieces = incumbent.plan.get(order)
-            total += cost if pieces is None else incumbent.cost(order, pieces)
-        return total + -proven // SCALE
 
 
 def _singles(problem: BatchProblem, in_force: InForce) -> BoolArray:

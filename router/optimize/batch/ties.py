@@ -12,10 +12,10 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.flow import NoRoomError, ranks, transport
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.moves import Pieces
 from router.optimize.batch.peel import capped
 from router.optimize.batch.problem import BatchProblem
-from router.optimize.batch.repair import Incumbent
 from router.optimize.problem import BoolArray
 
 _ROUNDS = 3

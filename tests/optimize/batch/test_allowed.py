@@ -8,10 +8,10 @@ import pytest
 from router.optimize.batch.blocks import NEVER
 from router.optimize.batch.certificate import verify
 from router.optimize.batch.engine import LOCAL
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import alone
 from router.optimize.batch.problem import BatchPlan, BatchProblem, check, moved
-from router.optimize.batch.repair import Incumbent
 from router.optimize.batch.running import RunningBound
 from router.optimize.batch.shortage import hopeless, shortage
 from router.optimize.batch.singles import place_singles

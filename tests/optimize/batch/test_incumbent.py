@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.problem import BatchPlan, complete, score
-from router.optimize.batch.repair import Incumbent
 from tests.optimize.batch.joint import in_force, rows, small
 
 

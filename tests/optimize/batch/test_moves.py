@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from router.optimize.batch.certificate import verify
-from router.optimize.batch.moves import InForce
+from router.optimize.batch.moves import InForce, pieces_of
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchPlan, BatchProblem, check, moved, score
-from router.optimize.batch.repair import pieces_of
 from router.optimize.batch.solve import solve_batch
 from tests.optimize.batch.joint import in_force, small
 from tests.optimize.batch.test_solve import QUICK, judge

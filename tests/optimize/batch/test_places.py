@@ -5,10 +5,10 @@ import pytest
 
 from router.optimize.batch.flow import ranks, transport
 from router.optimize.batch.greedy import order_by_order
+from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.limits import never
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem, check, score
-from router.optimize.batch.repair import Incumbent
 from router.optimize.batch.solve import solve_batch
 from router.optimize.batch.ties import settle
 from tests.optimize.batch.joint import in_force, small
