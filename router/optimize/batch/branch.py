@@ -45,28 +45,58 @@ class Large(NamedTuple):
     split_cost: int
     allowed: BoolArray | None = None
 
-    def lines_of(self, orders: IntArray) -> Lines:
-        """Return all that some orders meet, without the padding none of them needs."""
-        demand = self.demand[orders]
-        most = int(np.count_nonzero(demand, axis=1).max())
-        demand, sku = demand[:, :most], self.sku[orders, :most]
-        give = np.minimum(self.stock[sku], demand[:, :, None])
+    def useful(self) -> IntArray:
+        """Return ``(M, W)`` the locations that have anything of each order.
+
+        In order; -1: there are no more.
+        """
+        orders, locations = len(self.demand), self.stock.shape[1]
+        some = np.empty((orders, locations), dtype=bool)
+        rows = max(1, _CELLS // max(1, locations))
+        there = self.stock > 0
+        for at in range(0, orders, rows):
+            few = slice(at, at + rows)
+            wanted = self.demand[few] > 0
+            some[few] = (there[self.sku[few]] & wanted[:, :, None]).any(axis=1)
         if self.allowed is not None:
-            give *= self.allowed[orders][:, None, :]
-        cost = np.where(give > 0, self.price[sku], NEVER)
-        fixed = self.fixed[orders if len(self.fixed) > 1 else np.zeros_like(orders)]
+            some &= self.allowed
+        count = some.sum(axis=1)
+        where = np.full((orders, int(count.max(initial=1))), -1, dtype=np.int64)
+        row, location = np.nonzero(some)
+        where[row, np.arange(len(row)) - (count.cumsum() - count)[row]] = location
+        return where
+
+    def lines_of(self, orders: IntArray, where: IntArray) -> Lines:
+        """Return all that some orders meet at ``(m, W)`` locations, -1: nothing.
+
+        Without the padding that none of them needs.
+        """
+        demand = self.demand[orders]
+        most = int(np.count_nonzero(demand, axis=1).max(initial=0))
+        demand, sku = demand[:, :most], self.sku[orders, :most]
+        locations = self.stock.shape[1]
+        pair = (sku * locations)[:, :, None] + where[:, None, :]
+        # Far out at the end is padding, which wants nothing.
+        there = np.take(self.stock, pair, mode="wrap")
+        none = where < 0
+        give = np.minimum(there, demand[:, :, None])
+        give *= ~none[:, None, :]
+        cost = np.where(give > 0, np.take(self.price, pair, mode="wrap"), NEVER)
+        row = orders if len(self.fixed) > 1 else np.zeros_like(orders)
+        fixed = np.where(none, 0, self.fixed[row[:, None], where])
         return Lines(demand, cost, give, fixed, self.split_cost)
 
 
 class Found(NamedTuple):
     """Of ``M`` orders: proven lower bounds, the best values, and who ships in those.
 
-    ``bound``, ``value`` ``(M,)``, `NEVER`: it cannot be shipped whole; ``used``
-    ``(M, N)``.
+    ``bound``, ``value`` ``(M,)``, `NEVER`: it cannot be shipped whole; ``where``
+    ``(M, W)`` the locations looked at, -1 for padding, and whether they are ``used``.
     """
 
     bound: IntArray
     value: IntArray
+    where: IntArray
     used: BoolArray
 
 
@@ -86,7 +116,8 @@ class Branching:
 
     def __init__(self, large: Large) -> None:
         self._large = large
-        orders, locations = len(large.demand), large.stock.shape[1]
+        self._where = large.useful()
+        orders, locations = self._where.shape
         self._value = np.full(orders, NEVER, dtype=np.int64)
         self._used = np.zeros((orders, locations), dtype=bool)
         self._grain = np.ones(orders, dtype=np.int64)
@@ -123,7 +154,7 @@ class Branching:
             closed[np.arange(1, 2 * len(now), 2), at] = True
             price = np.array([node.price for node in parents]).repeat(2, axis=0)
             self._look(now.repeat(2), closed, opened, price)
-        return Found(bounds, self._value, self._used)
+        return Found(bounds, self._value, self._where, self._used)
 
     def _near(self, lower: int, order: int) -> bool:
         gap = max(_CLOSE, int(self._grain[order]) - 1)
@@ -150,7 +181,7 @@ class Branching:
         opened: BoolArray,
         start: Floats | None,
     ) -> None:
-        lines = self._large.lines_of(orders)
+        lines = self._large.lines_of(orders, self._where[orders])
         most = lines.demand.shape[1]
         if closed.any():
             shut = closed[:, None, :]
@@ -178,7 +209,8 @@ class Branching:
         grain = self._grain[orders]
         lower = np.where(possible, -(-lower // grain) * grain, NEVER)
         self._keep(orders, lines, possible, opened | (often > _OFTEN))
-        undecided = ~closed & ~opened
+        # With all decided, the plan of the node is its best.
+        undecided = ~closed & ~opened & (lines.give > 0).any(axis=1)
         score = 1 + np.minimum(often, 1.01 - often) + self._used[orders] * _USED
         after = np.where(undecided, score, 0).argmax(axis=1)
         full = np.zeros((len(orders), self._large.demand.shape[1]), dtype=np.float32)
@@ -205,7 +237,7 @@ class Branching:
         """Return ``(m, N)`` where the lines' prices pay nearly all of a shipment."""
         whole = (price.astype(np.int64) << self._shift)[:, :, None]
         paid = (lines.give * np.maximum(0, whole - lines.cost)).sum(axis=1)
-        tight: BoolArray = paid * 64 >= lines.fixed * 63
+        tight: BoolArray = (paid * 64 >= lines.fixed * 63) & (paid > 0)
         return tight
 
     def _keep(
@@ -231,16 +263,18 @@ class Branching:
 
 
 def pieces(
-    large: Large, orders: IntArray, used: BoolArray
+    large: Large, orders: IntArray, found: Found
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Return order, line (its place), location, units of what ``used`` ships."""
-    rows = max(1, _CELLS // large.stock.shape[1])
+    """Return order, line (its place), location, units of the best plans found."""
+    rows = max(1, _CELLS // max(1, found.where.shape[1]))
     parts = []
     for at in range(0, len(orders), rows):
         few = orders[at : at + rows]
-        units = ship(large.lines_of(few), used[few]).units
-        row, line, location = np.nonzero(units)
-        parts.append((few[row], line, location, units[row, line, location]))
+        where = found.where[few]
+        units = ship(large.lines_of(few, where), found.used[few]).units
+        row, line, at_where = np.nonzero(units)
+        columns = (few[row], line, where[row, at_where], units[row, line, at_where])
+        parts.append(columns)
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)
         return nothing, nothing, nothing, nothing
@@ -279,7 +313,7 @@ def search(
     value = int(found.value[0])
     if value >= NEVER:
         return Cheapest(int(found.bound[0]), value, ())
-    _, *columns = pieces(large, np.zeros(1, dtype=np.int64), found.used)
+    _, *columns = pieces(large, np.zeros(1, dtype=np.int64), found)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     ships = tuple((line, int(useful[n]), units) for line, n, units in rows)
     return Cheapest(int(found.bound[0]), value, ships)

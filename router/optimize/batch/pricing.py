@@ -208,7 +208,7 @@ class Pricer:
         )
         found = Branching(large).run(nodes)
         some = np.flatnonzero(found.value < NEVER)
-        pattern, place, location, units = pieces(large, some, found.used)
+        pattern, place, location, units = pieces(large, some, found)
         return Patterns(
             order, found.bound, pattern, line[pattern, place], location, units
         )

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from availability.model import IntArray
 from router.optimize.batch.ascent import ascend, bound, improve, shift_of
 from router.optimize.batch.blocks import NEVER
 from router.optimize.batch.branch import Branching, Large, pieces, search
@@ -32,12 +33,17 @@ def some(seed: int) -> Large:
     return Large(sku, demand, price, stock, fixed, int(rng.integers(0, 2)) * SHIPMENT)
 
 
+def everywhere(orders: int) -> IntArray:
+    """Return all locations for each order."""
+    return np.arange(12)[None, :].repeat(orders, axis=0)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_what_an_order_gets_does_not_depend_on_the_others(seed: int) -> None:
     large = some(seed)
     found = Branching(large).run(30)
     row, line, location, units = pieces(
-        large, np.flatnonzero(found.value < NEVER), found.used
+        large, np.flatnonzero(found.value < NEVER), found
     )
     for at, count in enumerate(np.count_nonzero(large.demand, axis=1).tolist()):
         skus = large.sku[at, :count]
@@ -60,7 +66,7 @@ def test_what_an_order_gets_does_not_depend_on_the_others(seed: int) -> None:
 def test_bounds_are_below_what_every_set_of_locations_costs(seed: int) -> None:
     large = some(seed)
     orders = np.arange(len(large.demand))
-    lines = large.lines_of(orders)
+    lines = large.lines_of(orders, everywhere(len(orders)))
     cheapest = np.full(len(orders), NEVER)
     for size in range(1, 6):
         for these in itertools.combinations(range(12), size):
@@ -79,7 +85,8 @@ def test_bounds_are_below_what_every_set_of_locations_costs(seed: int) -> None:
 
 def test_any_prices_prove_a_bound_and_the_search_finds_better_ones() -> None:
     large = some(2)
-    lines = large.lines_of(np.arange(len(large.demand)))
+    orders = np.arange(len(large.demand))
+    lines = large.lines_of(orders, everywhere(len(orders)))
     whole = np.flatnonzero((lines.give.sum(axis=2) >= lines.demand).all(axis=1))
     demand, cost, give, fixed, _ = lines.at(whole)
     value, _, _ = best_of(lines.at(whole), np.ones_like(fixed, dtype=bool))
