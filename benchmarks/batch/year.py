@@ -1,4 +1,4 @@
-"""The panel's weeks in turn: ``python -m benchmarks.batch.year --every 8``.
+"""The panel's weeks in turn: ``python -m benchmarks.batch.year [14 22 30]``.
 
 Each week is answered by itself, as a nightly run would: exactly order by order and
 jointly. Nothing is carried over, so the bounds of the weeks add up to one of them all.
@@ -91,7 +91,11 @@ def total(weeks: list[Week]) -> Week:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1)
+    every = range(baskets.FIRST_WEEK, baskets.LAST_WEEK + 1)
+    parser.add_argument(
+        "weeks", nargs="*", type=int, choices=every, metavar="WEEK", default=every,
+        help=f"{every[0]} to {every[-1]}; without, all",
+    )  # fmt: skip
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--store", action="store_true")
     chosen = parser.parse_args()
@@ -99,7 +103,7 @@ def main() -> None:
     print(f"| {' | '.join(COLUMNS)} |")
     print("| --- " * len(COLUMNS) + "|", flush=True)
     weeks = []
-    for number in range(baskets.FIRST_WEEK, baskets.LAST_WEEK + 1, chosen.every):
+    for number in chosen.weeks:
         weeks.append(answered(number, chosen.seconds, chosen.store))
         print(weeks[-1].row(str(number)), flush=True)
     print(total(weeks).row(f"{len(weeks)} weeks"))

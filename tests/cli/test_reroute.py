@@ -317,7 +317,12 @@ RUN = {"repartir": "joint run", "version": 1, "problem": {}, "certificate": {}}
         gzip.compress(b"[" * 1_000_000),
         gzip.compress(b"1" * 10_000),
     ],
-)
+    # Gzip writes the time: not in a test's name.
+    ids=[
+        "empty", "no_gzip", "no_object", "cut_off", "another_version", "no_problem",
+        "absurd_shape", "vast_shape", "nested", "long_number",
+    ],
+)  # fmt: skip
 def test_what_is_no_saved_run_is_a_line(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "run.json.gz"
     path.write_bytes(data)

@@ -32,8 +32,9 @@ _CHEAP = 6
 """Bits that prices lose when they only decide between plans with as many shipments."""
 _NODES, _MORE_NODES = 4, 1
 """Nodes of each large order that looks again: alone, and with its neighbours."""
-_PICKS = 20
-"""Neighbourhoods until it is asked again who pays extra."""
+_PICKS, _PATIENCE = 20, 10
+"""Neighbourhoods until it is asked again who pays extra; how many for each of them
+may be without a gain, one after the other."""
 
 
 class Repair:
@@ -65,6 +66,10 @@ class Repair:
         )
         self._rng = np.random.default_rng(limits.seed)
         self._value = incumbent.total() + later
+        # Who chose together without a gain since the plan last changed: to choose
+        # again would end alike.
+        self._futile: set[frozenset[int]] = set()
+        self._since = 0
 
     def run(self, proven: int) -> None:
         """Repair until nobody moves who need not and the whole is near ``proven``.
@@ -77,7 +82,8 @@ class Repair:
         tries = 0
         while tries < self._limits.neighbourhoods and not self._watch.stop(_SHARE):
             extra = self._extra()
-            if not extra or self._done(extra, proven):
+            patient = self._since < _PATIENCE * len(extra)
+            if not patient or self._done(extra, proven):
                 break
             for at in self._rng.permutation(len(extra))[:_PICKS].tolist():
                 if tries >= self._limits.neighbourhoods or self._watch.stop(_SHARE):
@@ -182,10 +188,17 @@ class Repair:
         hard = [each for each in orders if each in self._branched]
         if hard:
             self._learn(orders, hard)
+        self._since += 1
+        if not hard and frozenset(orders) in self._futile:
+            return
         most = self._problem.max_moves
         gain = choose(incumbent, orders, limits.work, limits.seed, most)
         if any(gain):
             self._saved(gain.shipments)
+            self._futile.clear()
+            self._since = 0
+        else:
+            self._futile.add(frozenset(orders))
 
     def _learn(self, orders: Sequence[int], hard: Sequence[int]) -> None:
         """Look for patterns of some orders on what is left without all ``orders``."""
