@@ -92,18 +92,17 @@ def total(weeks: list[Week]) -> Week:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     every = range(baskets.FIRST_WEEK, baskets.LAST_WEEK + 1)
-    parser.add_argument(
-        "weeks", nargs="*", type=int, choices=every, metavar="WEEK", default=every,
-        help=f"{every[0]} to {every[-1]}; without, all",
-    )  # fmt: skip
+    parser.add_argument("weeks", nargs="*", type=int, metavar="WEEK")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--store", action="store_true")
     chosen = parser.parse_args()
+    if set(chosen.weeks) - set(every):
+        parser.error(f"weeks are {every[0]} to {every[-1]}")
     print(f"Commit {facts.commit()}, {facts.machine()}.", end="\n\n")
     print(f"| {' | '.join(COLUMNS)} |")
     print("| --- " * len(COLUMNS) + "|", flush=True)
     weeks = []
-    for number in chosen.weeks:
+    for number in chosen.weeks or every:
         weeks.append(answered(number, chosen.seconds, chosen.store))
         print(weeks[-1].row(str(number)), flush=True)
     print(total(weeks).row(f"{len(weeks)} weeks"))
