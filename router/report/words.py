@@ -191,7 +191,7 @@ def _compared(base: Outcome, other: Outcome) -> str:
         parts = [f"{_some(abs(shipments), f'{word} shipment')}"]
     parts.append(f"{_some(other.moved_orders, 'order')} moved")
     parts.append(f"{other.gained_orders:,} gained and {other.lost_orders:,} lost")
-    return f"{other.name} has {', '.join(parts)}, compared with {base.name}."
+    return f"{other.name}, compared with {base.name}: {', '.join(parts)}."
 
 
 def _proof(report: Report) -> list[str]:

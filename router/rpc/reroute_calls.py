@@ -37,13 +37,24 @@ class RerouteCalls:
                         for message_bytes in encode_done(step):
                             yield message_bytes
                     else:
+                        if listening.done():
+                            listening.result()  # what was said may make no sense
                         yield encode_step(step)
         finally:
-            listening.cancel()
+            if not listening.cancel():
+                listening.exception()  # too late to matter
 
 
 async def _listen(heard: Heard[Wire], stop: asyncio.Event) -> None:
-    """Hear of a stop; whoever says no more lets it go on."""
+    """Hear of a stop; whoever says no more lets it go on.
+
+    Raises
+    ------
+    InvalidOrder
+        Something else was said.
+    """
     while (said := await heard()) is not None:
-        if said.stop:
-            stop.set()
+        if not said.stop:
+            message = "after the first message there is only stop, and it must be true"
+            raise InvalidOrder([Violation("stop", "REQUIRED", message)])
+        stop.set()

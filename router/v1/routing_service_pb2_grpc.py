@@ -268,7 +268,7 @@ class RoutingServiceServicer:
         faster, the orders they touch are decided anew, up to three times.
 
         The first message says what to do. A second, `stop`, asks for the best so far,
-        which is then applied. The answers are how far it is, then what was asked for of
+        which is then applied; anything else ends the call as who cancels it does. The answers are how far it is, then what was asked for of
         the certificate, then the report. Who cancels the call ends it: what was changed
         by then stays, and every order has a plan that is whole.
 

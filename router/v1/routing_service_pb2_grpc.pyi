@@ -172,7 +172,7 @@ class RoutingServiceStub:
     faster, the orders they touch are decided anew, up to three times.
 
     The first message says what to do. A second, `stop`, asks for the best so far,
-    which is then applied. The answers are how far it is, then what was asked for of
+    which is then applied; anything else ends the call as who cancels it does. The answers are how far it is, then what was asked for of
     the certificate, then the report. Who cancels the call ends it: what was changed
     by then stays, and every order has a plan that is whole.
 
@@ -331,7 +331,7 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     faster, the orders they touch are decided anew, up to three times.
 
     The first message says what to do. A second, `stop`, asks for the best so far,
-    which is then applied. The answers are how far it is, then what was asked for of
+    which is then applied; anything else ends the call as who cancels it does. The answers are how far it is, then what was asked for of
     the certificate, then the report. Who cancels the call ends it: what was changed
     by then stays, and every order has a plan that is whole.
 
@@ -541,7 +541,7 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         faster, the orders they touch are decided anew, up to three times.
 
         The first message says what to do. A second, `stop`, asks for the best so far,
-        which is then applied. The answers are how far it is, then what was asked for of
+        which is then applied; anything else ends the call as who cancels it does. The answers are how far it is, then what was asked for of
         the certificate, then the report. Who cancels the call ends it: what was changed
         by then stays, and every order has a plan that is whole.
 

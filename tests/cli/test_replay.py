@@ -47,7 +47,8 @@ def test_shows_policies_side_by_side(replay: Replay) -> None:
 
 
 def test_one_policy_is_looked_at_by_itself(replay: Replay) -> None:
-    assert "compared with" not in replay(policies=["nearest"]).stdout
+    assert ", compared with" not in replay(policies=["nearest"]).stdout
+    assert ", compared with" in replay().stdout
 
 
 @pytest.mark.parametrize("form", ["table", "json"])

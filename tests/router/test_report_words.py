@@ -73,8 +73,8 @@ def test_the_rest_of_the_locations_is_told_together() -> None:
 
 def test_says_what_was_there_to_save() -> None:
     assert sentences(rerouting()) == [
-        "after has 3 fewer shipments, 3 orders moved, 0 gained and 0 lost, "
-        "compared with before.",
+        "after, compared with before: 3 fewer shipments, 3 orders moved, 0 gained and "
+        "0 lost.",
         "No plan that completes 100 orders has fewer than 100 shipments (LP prices).",
         "Of 104 before, at most 4 could be removed; 3 were (75.0 %).",
         "What was found is at most 1 shipment from optimal: a gap of 1.00 %.",

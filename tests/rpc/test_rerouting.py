@@ -330,6 +330,14 @@ class TestRefusals:
         assert violations(status(error)) == {"rerouting": "REQUIRED"}
 
     @pytest.mark.usefixtures("trapped")
+    @pytest.mark.parametrize("second", [Wire(), Wire(stop=False), ask()])
+    def test_after_it_there_is_only_stop(self, server: Running, second: Wire) -> None:
+        error = refused_stream(server, [ask(), second])
+
+        assert violations(status(error)) == {"stop": "REQUIRED"}
+        assert reroute(server).report.after.order_count == 2
+
+    @pytest.mark.usefixtures("trapped")
     def test_one_at_a_time(self, server: Running) -> None:
         first = server.routing.RerouteOrders(_held_open(ask()), timeout=60)
         next(first)
