@@ -62,6 +62,28 @@ def test_what_an_order_gets_does_not_depend_on_the_others(seed: int) -> None:
         assert tuple(rows) == alone.pieces
 
 
+def test_only_locations_with_something_of_an_order_are_looked_at() -> None:
+    large = some(1)
+    rng = np.random.default_rng(1)
+    stock = large.stock * (rng.random(large.stock.shape) < 0.2)
+    allowed = rng.random((len(large.demand), 12)) < 0.7
+    large = large._replace(stock=stock, allowed=allowed)
+    where = large.useful()
+    for skus, demand, may, row in zip(
+        large.sku, large.demand, allowed, where, strict=True
+    ):
+        there = (stock[skus[demand > 0]] > 0).any(axis=0) & may
+        wanted = np.flatnonzero(there).tolist()
+        assert row.tolist() == wanted + [-1] * (where.shape[1] - len(wanted))
+    assert 2 < where.shape[1] < 12
+    found = Branching(large).run(30)
+    some_ship = np.flatnonzero(found.value < NEVER)
+    row, _, location, _ = pieces(large, some_ship, found)
+    assert allowed[row, location].all()
+    nothing = Branching(large._replace(stock=np.zeros_like(stock))).run(30)
+    assert (nothing.bound >= NEVER).all()
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_bounds_are_below_what_every_set_of_locations_costs(seed: int) -> None:
     large = some(seed)
