@@ -14,7 +14,7 @@ from router.optimize.batch.engine import Chunked, Engine
 from router.optimize.batch.incumbent import Incumbent
 from router.optimize.batch.limits import BatchLimits, Watch
 from router.optimize.batch.master import FloatArray, Master
-from router.optimize.batch.moves import Pieces, pieces_of
+from router.optimize.batch.moves import Pieces, patterns_of, pieces_of
 from router.optimize.batch.peel import Peeled
 from router.optimize.batch.prices import Prices, Room, nothing
 from router.optimize.batch.pricing import SCALE, Patterns
@@ -66,12 +66,13 @@ def generate(
     peeled: Peeled,
     room: Room,
     static: Patterns,
+    greedy: dict[int, Pieces],
     bound: RunningBound,
 ) -> Kernel:
     """Find prices and patterns for the orders that contend.
 
-    ``room`` is what is left for them, ``static`` their first patterns; the
-    incumbent learns every pattern.
+    ``room`` is what is left for them, ``static`` their first patterns, ``greedy`` a
+    plan of them that the incumbent knows; it learns every pattern.
     """
     orders, stock = peeled.kernel, room.stock
     master = Master(problem, orders, peeled.scarce, room)
@@ -83,6 +84,7 @@ def generate(
             incumbent.learn(order, pieces)
 
     learn(static, master.add(static))
+    master.add(patterns_of(problem, greedy))
     staying = in_force.staying()
     master.add(staying)
     learn(staying)

@@ -23,7 +23,7 @@ from ortools.math_opt.python import mathopt
 from availability.model import IntArray
 from router.optimize.batch.moves import InForce
 from router.optimize.batch.prices import Prices, Room
-from router.optimize.batch.pricing import SCALE, Patterns
+from router.optimize.batch.pricing import SCALE, Patterns, costs_of
 from router.optimize.batch.problem import UNLIMITED, BatchProblem
 from router.optimize.problem import BoolArray
 
@@ -80,7 +80,7 @@ class Master:
         self.line = np.concatenate([self.line, found.line[keep]])
         self.location = np.concatenate([self.location, found.location[keep]])
         self.units = np.concatenate([self.units, found.units[keep]])
-        cost = _costs(self._problem, count, found)
+        cost = costs_of(self._problem, found)
         cost += self._problem.move_weight * ~self._in_force.kept(found)
         self.cost = np.concatenate([self.cost, cost[new]])
         return new
@@ -202,17 +202,3 @@ def without(problem: BatchProblem, orders: IntArray) -> IntArray:
     lines = np.diff(problem.start)[orders]
     cost: IntArray = (lines + _DEAR) * problem.shipment_weight + problem.move_weight
     return cost
-
-
-def _costs(problem: BatchProblem, count: int, found: Patterns) -> IntArray:
-    """Return ``(m,)`` each pattern's worth at the level ``shipments``."""
-    locations = problem.stock.shape[1]
-    visit = np.unique(found.pattern * locations + found.location) // locations
-    worth = np.bincount(visit, minlength=count) * problem.shipment_weight
-    if problem.split_line_weight:
-        lines = len(problem.sku)
-        key, pieces = np.unique(found.pattern * lines + found.line, return_counts=True)
-        worth += problem.split_line_weight * np.bincount(
-            key[pieces > 1] // lines, minlength=count
-        )
-    return worth.astype(np.int64)

@@ -9,7 +9,7 @@ from collections import defaultdict
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.pricing import SCALE, Patterns
+from router.optimize.batch.pricing import SCALE, Patterns, costs_of
 from router.optimize.batch.problem import BatchPlan, BatchProblem
 from router.optimize.problem import BoolArray
 
@@ -153,3 +153,12 @@ def pieces_of(
         rows[at].append((line, location, units))
     orders = patterns.order.tolist()
     return [(orders[at], tuple(sorted(each))) for at, each in rows.items()]
+
+
+def patterns_of(problem: BatchProblem, plan: dict[int, Pieces]) -> Patterns:
+    """Return the pieces of orders as patterns, each worth what it costs."""
+    rows = [(at, *piece) for at, each in enumerate(plan.values()) for piece in each]
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    orders = np.array(list(plan), dtype=np.int64)
+    found = Patterns(orders, np.zeros_like(orders), *columns)
+    return found._replace(value=costs_of(problem, found) * SCALE)

@@ -11,18 +11,21 @@ Xu, P. J., Allgor, R. and Graves, S. C. (2009). Benefits of reevaluating real-ti
 order fulfillment decisions. Manufacturing & Service Operations Management 11(2).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.engine import OrderPricer, joined, of_orders
+from router.optimize.batch.blocks import NEVER
+from router.optimize.batch.engine import OrderPricer, in_order, joined, of_orders
 from router.optimize.batch.moves import InForce
-from router.optimize.batch.pricing import SCALE, Patterns, Pricer
+from router.optimize.batch.pricing import SCALE, Patterns, Pricer, costs_of
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.problem import BoolArray
 
-_NODES = 40
+_NODES, _FIRST_NODES = 40, 2
+"""Nodes of large orders alone, and in the first look at all of them."""
 
 
 class Peeled(NamedTuple):
@@ -39,12 +42,27 @@ class Peeled(NamedTuple):
     scarce: BoolArray
 
 
-def alone(problem: BatchProblem, stock: IntArray, pricer: OrderPricer) -> Patterns:
-    """Return each order's best on the whole stock: the static bound."""
-    price = np.zeros_like(stock)
-    found = pricer.price(stock, price, fixed_of(problem), _NODES)
+def alone(
+    problem: BatchProblem,
+    orders: IntArray,
+    stock: IntArray,
+    pricer_of: Callable[[IntArray], OrderPricer],
+) -> Patterns:
+    """Return each order's best on the whole stock: the static bound.
+
+    All orders get a first look, then those longer ones that it leaves open.
+    """
+    none, fixed = np.zeros_like(stock), fixed_of(problem)
+    first = pricer_of(orders).price(stock, none, fixed, _FIRST_NODES)
     # Without prices every cost is a whole number of shipments.
-    return found._replace(value=-(-found.value // SCALE) * SCALE)
+    first = first._replace(value=-(-first.value // SCALE) * SCALE)
+    dear = costs_of(problem, first) * SCALE > first.value
+    none_found = np.bincount(first.pattern, minlength=len(first.order)) == 0
+    left = first.order[dear | (none_found & (first.value < NEVER))]
+    again = pricer_of(left).price(stock, none, fixed, _NODES)
+    again = again._replace(value=-(-again.value // SCALE) * SCALE)
+    rest = of_orders(first, ~np.isin(first.order, again.order))
+    return in_order(joined([rest, again]))
 
 
 def fixed_of(problem: BatchProblem) -> IntArray:

@@ -214,6 +214,20 @@ class Pricer:
         )
 
 
+def costs_of(problem: BatchProblem, found: Patterns) -> IntArray:
+    """Return ``(m,)`` each pattern's worth at the level ``shipments``."""
+    locations, count = problem.stock.shape[1], len(found.order)
+    visit = np.unique(found.pattern * locations + found.location) // locations
+    worth = np.bincount(visit, minlength=count) * problem.shipment_weight
+    if problem.split_line_weight:
+        lines = len(problem.sku)
+        key, pieces = np.unique(found.pattern * lines + found.line, return_counts=True)
+        worth += problem.split_line_weight * np.bincount(
+            key[pieces > 1] // lines, minlength=count
+        )
+    return worth.astype(np.int64)
+
+
 def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
     """Return the distinct rows, and which of them each row is."""
     base, columns = int(rows.max(initial=0)) + 1, rows.shape[1]

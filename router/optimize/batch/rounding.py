@@ -1,4 +1,8 @@
-"""An integer plan from the LP: its patterns by falling value, then what is left."""
+"""An integer plan from the LP: its patterns by falling value, then what is left.
+
+And one without, to begin with: where there is little time or orders are large, the
+greedy is hard to beat. The LP knows its patterns, so its plan is seldom worse.
+"""
 
 import numpy as np
 
@@ -13,7 +17,7 @@ _LEAST = 0.05
 """Value of a pattern in the LP below which it is not looked at."""
 _TURNS, _FEW = 20, 20
 """Most times that all orders left over ask at once, and how few ask one by one."""
-_NODES = 12
+_NODES = 2
 """Nodes of large orders that are left over."""
 
 
@@ -35,6 +39,47 @@ def round_down(
     rest = [order for order in orders if not incumbent.placed(order)]
     rest = _together(incumbent, rest, price)
     return [order for order in rest if not incumbent.place(order, price)]
+
+
+def by_coverage(incumbent: Incumbent, orders: list[int]) -> dict[int, Pieces]:
+    """Return what orders get that in turn take what covers most of each.
+
+    They have no plan, and no frozen pieces; the incumbent learns the patterns, and is
+    as before.
+    """
+    given: dict[int, Pieces] = {}
+    for order in orders:
+        if incumbent.hurry():
+            break
+        pieces = tuple(sorted(incumbent.remaining.covered(order)))
+        pieces = incumbent.or_stay(order, pieces)
+        if pieces:
+            incumbent.put(order, pieces)
+            incumbent.learn(order, pieces)
+            given[order] = pieces
+    for order in given:
+        incumbent.put(order, ())
+    return given
+
+
+def or_else(incumbent: Incumbent, orders: list[int], plan: dict[int, Pieces]) -> None:
+    """Give orders what another plan of them all has, if the whole is better so.
+
+    The plan is one of what all others leave. No cap is on moves.
+    """
+    weights = incumbent.problem.weights
+
+    def worth(plan: dict[int, Pieces]) -> tuple[int, int]:
+        none = [order for order in orders if order not in plan]
+        total = sum(incumbent.worth(*each) for each in plan.items())
+        return int(weights[none].sum()), total
+
+    now = {each: incumbent.plan[each] for each in orders if each in incumbent.plan}
+    if worth(plan) < worth(now):
+        for order in orders:
+            incumbent.put(order, ())
+        for order, pieces in plan.items():
+            incumbent.put(order, pieces)
 
 
 def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[int]:

@@ -1,5 +1,6 @@
 """The joint answer: shortage, static bound, peel, prices, rounding, repair, proof."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -25,7 +26,7 @@ from router.optimize.batch.prices import Prices, nothing, room_of
 from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
 from router.optimize.batch.problem import BatchPlan, BatchProblem, score
 from router.optimize.batch.repair import Repair
-from router.optimize.batch.rounding import round_down
+from router.optimize.batch.rounding import by_coverage, or_else, round_down
 from router.optimize.batch.running import RunningBound
 from router.optimize.batch.shortage import shortage
 from router.optimize.batch.singles import place_singles
@@ -34,9 +35,10 @@ from router.optimize.problem import BoolArray
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
-_STATIC_SHARE, _BASE_SHARE, _LATE_SHARE = 0.3, 0.9, 1.2
-"""Of the time: when orders that were not looked at alone are left to later steps,
-when the order-by-order plan is not made any more, when the proof has to hurry."""
+_STATIC_SHARE, _HURRY_SHARE, _BASE_SHARE, _LATE_SHARE = 0.2, 0.7, 0.9, 1.2
+"""Of the time: when orders are not looked at alone for longer, when any place is good
+enough for who has none, when the order-by-order plan is not made any more, when the
+proof has to hurry."""
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
 
@@ -83,7 +85,7 @@ class _Run:
         self._limits = limits
         self._watch = watch
         self._engine = engine
-        self._incumbent = Incumbent(problem, watch.cancelled)
+        self._incumbent = Incumbent(problem, lambda: watch.stop(_HURRY_SHARE))
         self._in_force = self._incumbent.in_force
         self._single = _singles(problem, self._in_force)
 
@@ -135,10 +137,12 @@ class _Run:
         """Place the orders ``joint``, and all with frozen pieces; return prices."""
         problem, watch, incumbent = self._problem, self._watch, self._incumbent
         room = room_of(problem, incumbent.remaining)
-        pricer = Chunked(
-            self._engine, problem, joint, lambda: watch.stop(_STATIC_SHARE)
-        )
-        static = alone(problem, room.stock, pricer)
+
+        def pricer_of(orders: IntArray) -> Chunked:
+            stop = functools.partial(watch.stop, _STATIC_SHARE)
+            return Chunked(self._engine, problem, orders, stop)
+
+        static = alone(problem, joint, room.stock, pricer_of)
         settled = self._settled(static)
         watch.bounded(bound.static(settled))
         watch.tell("peel")
@@ -146,7 +150,8 @@ class _Run:
         never = static.order[static.value >= NEVER]
         peeled = peeled._replace(kernel=np.setdiff1d(peeled.kernel, never))
         incumbent.fix(BatchPlan(peeled.line, peeled.location, peeled.units))
-        if problem.max_moves is not None:
+        free = problem.max_moves is None
+        if not free:
             for order, pieces in self._in_force.pieces.items():
                 if not self._in_force.barred[order]:
                     incumbent.put_if_fits(order, pieces)
@@ -154,6 +159,9 @@ class _Run:
         np.subtract.at(room.stock, units, peeled.units)
         prices, proven = nothing(room.stock.shape), 0
         if len(peeled.kernel):
+            turn = self._by_weight(peeled.kernel).tolist()
+            # Under a cap on moves they have what is in force.
+            greedy = by_coverage(incumbent, turn) if free else {}
             kernel = generate(
                 problem,
                 self._limits,
@@ -163,18 +171,21 @@ class _Run:
                 peeled,
                 room,
                 static,
+                greedy,
                 bound,
             )
             prices, proven = kernel.prices, kernel.bound
             watch.tell("rounding")
             # Large orders first: the small ones find a place on what is left.
             lines = np.diff(problem.start)[peeled.kernel]
-            turn = peeled.kernel[np.argsort(-lines, kind="stable")].tolist()
-            round_down(incumbent, kernel.columns, kernel.x, turn, prices.unit())
+            large = peeled.kernel[np.argsort(-lines, kind="stable")].tolist()
+            round_down(incumbent, kernel.columns, kernel.x, large, prices.unit())
+            if free:
+                or_else(incumbent, turn, greedy)
         left = np.setdiff1d(joint, peeled.kernel)
         frozen = np.array(list(incumbent.remaining.frozen), dtype=np.int64)
         self._place(self._by_weight(np.concatenate([left, frozen])))
-        if problem.max_moves is None:
+        if free:
             incumbent.put_back()
         if len(peeled.kernel):
             singles = np.flatnonzero(self._single).tolist()

@@ -1,6 +1,7 @@
 """Locations that a region may not use any more, with a plan in force there."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -132,12 +133,12 @@ def test_the_running_bound_lets_wait_who_cannot_ship() -> None:
     solution = solve_batch(problem, QUICK)
     assert solution.levels[0].value == solution.levels[0].bound == 1
     orders = np.arange(1)
-    pricer = LOCAL.pricer(problem, orders)
-    static = alone(problem, problem.stock, pricer)
+    pricer_of = partial(LOCAL.pricer, problem)
+    static = alone(problem, orders, problem.stock, pricer_of)
     assert static.value[0] >= NEVER
     assert RunningBound(problem, 0).static(static) == 0
     may = replace(problem, allowed=None)
-    static = alone(may, may.stock, LOCAL.pricer(may, orders))
+    static = alone(may, orders, may.stock, partial(LOCAL.pricer, may))
     assert RunningBound(may, 0).static(static) == 3
 
 

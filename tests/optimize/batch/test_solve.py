@@ -169,7 +169,7 @@ def tampered() -> list[tuple[str, Any]]:
         ("plan", lambda rows: [[rows[0][0], rows[0][1], 0.5], *rows[1:]]),
         ("prices", lambda rows: [[0, 0, -5], *rows]),
         ("prices", lambda _: [[999, 0, 5]]),
-        ("prices", lambda _: [[k, n, 2**19] for k in range(6) for n in range(5)]),
+        ("prices", lambda _: [[k, n, 2**22] for k in range(6) for n in range(5)]),
         ("claims", lambda rows: [rows[0], [rows[1][0], rows[1][1] - 1, 0], *rows[2:]]),
         (
             "claims",
