@@ -157,7 +157,11 @@ class Session:
         if self._first is None:
             self._first = world
             self.saved = Saved(world.problem, solution.certificate)
-            self._levels = tuple(tuple(each) for each in solution.levels)  # type: ignore[misc]
+            # Plain values: who reads them is to import no solver.
+            self._levels = tuple(
+                (each.level, each.value, each.bound, each.provenance)
+                for each in solution.levels
+            )
             for level in solution.levels:
                 if level.level == SHIPMENTS:
                     gap = level.value - level.bound

@@ -266,7 +266,7 @@ def pieces(
     large: Large, orders: IntArray, found: Found
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Return order, line (its place), location, units of the best plans found."""
-    rows = max(1, _CELLS // max(1, found.where.shape[1]))
+    rows = max(1, _CELLS // found.where.shape[1])
     parts = []
     for at in range(0, len(orders), rows):
         few = orders[at : at + rows]
@@ -301,19 +301,12 @@ def search(
     nodes: int,
 ) -> Cheapest:
     """Return the answer for one order: ``demand`` ``(L,)``, the rest by location."""
-    useful = np.flatnonzero(stock.any(axis=0))
     sku = np.arange(len(demand))[None, :]
-    large = Large(
-        sku, demand[None, :], price[:, useful], stock[:, useful],
-        fixed[None, useful], split_cost,
-    )  # fmt: skip
-    if not len(useful):
-        return Cheapest(NEVER, NEVER, ())
+    large = Large(sku, demand[None, :], price, stock, fixed[None, :], split_cost)
     found = Branching(large).run(nodes)
-    value = int(found.value[0])
+    bound, value = int(found.bound[0]), int(found.value[0])
     if value >= NEVER:
-        return Cheapest(int(found.bound[0]), value, ())
+        return Cheapest(bound, value, ())
     _, *columns = pieces(large, np.zeros(1, dtype=np.int64), found)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    ships = tuple((line, int(useful[n]), units) for line, n, units in rows)
-    return Cheapest(int(found.bound[0]), value, ships)
+    return Cheapest(bound, value, tuple(rows))

@@ -58,7 +58,9 @@ class Remaining:
 
     def usable(self) -> IntArray:
         """Return the ``(K, N)`` stock that the capacities left let one order have."""
-        stock = self.stock
+        return self._within(self.stock)
+
+    def _within(self, stock: IntArray) -> IntArray:
         if self.left_orders is not None:
             stock = np.where(self.left_orders > 0, stock, 0)
         if self.left_units is not None:
@@ -160,12 +162,7 @@ class Remaining:
 
     def _left_for(self, order: int, skus: IntArray) -> IntArray:
         """Return ``(L, N)`` what one order may have of some SKUs."""
-        stock = self.allowed(order, self.stock[skus])
-        if self.left_orders is not None:
-            stock = np.where(self.left_orders > 0, stock, 0)
-        if self.left_units is not None:
-            stock = np.minimum(stock, np.maximum(self.left_units, 0))
-        return stock
+        return self._within(self.allowed(order, self.stock[skus]))
 
     def allowed(self, order: int, stock: IntArray) -> IntArray:
         """Return the ``(L, N)`` stock of which an order may be shipped."""

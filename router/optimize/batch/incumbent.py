@@ -21,7 +21,7 @@ _PUT_BACK = 10
 class Incumbent:
     """The best plan so far, and the patterns known of each order.
 
-    ``hurry`` says whether any place is good enough: the answer is wanted now.
+    ``hurry`` says whether any place is good enough: there is no time for the best.
     """
 
     def __init__(

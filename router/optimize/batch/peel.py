@@ -53,16 +53,18 @@ def alone(
     All orders get a first look, then those longer ones that it leaves open.
     """
     none, fixed = np.zeros_like(stock), fixed_of(problem)
-    first = pricer_of(orders).price(stock, none, fixed, _FIRST_NODES)
-    # Without prices every cost is a whole number of shipments.
-    first = first._replace(value=-(-first.value // SCALE) * SCALE)
+    first = _rounded(pricer_of(orders).price(stock, none, fixed, _FIRST_NODES))
     dear = costs_of(problem, first) * SCALE > first.value
     none_found = np.bincount(first.pattern, minlength=len(first.order)) == 0
     left = first.order[dear | (none_found & (first.value < NEVER))]
-    again = pricer_of(left).price(stock, none, fixed, _NODES)
-    again = again._replace(value=-(-again.value // SCALE) * SCALE)
+    again = _rounded(pricer_of(left).price(stock, none, fixed, _NODES))
     rest = of_orders(first, ~np.isin(first.order, again.order))
     return in_order(joined([rest, again]))
+
+
+def _rounded(found: Patterns) -> Patterns:
+    """Return bounds rounded up: without prices costs are whole numbers of shipments."""
+    return found._replace(value=-(-found.value // SCALE) * SCALE)
 
 
 def fixed_of(problem: BatchProblem) -> IntArray:
@@ -119,8 +121,7 @@ def peel(
             again = kernel[(counts < 12) & ~in_force.has[kernel]]
             pricer = Pricer(problem, again)
             usable = np.where(abundant & roomy, stock, 0)
-            found = pricer.price(usable, none, fixed_of(problem), _NODES)
-            found = found._replace(value=-(-found.value // SCALE) * SCALE)
+            found = _rounded(pricer.price(usable, none, fixed_of(problem), _NODES))
             found = joined([found, given])
         fine = abundant[problem.sku[found.line], found.location]
         fine &= roomy[found.location]

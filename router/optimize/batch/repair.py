@@ -189,7 +189,8 @@ class Repair:
         if hard:
             self._learn(orders, hard)
         self._since += 1
-        if not hard and frozenset(orders) in self._futile:
+        together = frozenset(orders)
+        if not hard and together in self._futile:
             return
         most = self._problem.max_moves
         gain = choose(incumbent, orders, limits.work, limits.seed, most)
@@ -198,7 +199,7 @@ class Repair:
             self._futile.clear()
             self._since = 0
         else:
-            self._futile.add(frozenset(orders))
+            self._futile.add(together)
 
     def _learn(self, orders: Sequence[int], hard: Sequence[int]) -> None:
         """Look for patterns of some orders on what is left without all ``orders``."""
