@@ -200,7 +200,9 @@ class Search:
             self._vars.hint(self._plan)
         parameters = self._solver.parameters
         parameters.linearization_level = 1 if len(self._places) else 2
-        seconds = self._clock.seconds_left(self._vars.load_seconds)
+        # The solver's clock begins when it has the model.
+        load = self._vars.load_seconds
+        seconds = self._clock.seconds_left(load) - load
         parameters.max_time_in_seconds = seconds
         parameters.max_deterministic_time = self._clock.work
         status = self._solver.solve(self._vars.model)

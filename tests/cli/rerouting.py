@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
+from grpc_status import rpc_status
 
+from router.rpc.status import status_of
 from router.v1 import rerouting_pb2, routing_service_pb2
 from tests.cli.tool import SECONDS
 
@@ -51,7 +53,7 @@ class Scripted:
     """Answers with a script.
 
     At `STOP` it waits until it is told to stop, at `HANG` until its client has left,
-    at `LOSE` the connection is lost.
+    at `LOSE` the connection is lost, and an error of the server's is told as such.
     """
 
     STOP = object()
@@ -75,6 +77,8 @@ class Scripted:
                     left.wait(SECONDS)
             elif each is self.LOSE:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset by peer")
+            elif isinstance(each, Exception):
+                context.abort_with_status(rpc_status.to_status(status_of(each)))
             elif isinstance(each, Wire):
                 yield each
 

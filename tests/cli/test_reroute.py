@@ -16,7 +16,10 @@ from typer.testing import CliRunner, Result
 from availability.v1 import stock_service_pb2_grpc
 from router.cli import app
 from router.cli.child import running_server
+from router.cli.reroute_dialogue import NARROWER
+from router.errors import ReroutingEnded, TooManyOrders
 from router.report.model import Report
+from router.rpc.errors import Overloaded, ScopeMissing
 from router.v1 import reservation_pb2, routing_service_pb2_grpc
 from tests.cli.rerouting import Scripted, progress, report, scripted
 from tests.cli.tool import SECONDS, command, environment
@@ -186,6 +189,37 @@ def test_a_connection_that_is_lost(
     [line] = result.stderr.splitlines()
     assert stays in line
     assert "safe" in line
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (
+            (TooManyOrders(7),),
+            f"FAILED_PRECONDITION: more than 7 orders are selected: {NARROWER}",
+        ),
+        (
+            (Overloaded("it is re-routing already"),),
+            "RESOURCE_EXHAUSTED: it is re-routing already",
+        ),
+        (
+            (ScopeMissing("admin"),),
+            "PERMISSION_DENIED: the token has not the scope it needs: admin",
+        ),
+        (
+            (progress("applying", move_count=2), ReroutingEnded("killed")),
+            f"ABORTED: {ReroutingEnded('killed')}; {STAYS}",
+        ),
+    ],
+)
+def test_a_refusal_is_a_line(script: tuple[object, ...], expected: str) -> None:
+    with scripted(*script) as (address, _):
+        result = reroute(address)
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"repartir: {address}: {expected}")
 
 
 def test_numbers_that_contradict_each_other_are_a_line() -> None:

@@ -25,6 +25,7 @@ from router.optimize.batch.claim import Certificate, CertificateError
 from router.optimize.batch.engine import LOCAL, OrderPricer
 from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import fixed_of
+from router.optimize.batch.prices import worth_of
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.shortage import hopeless, supply_of
@@ -144,7 +145,7 @@ def priced(
     if len(rows) and (rows.min() < 0 or rows[:, 2].max() > MOST_PRICE):
         raise CertificateError("a price is negative or absurd")
     price[rows[:, 0], rows[:, 1]] = rows[:, 2]
-    paid = _worth(price, problem.stock)
+    paid = worth_of(price, problem.stock)
     units = _vector(certificate.unit_prices, locations)
     orders = _vector(certificate.order_prices, locations)
     for each, capacity in (
@@ -155,17 +156,8 @@ def priced(
             if each.any():
                 raise CertificateError("a capacity that has no limit has a price")
         else:
-            paid += sum(
-                a * b for a, b in zip(each.tolist(), capacity.tolist(), strict=True)
-            )
+            paid += worth_of(each, capacity)
     return price + units[None, :], fixed_of(problem) + orders, paid
-
-
-def _worth(price: IntArray, stock: IntArray) -> int:
-    """Return what all stock costs, in integers that cannot wrap."""
-    at = np.nonzero(price)
-    pairs = zip(price[at].tolist(), stock[at].tolist(), strict=True)
-    return sum(each * units for each, units in pairs)
 
 
 def _vector(rows: tuple[tuple[int, int], ...], length: int) -> IntArray:

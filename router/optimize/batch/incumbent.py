@@ -1,7 +1,7 @@
 """The best plan so far, and the patterns known of each order."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +97,14 @@ class Incumbent:
         self.remaining.take(pieces or frozen)
         if pieces:
             self.plan[order] = pieces
+
+    def put_all(self, orders: Iterable[int], plan: Mapping[int, Pieces]) -> None:
+        """Give many orders what ``plan`` has of them, none where it has nothing."""
+        # All give back before any takes: what one has may be another's next.
+        for order in orders:
+            self.put(order, ())
+        for order, pieces in plan.items():
+            self.put(order, pieces)
 
     def put_if_fits(self, order: int, pieces: Pieces) -> bool:
         """Give an order without a plan these pieces if they are there."""

@@ -65,8 +65,7 @@ def choose(
         model.add_exactly_one(mine)
         variables += mine
     before = {order: incumbent.plan[order] for order in orders}
-    for order in orders:
-        incumbent.put(order, ())
+    incumbent.put_all(orders, {})
     _limit(incumbent, model, variables, rows)
     if cap is not None:
         frozen = incumbent.remaining.frozen
@@ -92,8 +91,7 @@ def choose(
     gain = sum(
         incumbent.worth(o, before[o]) - incumbent.worth(o, after[o]) for o in orders
     )
-    for order, pieces in (after if gain > 0 else before).items():
-        incumbent.put(order, pieces)
+    incumbent.put_all((), after if gain > 0 else before)
     # Moves may rise where shipments fall: round to the nearest.
     ships = (max(0, gain) + MOVES // 2) // MOVES
     return Gain(ships, max(0, gain) - ships * MOVES)

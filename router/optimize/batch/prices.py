@@ -48,12 +48,18 @@ class Prices(NamedTuple):
 
     def paid(self, room: Room) -> int:
         """Return what all that is there would cost."""
-        total = int((self.stock * room.stock).sum())
-        for price, capacity in ((self.units, room.units), (self.orders, room.orders)):
-            if capacity is not None:
-                pairs = zip(price.tolist(), capacity.tolist(), strict=True)
-                total += sum(each * most for each, most in pairs)
-        return total
+        return sum(
+            worth_of(price, there)
+            for price, there in zip(self, room, strict=True)
+            if there is not None
+        )
+
+
+def worth_of(price: IntArray, there: IntArray) -> int:
+    """Return what all that is there costs, in integers that cannot wrap."""
+    at = np.nonzero(price)
+    pairs = zip(price[at].tolist(), there[at].tolist(), strict=True)
+    return sum(each * units for each, units in pairs)
 
 
 def nothing(shape: tuple[int, int]) -> Prices:

@@ -205,8 +205,7 @@ class Repair:
         """Look for patterns of some orders on what is left without all ``orders``."""
         incumbent, problem = self._incumbent, self._problem
         before = {o: incumbent.plan[o] for o in orders if o in incumbent.plan}
-        for each in before:
-            incumbent.put(each, ())
+        incumbent.put_all(before, {})
         pricer = Pricer(problem, np.array(hard, dtype=np.int64))
         share = int(self._rng.integers(0, 1 << _CHEAP))
         price = self._price * share >> _CHEAP
@@ -214,5 +213,4 @@ class Repair:
         found = pricer.price(stock, price, fixed_of(problem), _MORE_NODES)
         for each, pieces in pieces_of(found):
             incumbent.learn(each, pieces)
-        for each, pieces in before.items():
-            incumbent.put(each, pieces)
+        incumbent.put_all((), before)

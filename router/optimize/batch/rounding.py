@@ -57,8 +57,7 @@ def by_coverage(incumbent: Incumbent, orders: list[int]) -> dict[int, Pieces]:
             incumbent.put(order, pieces)
             incumbent.learn(order, pieces)
             given[order] = pieces
-    for order in given:
-        incumbent.put(order, ())
+    incumbent.put_all(given, {})
     return given
 
 
@@ -76,10 +75,7 @@ def or_else(incumbent: Incumbent, orders: list[int], plan: dict[int, Pieces]) ->
 
     now = {each: incumbent.plan[each] for each in orders if each in incumbent.plan}
     if worth(plan) < worth(now):
-        for order in orders:
-            incumbent.put(order, ())
-        for order, pieces in plan.items():
-            incumbent.put(order, pieces)
+        incumbent.put_all(orders, plan)
 
 
 def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[int]:

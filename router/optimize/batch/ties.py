@@ -41,8 +41,7 @@ def settle(
         every = [*ones.tolist(), *others]
         before = {order: incumbent.plan[order] for order in every}
         total = _total(problem, incumbent, before)
-        for order in ones.tolist():
-            incumbent.put(order, ())
+        incumbent.put_all(ones.tolist(), {})
         changed = [
             order
             for order in others
@@ -56,10 +55,7 @@ def settle(
             # The others took the only units that some order of one unit may have.
             better = False
         if not better:
-            for order in every:
-                incumbent.put(order, ())
-            for order, pieces in before.items():
-                incumbent.put(order, pieces)
+            incumbent.put_all(every, before)
             break
         price = found
         if not changed:
@@ -91,8 +87,7 @@ def _reassign(
     problem: BatchProblem, incumbent: Incumbent, ones: IntArray, roomy: BoolArray
 ) -> IntArray:
     """Give each order of one unit its place in the transport; return the prices."""
-    for order in ones.tolist():
-        incumbent.put(order, ())
+    incumbent.put_all(ones.tolist(), {})
     stock = np.where(roomy, incumbent.remaining.stock, 0)
     found = transport(problem, ones, stock)
     lines = problem.start[ones].tolist()
