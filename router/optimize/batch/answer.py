@@ -1,24 +1,18 @@
-"""The last step of a run: the plan is checked, and a certificate made of the prices."""
+"""The last step of a run: the plan is checked, and the certificate claims its worth."""
 
 from dataclasses import replace
 from typing import NamedTuple
-
-import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.bounds import (
     MOST_RATE,
     Costs,
-    costs,
     moves_bound,
-    patience_of,
 )
 from router.optimize.batch.certificate import bounds_of
 from router.optimize.batch.claim import Certificate, LevelValue, levels_of
 from router.optimize.batch.engine import Engine
 from router.optimize.batch.place_bound import with_places
-from router.optimize.batch.prices import Prices
-from router.optimize.batch.pricing import EXACT_NODES
 from router.optimize.batch.problem import (
     LEVELS,
     BatchPlan,
@@ -27,7 +21,7 @@ from router.optimize.batch.problem import (
     check,
     score,
 )
-from router.optimize.batch.shortage import Shortage
+from router.optimize.batch.proof import Proof
 
 
 class BatchSolution(NamedTuple):
@@ -42,12 +36,10 @@ def certified(
     problem: BatchProblem,
     engine: Engine,
     plan: BatchPlan,
-    prices: Prices,
-    short: Shortage,
+    proof: Proof,
     nearest: IntArray | None = None,
-    nodes: int = EXACT_NODES,
 ) -> BatchSolution:
-    """Return a plan with what prices prove of it; ``nodes``: how hard they try.
+    """Return a plan with what is proven of it.
 
     ``nearest`` ``(K, N)`` is what a unit is worth in ranks; None: not even tried.
 
@@ -60,35 +52,16 @@ def certified(
     if breaches:
         raise ValueError("; ".join(breaches[:5]))
     values = score(problem, plan)
-    pairs = np.argwhere(prices.stock > 0)
-    certificate = Certificate(
-        plan=tuple(zip(*(each.tolist() for each in plan), strict=True)),
-        prices=tuple((k, n, int(prices.stock[k, n])) for k, n in pairs.tolist()),
-        sku_prices=short.prices,
-        total_prices=(short.unit_price, short.shipment_price),
-        unit_prices=_rows(prices.units),
-        order_prices=_rows(prices.orders),
-        nodes=nodes,
-    )
-    waiting = values.incomplete_orders
-    pricer = engine.pricer(problem, np.arange(problem.orders))
-    found = costs(problem, certificate, pricer)
-    if waiting:
-        least = found.least(problem)
-        patience = patience_of(least, problem.weights, waiting)
-        certificate = replace(certificate, patience=patience)
-    certificate = _with_rate(problem, certificate, found, values)
+    pieces = tuple(zip(*(each.tolist() for each in plan), strict=True))
+    certificate = proof.patient(problem, values.incomplete_orders)
+    certificate = replace(certificate, plan=pieces)
+    certificate = _with_rate(problem, certificate, proof.costs, values)
     if nearest is not None:
         certificate = with_places(problem, certificate, values, nearest, engine)
-    bounds = bounds_of(problem, certificate, values, found, engine)
+    bounds = bounds_of(problem, certificate, values, proof.costs, engine)
     claims = tuple(zip(LEVELS, values, bounds, strict=True))
     certificate = replace(certificate, claims=claims)
     return BatchSolution(plan, levels_of(certificate), certificate)
-
-
-def _rows(prices: IntArray) -> tuple[tuple[int, int], ...]:
-    """Return the (location, price) of all prices that are not 0."""
-    return tuple((n, int(prices[n])) for n in np.flatnonzero(prices).tolist())
 
 
 def _with_rate(

@@ -123,6 +123,10 @@ class Chunked:
         self.cut = False
         """Whether orders are missing from what was priced last."""
 
+    def __len__(self) -> int:
+        """Return the number of chunks, which take about as long as each other."""
+        return len(self._pricers)
+
     def price(
         self,
         stock: IntArray,

@@ -21,7 +21,7 @@ class RunningBound:
 
     def __init__(self, problem: BatchProblem, waiting: int) -> None:
         self._problem = problem
-        self._waiting = waiting
+        self.waiting = waiting
         locations = problem.stock.shape[1]
         order = problem.order_of[problem.frozen.line]
         visit = np.unique(order * locations + problem.frozen.location) // locations
@@ -56,9 +56,9 @@ class RunningBound:
         return self._bound(least, paid)
 
     def _bound(self, least: IntArray, paid: int) -> int:
-        if self._waiting:
+        if self.waiting:
             weights = self._problem.weights
-            patience = patience_of(least, weights, self._waiting)
+            patience = patience_of(least, weights, self.waiting)
             least = np.minimum(least, self._anyway + patience * weights)
-            paid += patience * self._waiting
+            paid += patience * self.waiting
         return max(0, -((paid - int(least.sum())) // SCALE))

@@ -1,7 +1,8 @@
-"""The joint answer: shortage, static bound, peel, prices, rounding, repair, proof."""
+"""The joint answer: shortage, static bound, peel, prices, rounding, proof, repair."""
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,10 +22,11 @@ from router.optimize.batch.limits import (
     silent,
 )
 from router.optimize.batch.moves import InForce
-from router.optimize.batch.peel import alone, capped, peel
+from router.optimize.batch.peel import Peeled, alone, capped, peel
 from router.optimize.batch.prices import Prices, nothing, room_of
-from router.optimize.batch.pricing import EXACT_NODES, SCALE, Patterns
+from router.optimize.batch.pricing import SCALE, Patterns
 from router.optimize.batch.problem import BatchPlan, BatchProblem, score
+from router.optimize.batch.proof import prove
 from router.optimize.batch.repair import Repair
 from router.optimize.batch.rounding import by_coverage, or_else, round_down
 from router.optimize.batch.running import RunningBound
@@ -35,15 +37,11 @@ from router.optimize.problem import BoolArray
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
-_STATIC_SHARE, _HURRY_SHARE, _BASE_SHARE, _LATE_SHARE = 0.2, 0.7, 0.9, 1.2
+_STATIC_SHARE, _HURRY_SHARE, _BASE_SHARE = 0.2, 0.7, 0.9
 """Of the time: when orders are not looked at alone for longer, when any place is good
-enough for who has none, when the order-by-order plan is not made any more, when the
-proof has to hurry."""
+enough for who has none, when the order-by-order plan is not made any more."""
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
-
-_HASTY_NODES = 2
-"""Nodes of each large order in the proof of a run that was cancelled."""
 
 
 def solve_batch(
@@ -77,6 +75,17 @@ def solve_batch(
     return _Run(problem, limits, watch, engine).run()
 
 
+class _Contest(NamedTuple):
+    """What is known of the orders that contend: prices, and what those prove.
+
+    ``proven`` is what the orders of ``peeled.kernel`` cost at least, in 1 / `SCALE`.
+    """
+
+    peeled: Peeled
+    prices: Prices
+    proven: int
+
+
 class _Run:
     def __init__(
         self, problem: BatchProblem, limits: BatchLimits, watch: Watch, engine: Engine
@@ -101,7 +110,11 @@ class _Run:
         bound = RunningBound(problem, int(problem.weights[waits].sum()))
         watch.bounded(bound.least())
         watch.tell("static bound")
-        prices = self._contend(joint, bound)
+        contest = self._contend(joint, bound)
+        watch.tell("proof")
+        proof = prove(problem, self._engine, contest.prices, short, watch)
+        watch.bounded(proof.shipments(problem, bound.waiting))
+        self._repair(contest)
         # In force first, so that who stays finds the units there.
         last = self._by_weight(np.flatnonzero(~waits & self._single & ~frozen))
         last = last[np.argsort(~self._in_force.has[last], kind="stable")]
@@ -122,19 +135,15 @@ class _Run:
             other = order_by_order(problem)
             plan = min(plan, other, key=lambda each: score(problem, each))
         watch.value = score(problem, plan).shipments
-        watch.tell("proof")
-        nodes = EXACT_NODES
         if watch.stop():
             nearest = None  # the last level's proof is the dearest, and can be left
-        if watch.stop(_LATE_SHARE):
-            nodes = _HASTY_NODES
-        solution = certified(problem, self._engine, plan, prices, short, nearest, nodes)
+        solution = certified(problem, self._engine, plan, proof, nearest)
         watch.bound = solution.levels[1].bound
         watch.tell("done")
         return solution
 
-    def _contend(self, joint: IntArray, bound: RunningBound) -> Prices:
-        """Place the orders ``joint``, and all with frozen pieces; return prices."""
+    def _contend(self, joint: IntArray, bound: RunningBound) -> _Contest:
+        """Place the orders ``joint``, and all with frozen pieces."""
         problem, watch, incumbent = self._problem, self._watch, self._incumbent
         room = room_of(problem, incumbent.remaining)
 
@@ -187,16 +196,26 @@ class _Run:
         self._place(self._by_weight(np.concatenate([left, frozen])))
         if free:
             incumbent.put_back()
-        if len(peeled.kernel):
-            singles = np.flatnonzero(self._single).tolist()
-            later = sum(order not in incumbent.plan for order in singles)
-            unit, ships = prices.unit(), later * problem.shipment_weight
-            repair = Repair(
-                problem, self._limits, watch, incumbent, peeled, unit, ships
-            )
-            repair.run(proven)
-            incumbent.put_back()
-        return prices
+        return _Contest(peeled, prices, proven)
+
+    def _repair(self, contest: _Contest) -> None:
+        """Improve the plan of those that contend."""
+        if not len(contest.peeled.kernel):
+            return
+        incumbent, problem = self._incumbent, self._problem
+        singles = np.flatnonzero(self._single).tolist()
+        later = sum(order not in incumbent.plan for order in singles)
+        repair = Repair(
+            problem,
+            self._limits,
+            self._watch,
+            incumbent,
+            contest.peeled,
+            contest.prices.unit(),
+            later * problem.shipment_weight,
+        )
+        repair.run(contest.proven)
+        incumbent.put_back()
 
     def _settled(self, static: Patterns) -> Patterns:
         """Return the patterns with the pieces in force where staying costs no more.
