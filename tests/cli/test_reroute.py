@@ -68,8 +68,10 @@ def test_what_the_page_shows_runs(
         done = CliRunner().invoke(app, [*do, *at, *json_])
         moved = [shipped(get(client, each).plan) for each in plans]
     checked = CliRunner().invoke(app, check)
+    Path("run.json").write_bytes(gzip.decompress(Path(check[-1]).read_bytes()))
+    unpacked = CliRunner().invoke(app, [*check[:-1], "run.json"])
 
-    for result in (imported, tried, done, checked):
+    for result in (imported, tried, done, checked, unpacked):
         assert (result.exit_code, result.stderr) == (0, "")
     assert held == [{"a": {"hat": 1}}, {"a": {"cap": 1}, "b": {"hat": 1}}]
     assert moved == [{"b": {"hat": 1}}, {"a": {"hat": 1, "cap": 1}}]
@@ -84,6 +86,7 @@ def test_what_the_page_shows_runs(
     [row] = [each for each in checked.stdout.splitlines() if "│ shipments" in each]
     _, _, value, bound, _, known, _ = map(str.strip, row.split("│"))
     assert (value, bound, known) == ("2,600", "2,600", "proven")
+    assert unpacked.stdout == checked.stdout.replace("run.json.gz", "run.json")
 
 
 def test_what_is_asked_for() -> None:

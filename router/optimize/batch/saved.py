@@ -21,6 +21,8 @@ from router.optimize.batch.certificate import (
 )
 from router.optimize.batch.problem import BatchPlan, BatchProblem
 
+_PACKED = b"\x1f\x8b"
+"""What a gzipped file begins with."""
 VERSION = 1
 """Of the file's form."""
 MAX_BYTES = 2**30
@@ -50,7 +52,7 @@ class Saved(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Saved":
-        """Return what `to_bytes` wrote.
+        """Return what `to_bytes` wrote, unpacked or not.
 
         Raises
         ------
@@ -58,10 +60,9 @@ class Saved(NamedTuple):
             It is none, or was damaged.
         """
         try:
-            unpacked = zlib.decompressobj(wbits=31)
-            text = unpacked.decompress(data, MAX_BYTES)
-            if unpacked.unconsumed_tail or not unpacked.eof:
-                raise CertificateError("the file is cut off, or too large")
+            text = _unpacked(data) if data.startswith(_PACKED) else data
+            if len(text) > MAX_BYTES:
+                raise CertificateError("the file is too large")
             document = json.loads(text)
         except (zlib.error, ValueError, RecursionError) as error:
             raise CertificateError(f"not a saved run: {error}") from error
@@ -87,6 +88,15 @@ class Saved(NamedTuple):
             The plan breaks a limit, or a claim is better than what is found.
         """
         return verify(self.problem, self.certificate)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return at most one byte more than may be, however much is packed in it."""
+    unpacking = zlib.decompressobj(wbits=31)
+    text = unpacking.decompress(data, MAX_BYTES + 1)
+    if not unpacking.eof and len(text) <= MAX_BYTES:
+        raise CertificateError("the file is cut off")
+    return text
 
 
 def _problem_to_json(problem: BatchProblem) -> dict[str, Any]:
