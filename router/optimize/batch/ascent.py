@@ -4,9 +4,11 @@ Too many lines for `router.optimize.batch.blocks`. With ``c`` the cost of a unit
 ``f`` of a shipment and ``a`` the units a location can give a line, every vector
 ``v`` >= 0 of prices of the lines' units proves that nothing costs less than
 ``sum_l q[l] v[l] + sum_n min(0, f[n] - sum_l a[l, n] max(0, v[l] - c[l, n]))``:
-Lagrangian duality. A dual ascent begins, a subgradient method with Polyak's steps
-goes on: alone, the ascent stays a quarter of a shipment an order below what the
-linear programme proves (random prices, 10,000 orders). Both work in floating point,
+Lagrangian duality. A dual ascent begins; alone it proves less than half of what the
+linear programme does of a hundred lines over a hundred sparsely stocked locations. A
+subgradient method goes on, with Polyak's steps towards a level above the best bound
+so far: after 60 steps it is at 96 %. (Steps towards the cost of a known plan, which
+may be half as much again, end where they began.) Both work in floating point,
 on whole numbers that it holds exactly, so that every machine finds the same; `bound`
 then judges what they found in integers, so that nothing they do has to be believed.
 
@@ -16,6 +18,8 @@ References
 ----------
 Erlenkotter, D. (1978). A dual-based procedure for uncapacitated facility location.
 Operations Research 26(6): 992-1009.
+Goffin, J. L. and Kiwiel, K. C. (1999). Convergence of a simple subgradient level
+method. Mathematical Programming 85(1): 207-211.
 Polyak, B. T. (1969). Minimization of unsmooth functionals. USSR Computational
 Mathematics and Mathematical Physics 9(3): 14-29.
 """
@@ -35,11 +39,10 @@ _PASSES = 3
 """Most times that the ascent raises each line's price."""
 _MOMENTUM, _FINE = 0.6, 16
 """What a step keeps of the one before, rounded to whole 1 / `_FINE` units."""
-_REACH = 16
-"""Shipments that a step aims higher at most, where no plan is known."""
-_PATIENCE = 3
-"""Steps without a better bound after which they get shorter by `_SHORTER`."""
-_SHORTER = 0.6
+_PATIENCE = 4
+"""Steps without a better bound after which the next aim half as high above it."""
+_LAST = 0.25
+"""The share of the steps, the last ones, that say where a plan may ship from."""
 
 
 def shift_of(fixed: IntArray) -> int:
@@ -86,7 +89,7 @@ def improve(
     shift: int,
     steps: int,
 ) -> tuple[Floats, Floats]:
-    """Return ``(m, L)`` better prices, and ``(m, N)`` how often each location ships.
+    """Return ``(m, L)`` better prices, ``(m, N)`` how often locations ship at last.
 
     ``fixed`` is 0 where ``opened``: paid already; ``start`` ``(m, L)``; ``value``
     ``(m,)`` the cost of a plan, without what is paid.
@@ -96,15 +99,16 @@ def improve(
     paid = (fixed >> shift).astype(np.float32)
     wanted = demand.astype(np.float64)
     several = bool((give > 1).any())
-    aim = (value >> shift).astype(np.float64)
-    reach = _REACH * paid.max(axis=1, initial=0).astype(np.float64)
+    highest = (value >> shift).astype(np.float64)
+    one = paid.max(axis=1, initial=0).astype(np.float64)
     prices, best = start, start
     found = np.full(len(cost), -np.inf)
-    length = np.ones(len(cost))
+    higher = np.full(len(cost), np.inf)
     stalled = np.zeros(len(cost), dtype=np.int64)
     ahead = np.zeros(prices.shape)
     often = np.zeros_like(paid)
     over = np.empty_like(costs)
+    last = round(_LAST * steps)
     for step in range(steps + 1):
         np.subtract(prices[:, :, None], costs, out=over)
         np.maximum(over, 0, out=over)
@@ -119,21 +123,27 @@ def improve(
         best = np.where(better[:, None], prices, best)
         if step == steps:
             break
+        if not step:
+            higher = np.clip(highest - worth, 0, np.maximum(worth, one))
         stalled = np.where(better, 0, stalled + 1)
-        length[stalled >= _PATIENCE] *= _SHORTER
+        higher[stalled >= _PATIENCE] /= 2
         stalled[stalled >= _PATIENCE] = 0
         ships = (left < 0) | opened
-        often += ships
+        often += ships & (step >= steps - last)
         np.minimum(over, 1, out=over)
         if several:
             over *= units
         taken = np.matmul(over, ships.astype(np.float32)[:, :, None])[:, :, 0]
-        ahead = np.rint(_MOMENTUM * ahead) + _FINE * (wanted - taken)
+        short = wanted - taken
+        # A price of nothing cannot fall; without it the others move further.
+        short[(prices <= 0) & (short < 0)] = 0
+        ahead = np.rint(_MOMENTUM * ahead) + _FINE * short
         norm = np.maximum((ahead * ahead).sum(axis=1), 1)
-        stride = _FINE * length * np.clip(aim - worth, 0, reach) / norm
+        aim = np.minimum(found + higher, highest)
+        stride = _FINE * np.maximum(aim - worth, 0) / norm
         moved = np.rint(stride[:, None] * ahead)
         prices = np.maximum(prices + moved, 0).astype(np.float32)
-    return best, often / np.float32(max(1, steps))
+    return best, often / np.float32(max(1, last))
 
 
 def bound(

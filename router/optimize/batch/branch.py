@@ -21,7 +21,7 @@ _CLOSE = 256
 """A gap too small to branch for: what the prices' bits lose."""
 _CELLS = 1 << 11
 """(order, location) pairs that are bounded together."""
-_STEPS, _MORE_STEPS = 30, 12
+_STEPS, _MORE_STEPS = 60, 20
 """Steps of the subgradient method: of the first node, of others."""
 _OFTEN = 0.2
 """A location that ships in this share of the steps is tried in a plan."""
