@@ -26,7 +26,7 @@ from router.optimize.batch.engine import LOCAL, OrderPricer
 from router.optimize.batch.moves import InForce
 from router.optimize.batch.peel import fixed_of
 from router.optimize.batch.prices import worth_of
-from router.optimize.batch.pricing import SCALE
+from router.optimize.batch.pricing import SCALE, large_of
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.shortage import hopeless, supply_of
 
@@ -80,13 +80,24 @@ def costs(
     problem: BatchProblem,
     certificate: Certificate,
     pricer: OrderPricer | None = None,
+    again: OrderPricer | None = None,
 ) -> Costs:
-    """Return what orders cost; ``pricer`` prices them all, None: one made here."""
+    """Return what orders cost.
+
+    ``pricer`` prices them all, ``again`` those of `large_of` without any prices, which
+    make nothing cheaper, but bounds looser; None: one made here.
+    """
     price, fixed, paid = priced(problem, certificate)
     pricer = pricer or LOCAL.pricer(problem, np.arange(problem.orders))
     found = pricer.price(problem.stock, price, fixed, certificate.nodes)
     cheapest = np.zeros(problem.orders, dtype=np.int64)
     cheapest[found.order] = np.minimum(found.value, NEVER)
+    if price.any():
+        again = again or LOCAL.pricer(problem, large_of(problem))
+        free, ships = np.zeros_like(price), fixed_of(problem)
+        found = again.price(problem.stock, free, ships, certificate.nodes)
+        least = np.minimum(found.value, NEVER)
+        cheapest[found.order] = np.maximum(cheapest[found.order], least)
     in_force = InForce(problem)
     return Costs(cheapest, in_force, in_force.cost(price, fixed), paid)
 

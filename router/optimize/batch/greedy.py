@@ -10,7 +10,7 @@ from router.optimize.batch.branch import search
 from router.optimize.batch.pricing import SCALE
 from router.optimize.batch.problem import BatchPlan, BatchProblem, complete, visits
 
-_NODES = 60
+_NODES = 16
 
 
 class Remaining:

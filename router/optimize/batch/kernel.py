@@ -22,8 +22,10 @@ from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.running import RunningBound
 from router.optimize.problem import BoolArray
 
-_SMOOTHED = 3
-"""First LPs, of few patterns, whose prices are averaged with the best so far."""
+_WHOLE, _HALF = 16, 8
+"""How far prices go from the best so far towards those of an LP, which are wild while
+it has few patterns: half of the way at first, twice as far or half as far after each
+round by whether the bound rose."""
 _SEEDS = 4
 """Rounds that only look where orders contend, before the first LP."""
 _LOOSE_NODES = 2
@@ -88,17 +90,17 @@ def generate(
     staying = in_force.staying()
     master.add(staying)
     learn(staying)
+    # Prices are kept only if they prove more than none do: the static bound.
     prices = kept = nothing(stock.shape)
     move, shipment = (
         each * SCALE for each in (problem.move_weight, problem.shipment_weight)
     )
-    # Prices are kept only if they prove more than none do: the static bound.
     least = in_force.least(static.order, static.value, staying.value, move)
     floors = np.zeros(problem.orders, dtype=np.int64)
     floors[static.order] = least
-    floor = int(floors[orders].sum())
-    best = -1
+    best = int(floors[orders].sum())
     exact = 0
+    trust = _HALF
     for at in range(_SEEDS + limits.rounds + _EXACT_ROUNDS):
         # The seeds are for contention: small orders show where it is.
         seed = at < _SEEDS - 1
@@ -115,9 +117,11 @@ def generate(
         # Prices make nothing cheaper, however loosely a large order is bounded.
         least = np.maximum(least, floors[found.order])
         paid = prices.paid(room)
-        dual = int(least.sum()) - paid
+        proven = floors.copy()
+        proven[found.order] = least
+        dual = int(proven[orders].sum()) - paid
         gain = dual - best
-        if not seed and gain > 0:
+        if gain > 0:
             best, kept = dual, prices
         watch.bounded(bound.lagrangian(found._replace(value=least), paid))
         watch.tell("prices")
@@ -133,8 +137,9 @@ def generate(
         if at >= _SEEDS - 1:
             seconds = min(limits.wall_seconds / 4, watch.left(0.55), _LP_SECONDS)
             prices = master.solve(seconds, limits.iterations)
-            if at < _SEEDS + _SMOOTHED - 1:
-                prices = prices.between(kept)
+            if at >= _SEEDS:
+                trust = min(_WHOLE, 2 * trust) if gain > 0 else max(1, trust // 2)
+            prices = kept.towards(prices, trust, _WHOLE)
         few = new <= len(orders) // 500
         # Loose bounds that hardly rise any more: the prices are good enough.
         flat = 0 <= gain * _SETTLED < problem.orders * shipment
@@ -149,8 +154,6 @@ def generate(
         unit = prices.unit()
         noisy = (unit * rng.uniform(0.4, 1.6, unit.shape)).astype(np.int64)
         learn(pricer.price(stock, noisy, prices.fixed(problem), 0))
-    if best <= floor:
-        best, kept = floor, nothing(stock.shape)
     x = np.zeros(len(master.order))
     x[: len(master.x)] = master.x
     return Kernel(kept, best, _columns(master), x)

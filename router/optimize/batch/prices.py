@@ -41,10 +41,12 @@ class Prices(NamedTuple):
         total: IntArray = fixed_of(problem) + self.orders
         return total
 
-    def between(self, other: "Prices") -> "Prices":
-        """Return the mean of these and others."""
+    def towards(self, other: "Prices", part: int, whole: int) -> "Prices":
+        """Return what is ``part / whole`` of the way from these to others."""
         pairs = zip(self, other, strict=True)
-        return Prices(*((mine + theirs) // 2 for mine, theirs in pairs))
+        return Prices(
+            *(mine + (theirs - mine) * part // whole for mine, theirs in pairs)
+        )
 
     def paid(self, room: Room) -> int:
         """Return what all that is there would cost."""

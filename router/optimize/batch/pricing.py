@@ -25,6 +25,8 @@ _STEPS = 3_000
 Not a matter of how many have them here, so that a bound does not depend on who is
 priced together.
 """
+_FEW_LINES = 3
+"""Orders of no more are not looked at twice: they are seldom large."""
 _CELLS = 1 << 18
 """(order, location) pairs priced together."""
 
@@ -212,6 +214,12 @@ class Pricer:
         return Patterns(
             order, found.bound, pattern, line[pattern, place], location, units
         )
+
+
+def large_of(problem: BatchProblem) -> IntArray:
+    """Return orders whose costs are only bounded: nearly all of those there are."""
+    several = np.flatnonzero(np.diff(problem.start) > _FEW_LINES)
+    return np.sort(Pricer(problem, several).branched())
 
 
 def costs_of(problem: BatchProblem, found: Patterns) -> IntArray:

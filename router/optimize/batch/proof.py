@@ -16,7 +16,7 @@ from router.optimize.batch.claim import Certificate
 from router.optimize.batch.engine import Chunked, Engine
 from router.optimize.batch.limits import Watch
 from router.optimize.batch.prices import Prices
-from router.optimize.batch.pricing import EXACT_NODES
+from router.optimize.batch.pricing import EXACT_NODES, large_of
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.shortage import Shortage
 
@@ -65,17 +65,17 @@ def prove(
         order_prices=_rows(prices.orders),
         nodes=_HASTY_NODES,
     )
-    every = np.arange(problem.orders)
+    orders = np.arange(problem.orders), large_of(problem)
     pace = _Pace(watch)
-    pricer = Chunked(engine, problem, every, pace.too_slow)
+    steps = [Chunked(engine, problem, each, pace.too_slow) for each in orders]
     for nodes in (EXACT_NODES, _FEWER_NODES):
         trial = replace(certificate, nodes=nodes)
-        pace.begin(len(pricer))
-        found = costs(problem, trial, pricer)
-        if not pricer.cut:
+        pace.begin(sum(map(len, steps)))
+        found = costs(problem, trial, *steps)
+        if not any(each.cut for each in steps):
             return Proof(trial, found)
-    whole = engine.pricer(problem, every)
-    return Proof(certificate, costs(problem, certificate, whole))
+    whole = [engine.pricer(problem, each) for each in orders]
+    return Proof(certificate, costs(problem, certificate, *whole))
 
 
 def _rows(prices: IntArray) -> tuple[tuple[int, int], ...]:
