@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from ortools.math_opt.python import mathopt
 
 from availability.model import IntArray
 from router.optimize.batch.ascent import ascend, bound, improve, shift_of
@@ -125,6 +126,51 @@ def test_any_prices_prove_a_bound_and_the_search_finds_better_ones() -> None:
     assert high.sum() > low.sum()
     wild = np.random.default_rng(0).integers(0, 4 * SHIPMENT, demand.shape)
     assert (bound(demand, cost, give, fixed, wild) <= value).all()
+
+
+def wide(seed: int) -> tuple[IntArray, IntArray]:
+    """Return what 50 lines want, and what 80 locations, that have few of them, give."""
+    rng = np.random.default_rng(seed)
+    demand = rng.choice([1, 2], 50, p=[0.9, 0.1])
+    # Some lines nearly everywhere, others at one or two locations.
+    often = rng.choice([0.02, 0.05, 0.2], 50, p=[0.5, 0.3, 0.2])
+    stock = (rng.random((50, 80)) < often[:, None]) * demand[:, None]
+    stock[np.arange(50), rng.integers(0, 80, 50)] = demand
+    return demand, stock
+
+
+def linear_programme(demand: IntArray, give: IntArray) -> float:
+    """Return the least shipments, where a part of a location may ship."""
+    model = mathopt.Model()
+    opened = [model.add_variable(lb=0, ub=1) for _ in range(give.shape[1])]
+    for line, wanted in enumerate(demand.tolist()):
+        parts = []
+        for at in np.flatnonzero(give[line]).tolist():
+            part = model.add_variable(lb=0)
+            model.add_linear_constraint(part <= int(give[line, at]) * opened[at])
+            parts.append(part)
+        model.add_linear_constraint(mathopt.fast_sum(parts) >= wanted)
+    model.minimize(mathopt.fast_sum(opened))
+    value: float = mathopt.solve(model, mathopt.SolverType.GLOP).objective_value()
+    return value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_lines_over_scattered_stock_prove_what_the_linear_programme_does(
+    seed: int,
+) -> None:
+    """Far from it a branching proves nothing in any time."""
+    demand, give = wide(seed)
+    fixed = np.full(give.shape[1], SHIPMENT)
+    least = linear_programme(demand, give)
+
+    root = search(demand, np.zeros_like(give), give, fixed, 0, 1)
+    found = search(demand, np.zeros_like(give), give, fixed, 0, 40)
+
+    # Shipments are whole, so bounds are rounded up.
+    assert 0.93 * least <= root.bound / SHIPMENT <= np.ceil(least)
+    assert found.bound >= root.bound
+    assert found.value <= 1.07 * found.bound
 
 
 def test_what_does_not_pay_is_dropped() -> None:
