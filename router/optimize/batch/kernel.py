@@ -39,8 +39,9 @@ _SETTLED = 2_000
 _NOISY = 5
 """Times that small orders are priced at disturbed prices: patterns to repair with."""
 
-_SHARE = 0.5
-"""Of the time, what prices may take, the static bound included."""
+_SHARE, _HASTE_SHARE = 0.5, 0.3
+"""Of the time, what prices may take, the static bound included, and when rounds of
+loose bounds end though the prices have not settled."""
 
 _LP_SECONDS = 20.0
 """Most seconds of one LP: nobody is asked meanwhile whether to go on."""
@@ -85,6 +86,10 @@ def generate(
         for order, pieces in pieces_of(found, fresh):
             incumbent.learn(order, pieces)
 
+    def solve_lp() -> Prices:
+        seconds = min(limits.wall_seconds / 4, watch.left(0.55), _LP_SECONDS)
+        return master.solve(seconds, limits.iterations)
+
     learn(static, master.add(static))
     master.add(patterns_of(problem, greedy))
     staying = in_force.staying()
@@ -107,11 +112,11 @@ def generate(
         nodes = _PRICING_NODES if exact else 0 if seed else _LOOSE_NODES
         unit, fixed = prices.unit(), prices.fixed(problem)
         found = pricer.price(stock, unit, fixed, nodes)
-        if pricer.cut:
-            break
         fresh = master.add(found)
         new = int(np.count_nonzero(fresh))
         learn(found, fresh)
+        if pricer.cut:
+            break
         stay = in_force.cost(unit, fixed)
         least = in_force.least(found.order, found.value, stay, move)
         # Prices make nothing cheaper, however loosely a large order is bounded.
@@ -135,8 +140,7 @@ def generate(
             raised = _contention(problem, found, stock, prices.stock, peeled)
             prices = prices._replace(stock=raised)
         if at >= _SEEDS - 1:
-            seconds = min(limits.wall_seconds / 4, watch.left(0.55), _LP_SECONDS)
-            prices = master.solve(seconds, limits.iterations)
+            prices = solve_lp()
             if at >= _SEEDS:
                 trust = min(_WHOLE, 2 * trust) if gain > 0 else max(1, trust // 2)
             prices = kept.towards(prices, trust, _WHOLE)
@@ -144,9 +148,14 @@ def generate(
         # Loose bounds that hardly rise any more: the prices are good enough.
         flat = 0 <= gain * _SETTLED < problem.orders * shipment
         settled = at > _SEEDS + 1 and (few or flat)
-        last = at >= _SEEDS + limits.rounds - 1 or watch.stop(0.3)
+        # With prices that prove less than others did, a closer look is of no use.
+        hasten = gain > 0 and watch.stop(_HASTE_SHARE)
+        last = at >= _SEEDS + limits.rounds - 1 or hasten
         if exact or settled or (last and at >= _SEEDS):
             exact += 1
+    if watch.stop(_SHARE) and not watch.cancelled():
+        # The clock came before the LP of the last patterns: they are to plan with.
+        solve_lp()
     rng = np.random.default_rng(limits.seed)
     for _ in range(_NOISY):
         if watch.stop(0.55):
