@@ -40,18 +40,23 @@ def children() -> set[str]:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[RayEngine]:
-    temporary = Path(tempfile.gettempdir())
     home = Path.home() / ".ray"
-    before, token = set(temporary.glob("ray*")), home.exists()
+    token = home.exists()
     mine, handler = children(), signal.getsignal(signal.SIGTERM)
-    with RayEngine(num_cpus=2) as engine:
-        yield engine
-        workers = [Path(f"/proc/{pid}") for pid in pids(engine)]
-    until = time.monotonic() + GONE_SECONDS
-    while children() != mine or any(worker.exists() for worker in workers):
-        assert time.monotonic() < until, "processes outlive the engine"
-        time.sleep(0.1)
-    assert set(temporary.glob("ray*")) <= before
+    # Another process of this run may have a local Ray of its own at the same time.
+    with (
+        tempfile.TemporaryDirectory(prefix="r") as own,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(tempfile, "tempdir", own)
+        with RayEngine(num_cpus=2) as engine:
+            yield engine
+            workers = [Path(f"/proc/{pid}") for pid in pids(engine)]
+        until = time.monotonic() + GONE_SECONDS
+        while children() != mine or any(worker.exists() for worker in workers):
+            assert time.monotonic() < until, "processes outlive the engine"
+            time.sleep(0.1)
+        assert list(Path(own).iterdir()) == []
     assert home.exists() is token
     assert signal.getsignal(signal.SIGTERM) is handler
 
