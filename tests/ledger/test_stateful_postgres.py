@@ -39,4 +39,4 @@ def _address(postgres_url: str) -> None:
 
 
 TestPostgres = PostgresMachine.TestCase
-TestPostgres.settings = settings(SETTINGS, max_examples=5)
+TestPostgres.settings = settings(SETTINGS, max_examples=8)

@@ -4,11 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from availability.model import IntArray
-from router.optimize.batch.bounds import (
-    MOST_RATE,
-    Costs,
-    moves_bound,
-)
+from router.optimize.batch.bounds import MOST_RATE, Costs, moves_bound
 from router.optimize.batch.certificate import bounds_of
 from router.optimize.batch.claim import Certificate, LevelValue, levels_of
 from router.optimize.batch.engine import Engine

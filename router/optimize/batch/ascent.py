@@ -40,7 +40,7 @@ _PASSES = 3
 _MOMENTUM, _FINE = 0.6, 16
 """What a step keeps of the one before, rounded to whole 1 / `_FINE` units."""
 _PATIENCE = 4
-"""Steps without a better bound after which the next aim half as high above it."""
+"""Steps without a better bound after which the next aim only half as far beyond it."""
 _LAST = 0.25
 """The share of the steps, the last ones, that say where a plan may ship from."""
 
@@ -126,8 +126,9 @@ def improve(
         if not step:
             higher = np.clip(highest - worth, 0, np.maximum(worth, one))
         stalled = np.where(better, 0, stalled + 1)
-        higher[stalled >= _PATIENCE] /= 2
-        stalled[stalled >= _PATIENCE] = 0
+        tired = stalled >= _PATIENCE
+        higher[tired] /= 2
+        stalled[tired] = 0
         ships = (left < 0) | opened
         often += ships & (step >= steps - last)
         np.minimum(over, 1, out=over)

@@ -39,9 +39,10 @@ _SETTLED = 2_000
 _NOISY = 5
 """Times that small orders are priced at disturbed prices: patterns to repair with."""
 
-_SHARE, _HASTE_SHARE = 0.5, 0.3
-"""Of the time, what prices may take, the static bound included, and when rounds of
-loose bounds end though the prices have not settled."""
+_HASTE_SHARE, _SHARE, _LP_SHARE = 0.3, 0.5, 0.55
+"""Of the time: when rounds of loose bounds end though the prices have not settled, what
+prices may take, the static bound included, and when the last LP and the disturbed
+prices have to end."""
 
 _LP_SECONDS = 20.0
 """Most seconds of one LP: nobody is asked meanwhile whether to go on."""
@@ -87,7 +88,7 @@ def generate(
             incumbent.learn(order, pieces)
 
     def solve_lp() -> Prices:
-        seconds = min(limits.wall_seconds / 4, watch.left(0.55), _LP_SECONDS)
+        seconds = min(limits.wall_seconds / 4, watch.left(_LP_SHARE), _LP_SECONDS)
         return master.solve(seconds, limits.iterations)
 
     learn(static, master.add(static))
@@ -158,7 +159,7 @@ def generate(
         solve_lp()
     rng = np.random.default_rng(limits.seed)
     for _ in range(_NOISY):
-        if watch.stop(0.55):
+        if watch.stop(_LP_SHARE):
             break
         unit = prices.unit()
         noisy = (unit * rng.uniform(0.4, 1.6, unit.shape)).astype(np.int64)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from availability.model import IntArray
 from router.optimize.batch import engine
 from router.optimize.batch.engine import LOCAL
 from router.optimize.batch.limits import DEFAULT, Watch, silent
 from router.optimize.batch.prices import nothing
 from router.optimize.batch.pricing import EXACT_NODES
+from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.proof import Proof, prove
 from router.optimize.batch.shortage import Shortage
 from router.optimize.batch.solve import Progress, solve_batch
@@ -22,7 +24,7 @@ class Left(Watch):
         super().__init__(DEFAULT, silent, lambda: is_cancelled)
         self._left = list(left)
 
-    def left(self, share: float = 1.0) -> float:  # noqa: ARG002
+    def left(self, _share: float = 1.0) -> float:
         return self._left.pop(0) if self._left else 0.0
 
 
@@ -76,28 +78,25 @@ def test_repair_has_the_bound_of_the_answer(seed: int) -> None:
     assert bounds == {solution.levels[1].bound}
 
 
-def test_who_cancels_a_repair_waits_for_no_proof(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    problem = small(3, orders=60)
-    told: list[Progress] = []
-    repairing: list[int] = []
+def test_who_cancels_a_repair_waits_for_no_proof() -> None:
+    phases: list[str] = []
+    asked_in: set[str] = set()
+
+    def repairing() -> bool:
+        return "repair" in phases
+
+    class Heard(engine.Local):
+        def pricer(self, problem: BatchProblem, orders: IntArray) -> engine.OrderPricer:
+            asked_in.add(phases[-1])
+            return super().pricer(problem, orders)
 
     def tell(step: Progress) -> None:
-        told.append(step)
-        if step.phase == "repair":
-            repairing.append(1)
+        phases.append(step.phase)
 
-    asked: list[int] = []
-    price = engine.Local.pricer
+    problem = small(3, orders=60)
+    solution = solve_batch(problem, QUICK, tell, repairing, Heard())
 
-    def pricer(self: engine.Local, *args: object) -> engine.OrderPricer:
-        asked.extend(repairing)
-        return price(self, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(engine.Local, "pricer", pricer)
-    solution = solve_batch(problem, QUICK, tell, lambda: bool(repairing))
-
-    assert told[-1].phase == "done"
-    assert asked == []
+    assert phases[-1] == "done"
+    assert "proof" in asked_in
+    assert asked_in.isdisjoint(phases[phases.index("repair") :])
     assert solution.certificate.nodes == EXACT_NODES
