@@ -147,16 +147,19 @@ class Supervisor:
         try:
             if self._stopping.is_set():
                 process.terminate()
-            line = b""
+            serves = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_SECONDS):
                     if process.stdout is not None:
                         line = await process.stdout.readline()
-            if line.startswith(self._ready):
+                        serves = line.startswith(self._ready)
+                    if not serves:
+                        # Its output ends before it does: a signal now could take
+                        # the status that it is about to end with.
+                        await process.wait()
+            if serves:
                 started.set()
-                return await process.wait()
-            # It ended, or it hangs: either way it will never serve.
-            if not self._stopping.is_set():
+            elif process.returncode is None and not self._stopping.is_set():
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
             status = await process.wait()

@@ -1,8 +1,10 @@
 """`repartir serve --workers N`: one port, several processes, none left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from availability.v1 import (
     stock_service_pb2,
     stock_service_pb2_grpc,
 )
+from router.cli.workers import Supervisor, WorkersFailed
 from tests.cli.tool import command, environment, run
 
 SECONDS = 60.0
@@ -153,3 +156,16 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
     # Passwords are for the database alone.
     assert "secret" not in done.stderr
     assert "postgresql://me:***@127.0.0.1:1/nothing" in done.stderr
+
+
+def test_the_status_is_the_one_it_ends_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Between the end of its output and its own end there is time, on a busy machine.
+    worker = tmp_path / "worker"
+    worker.write_text("#!/bin/sh\nexec >&-\nsleep 0.5\nexit 3\n")
+    worker.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(worker))
+    with pytest.raises(WorkersFailed, match="worker 0 did not start") as failed:
+        asyncio.run(Supervisor(lambda n: [], 1, "ready").run(lambda: None))
+    assert failed.value.status == 3
