@@ -167,5 +167,5 @@ def test_the_status_is_the_one_it_ends_with(
     worker.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(worker))
     with pytest.raises(WorkersFailed, match="worker 0 did not start") as failed:
-        asyncio.run(Supervisor(lambda n: [], 1, "ready").run(lambda: None))
+        asyncio.run(Supervisor(lambda _: [], 1, "ready").run(lambda: None))
     assert failed.value.status == 3
