@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Work done by git hooks or an activated environment must not leak in.
-unexport PYTHONPATH PYTHONHOME
+# Without bytecode, each run of the tests would compile all of them anew.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(sort $(wildcard proto/*/v1/*.proto))
 
