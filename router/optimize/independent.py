@@ -59,7 +59,7 @@ def independent_lines(problem: SourcingProblem) -> IndependentLines | None:
 
 
 @by_identity
-def _plain_terms(objectives: tuple[Objective, ...]) -> tuple[Term, ...]:
+def plain_terms(objectives: tuple[Objective, ...]) -> tuple[Term, ...]:
     """Return the terms of a list without tolerances; of any other, none.
 
     ``incomplete_orders`` is passed over: with units at their best, whether any is
@@ -79,7 +79,7 @@ def matches(
 
     Tolerances match nothing.
     """
-    terms = _plain_terms(objectives)
+    terms = plain_terms(objectives)
     for index, sequence in enumerate(sequences):
         if terms and terms == sequence[: len(terms)]:
             return index

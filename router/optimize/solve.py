@@ -20,6 +20,7 @@ from router.optimize.solvers import (
     solve_cpsat_excluding,
     solve_set_cover,
 )
+from router.optimize.start import start_of
 from router.optimize.walk import greedy
 
 FAST_LIMITS = SolveLimits(nodes=400)
@@ -41,7 +42,7 @@ def solve_fast(problem: SourcingProblem) -> Solution | None:
 def solve(problem: SourcingProblem, limits: SolveLimits = SolveLimits()) -> Solution:
     """Return the best plan that the limits allow time for, with its bounds.
 
-    Never an error for want of time: the re-ranked greedy is the last answer.
+    Never an error for want of time: `router.optimize.start` has the last answer.
 
     Raises
     ------
@@ -55,7 +56,9 @@ def solve(problem: SourcingProblem, limits: SolveLimits = SolveLimits()) -> Solu
         return solution
     solution = solve_set_cover(problem, _left(limits, deadline))
     if solution is None:
-        return solve_cpsat(problem, _left(limits, deadline), greedy(problem))
+        start = start_of(problem, _left(limits, deadline))
+        solution = solve_cpsat(problem, _left(limits, deadline), start.pieces)
+        return start.told(problem, solution)
     if _all_proven(problem, solution) or np.count_nonzero(problem.available) > _CELLS:
         return solution
     return solve_cpsat(problem, _left(limits, deadline), solution.pieces)
