@@ -2,10 +2,11 @@
 
     python -m benchmarks.rerouting_load [--database sqlite|postgres] [--orders N]
 
-Clients alone first, on the same database, then the same clients while all is
-re-routed. Each client waits for its answer and then for the rest of its turn. At
-the end the ledger is judged as in benchmarks.faults: nothing oversold, no order
-without a hold at any moment, each with the one plan that it was answered.
+Clients alone, then the same clients while all is re-routed, then alone again: a
+machine that others use is not the same a minute later, and how much of it they took
+is said. Each client waits for its answer and then for the rest of its turn. At the
+end the ledger is judged as in benchmarks.faults: nothing oversold, no order without
+a hold at any moment, each with the one plan that it was answered.
 """
 
 import argparse
@@ -33,6 +34,8 @@ CLIENTS, PROCESSES = 16, 2
 PACE_SECONDS = 0.4
 ALONE_SECONDS = 30.0
 SOLVE_SECONDS = 60
+STEAL = 7
+"""Place of the time that the hypervisor gave to others; see proc(5)."""
 BAR = 3.0
 """Most times the p99 of clients alone."""
 START_SECONDS = 120.0
@@ -84,23 +87,37 @@ def say(name: str, timed: Sequence[Timed]) -> float:
     return p99
 
 
+def others_share(before: Sequence[int], after: Sequence[int]) -> str:
+    """Return how much of the processors' time other machines took in between."""
+    spent = [now - then for then, now in zip(before, after, strict=True)]
+    return f"{100 * spent[STEAL] / max(1, sum(spent)):.0f} %"
+
+
+def processors() -> list[int]:
+    """Return the first line of /proc/stat: user, nice, system, idle, and so on."""
+    first = Path("/proc/stat").read_text().splitlines()[0]
+    return [int(each) for each in first.split()[1:9]]
+
+
 def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
-    """Let clients check out, alone and then beside a re-routing; print both."""
-    half = len(waiting) // 2
-    # The two runs disturb different orders.
-    alone = jobs_of(
-        CLIENTS, [server.address], world.sku_names, waiting[:half], PACE_SECONDS, "a"
-    )
-    beside = jobs_of(
-        CLIENTS, [server.address], world.sku_names, waiting[half:], PACE_SECONDS, "b"
-    )
+    """Let clients check out, alone and beside a re-routing; print both."""
+
+    def jobs(turn: int) -> list[Job]:
+        # Each run disturbs other orders.
+        return jobs_of(
+            *(CLIENTS, [server.address], world.sku_names, waiting[turn::3]),
+            *(PACE_SECONDS, "abc"[turn]),
+        )
+
+    marks = [processors()]
     print("\n| checkouts | count | p50 ms | p99 ms | most ms |")
     print("| --- | --- | --- | --- | --- |")
-    with checking_out(alone) as before:
+    with checking_out(jobs(0)) as did:
         time.sleep(ALONE_SECONDS)
-    least = say("alone", before.timed)
+    marks.append(processors())
+    say("alone, before", did.timed)
     phases: list[tuple[str, float]] = []
-    with checking_out(beside) as during:
+    with checking_out(jobs(1)) as during:
         began = time.monotonic()
         run = Rerouting(server.address, solve_timeout=Duration(seconds=SOLVE_SECONDS))
 
@@ -111,6 +128,7 @@ def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
 
         run.until(note)
         ended = time.monotonic()
+    marks.append(processors())
     inside = [each for each in during.timed if began <= each.began < ended]
     most = say("during all of it", inside)
     ends = [at for _, at in phases[1:]] + [ended]
@@ -118,13 +136,21 @@ def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
         part = [each for each in inside if start <= each.began < end]
         if len(part) >= CLIENTS:
             say(f"{name}, {end - start:.1f} s", part)
+    with checking_out(jobs(2)) as after:
+        time.sleep(ALONE_SECONDS)
+    marks.append(processors())
+    say("alone, after", after.timed)
+    least = say("alone, both", [*did.timed, *after.timed])
     kept = "kept" if most <= BAR * least else "NOT KEPT"
     print(
         f"\np99 is {most / least:.2f} times that of clients alone (bar {BAR}: {kept})"
     )
+    others = map(others_share, marks, marks[1:])
+    print("others took of the processors before, during, after:", ", ".join(others))
     _report(run, ended - began)
-    before.add(during)
-    return before
+    did.add(during)
+    did.add(after)
+    return did
 
 
 def _report(run: Rerouting, seconds: float) -> None:

@@ -35,6 +35,8 @@ _SESSION = "router.rerouting.session"
 """Imported by the child alone: the solvers take a second, and no call needs them."""
 END_SECONDS = 5.0
 """Longest wait for it to go."""
+PART_MOVES = 200
+"""Moves that are sent at once: to read them takes the interpreter from checkouts."""
 
 
 class ChildFailed(Exception):
@@ -101,7 +103,8 @@ class Child:
         progress: Callable[[Progress], None],
     ) -> list[Move]:
         """See `Session.solve`."""
-        moves: list[Move] = self._call("solve", (around, limits), read_stock, progress)
+        moves: list[Move] = []
+        self._call("solve", (around, limits), read_stock, progress, moves.extend)
         return moves
 
     def again(
@@ -112,8 +115,9 @@ class Child:
         limits: BatchLimits,
     ) -> list[Move]:
         """See `Session.again`."""
+        moves: list[Move] = []
         args = (records, around, limits)
-        moves: list[Move] = self._call("again", args, read_stock)
+        self._call("again", args, read_stock, part=moves.extend)
         return moves
 
     def applied(self, plan_ids: Iterable[str]) -> None:
@@ -162,6 +166,7 @@ class Child:
         args: tuple[Any, ...],
         read_stock: ReadStock | None = None,
         progress: Callable[[Progress], None] = lambda _: None,
+        part: Callable[[list[Move]], None] = lambda _: None,
     ) -> Any:
         try:
             self._line.send(_Call(name, args))
@@ -172,6 +177,8 @@ class Child:
                         self._line.send(read_stock(value))
                     case "progress":
                         progress(value)
+                    case "part":
+                        part(value)
                     case "done":
                         return value
                     case "ended":
@@ -232,6 +239,10 @@ def _serve(
         found: IntArray = line.recv()
         return found
 
+    def tell(moves: list[Move]) -> None:
+        for at in range(0, len(moves), PART_MOVES):
+            line.send(("part", moves[at : at + PART_MOVES]))
+
     def do(call: _Call) -> Any:
         if isinstance(session, str):
             raise EngineError(session)
@@ -241,17 +252,19 @@ def _serve(
                 return session.count
             case "solve":
                 around, limits = call.args
-                return session.solve(
-                    around,
-                    read_stock,
-                    limits,
-                    lambda step: line.send(("progress", step)),
-                    stopped.is_set,
+                return tell(
+                    session.solve(
+                        around,
+                        read_stock,
+                        limits,
+                        lambda step: line.send(("progress", step)),
+                        stopped.is_set,
+                    )
                 )
             case "again":
                 records, around, limits = call.args
-                return session.again(
-                    records, around, read_stock, limits, stopped.is_set
+                return tell(
+                    session.again(records, around, read_stock, limits, stopped.is_set)
                 )
             case "applied":
                 return session.applied(*call.args)
