@@ -10,6 +10,7 @@ from google.protobuf import duration_pb2
 
 from availability.reservations import PlanRef, ReservationState
 from router.optimize.batch.saved import Saved
+from router.rerouting.child import PART_MOVES
 from router.v1 import order_pb2, policy_pb2, rerouting_pb2, reservation_pb2
 from tests.rpc.calls import (
     code,
@@ -117,6 +118,20 @@ class TestExchange:
         assert (report.validate_only, report.after.shipment_count) == (True, 2)
         assert where(server, trapped) == APART
         assert server.ledger.version() == version
+
+    def test_moves_that_are_too_many_for_one_message(self, server: Running) -> None:
+        pairs = PART_MOVES // 2 + 5
+        load(server, {"a": {"hat": pairs, "cap": pairs}, "b": {"hat": pairs, "cap": 0}})
+        for n in range(pairs):
+            route(server, order(f"one-{n}", hat=1))
+        for n in range(pairs):
+            route(server, order(f"two-{n}", hat=1, cap=1))
+
+        report = reroute(server, validate_only=True).report
+
+        assert report.before.shipment_count == 3 * pairs
+        assert report.after.shipment_count == 2 * pairs
+        assert report.after.moved_count == 2 * pairs
 
     def test_nobody_moves_for_less_than_the_least_gain(
         self, server: Running, trapped: list[str]
