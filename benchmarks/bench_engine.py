@@ -28,8 +28,7 @@ from router.optimize.problem import (
     SourcingProblem,
     check,
     judge,
-    key,
-    score,
+    key_of,
 )
 from router.optimize.solve import solve
 from router.optimize.walk import greedy
@@ -114,8 +113,8 @@ def _greedy_worse(problems: list[SourcingProblem], solutions: list[Solution]) ->
     worse = 0
     for problem, solution in zip(problems, solutions, strict=True):
         pieces = greedy(problem)
-        ours = key(problem, score(problem, solution.pieces))
-        theirs = key(problem, score(problem, pieces))
+        ours = key_of(problem, solution.pieces)
+        theirs = key_of(problem, pieces)
         assert ours[:3] <= theirs[:3]
         worse += theirs > ours
     return worse / len(problems)

@@ -25,7 +25,7 @@ from router.optimize.problem import (
     Solution,
     SourcingProblem,
     check,
-    key,
+    key_of,
     score,
     static_bound,
 )
@@ -73,7 +73,7 @@ class Search:
         return frozenset(piece.location for piece in plan) != self._excluded
 
     def _key(self, plan: tuple[Piece, ...]) -> tuple[int, ...]:
-        return key(self._problem, score(self._problem, plan))
+        return key_of(self._problem, plan)
 
     def _worth(self, plan: Sequence[Piece] | None = None) -> dict[str, int]:
         """Return the scores of a plan, or of the best so far, and its tie-break."""

@@ -401,6 +401,11 @@ def key(problem: SourcingProblem, scores: Sequence[Score]) -> tuple[int, ...]:
     return tuple(flat)
 
 
+def key_of(problem: SourcingProblem, pieces: Sequence[Piece]) -> tuple[int, ...]:
+    """Return the `key` of a plan."""
+    return key(problem, score(problem, pieces))
+
+
 def static_bound(problem: SourcingProblem, name: str, ships: bool = False) -> int:
     """Return a bound that needs no search: what no plan at all can beat.
 

@@ -12,8 +12,7 @@ from router.optimize.problem import (
     Solution,
     SourcingProblem,
     judge,
-    key,
-    score,
+    key_of,
 )
 from router.optimize.solvers import (
     solve_cpsat,
@@ -87,7 +86,7 @@ def solve_excluding(
         if without is not None:
             solution = solve_exact(without, FAST_LIMITS)
             pieces = greedy(without) if solution is None else solution.pieces
-            if best is None or _worth(problem, pieces) < _worth(problem, best):
+            if best is None or key_of(problem, pieces) < key_of(problem, best):
                 best = pieces
     return solve_cpsat_excluding(problem, used, _left(limits, deadline), best)
 
@@ -99,10 +98,6 @@ def _without(problem: SourcingProblem, location: int) -> SourcingProblem | None:
     available = problem.available.copy()
     available[:, location] = 0
     return replace(problem, available=available)
-
-
-def _worth(problem: SourcingProblem, pieces: tuple[Piece, ...]) -> tuple[int, ...]:
-    return key(problem, score(problem, pieces))
 
 
 def _all_proven(problem: SourcingProblem, solution: Solution) -> bool:

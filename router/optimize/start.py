@@ -20,8 +20,7 @@ from router.optimize.problem import (
     SourcingProblem,
     check,
     judge,
-    key,
-    score,
+    key_of,
 )
 from router.optimize.walk import greedy
 
@@ -69,14 +68,15 @@ def start_of(problem: SourcingProblem, limits: SolveLimits) -> Start:
     """
     pieces = greedy(problem)
     first, *after = plain_terms(problem.objectives) or (None,)
-    found = independent_lines(problem)
     if (
-        found is None
-        or len(found.lines) < _LEAST_LINES
+        len(problem.demand) < _LEAST_LINES
         or problem.frozen
         or first is not Term.UNASSIGNED_UNITS
         or after[:1] not in ([Term.SHIPMENTS], [Term.SPLIT_LINES])
     ):
+        return Start(pieces)
+    found = independent_lines(problem)
+    if found is None or len(found.lines) < _LEAST_LINES:
         return Start(pieces)
     stock, ships, lines = found
     cells = len(lines) * int(np.count_nonzero(stock.any(axis=0)))
@@ -95,12 +95,8 @@ def start_of(problem: SourcingProblem, limits: SolveLimits) -> Start:
     other = tuple(
         sorted(Piece(n, lines[line], units) for line, n, units in cheapest.pieces)
     )
-    if not check(problem, other) and _worth(problem, other) < _worth(problem, pieces):
+    if not check(problem, other) and key_of(problem, other) < key_of(problem, pieces):
         pieces = other
     if after[0] is not Term.SHIPMENTS:
         return Start(pieces)
     return Start(pieces, int(ships.sum()), -(-cheapest.bound // _SHIPMENT))
-
-
-def _worth(problem: SourcingProblem, pieces: tuple[Piece, ...]) -> tuple[int, ...]:
-    return key(problem, score(problem, pieces))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import Piece, check, key, score
+from router.optimize.problem import Piece, check, key_of
 from router.optimize.solve import solve, solve_excluding, solve_fast
 from tests.optimize.brute_force import allowed_plans, as_pieces
 from tests.optimize.small import world
@@ -58,8 +58,8 @@ def test_the_runner_up_is_the_best_of_all_others() -> None:
         if found is None:
             assert not others, seed
             continue
-        best = min(key(problem, score(problem, pieces)) for pieces in others)
-        assert key(problem, score(problem, found.pieces)) == best, seed
+        best = min(key_of(problem, pieces) for pieces in others)
+        assert key_of(problem, found.pieces) == best, seed
         compared += 1
     assert compared > 100
 

@@ -9,7 +9,7 @@ import pytest
 from router.model import Incomplete, Objective, SplitRung, Term
 from router.optimize.cpsat import solve_cpsat
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import Piece, SourcingProblem, check, judge, key, score
+from router.optimize.problem import Piece, SourcingProblem, check, judge, key_of, score
 from router.optimize.solve import solve
 from router.optimize.start import start_of
 from router.optimize.walk import greedy
@@ -28,10 +28,6 @@ def drawn(
     there = rng.random((LINES, LOCATIONS)) < 0.35
     stock = np.where(there, rng.integers(1, 4, there.shape), 0)
     return world(demand.tolist(), stock.tolist(), policy, **limits)
-
-
-def worth(problem: SourcingProblem, pieces: tuple[Piece, ...]) -> tuple[int, ...]:
-    return key(problem, score(problem, pieces))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +50,7 @@ def test_allowed_no_worse_and_never_above_the_optimum(limits: dict[str, Any]) ->
         problem = drawn(seed, **limits)
         start = start_of(problem, LIMITS)
         assert check(problem, start.pieces) == []
-        assert worth(problem, start.pieces) <= worth(problem, greedy(problem))
+        assert key_of(problem, start.pieces) <= key_of(problem, greedy(problem))
         best = solve_cpsat(problem, LIMITS)
         # Without its own bounds: what is known from the start.
         bare = best._replace(bounds={})
@@ -73,7 +69,7 @@ def test_better_than_the_greedy_and_nearly_proven() -> None:
         problem = drawn(seed)
         start = start_of(problem, LIMITS)
         optimum = {n: v for n, _, v in score(problem, best_of(problem))}
-        better += worth(problem, start.pieces) < worth(problem, greedy(problem))
+        better += key_of(problem, start.pieces) < key_of(problem, greedy(problem))
         bounded += start.shipments == optimum["shipments"]
     assert better >= 5
     assert bounded >= 15
@@ -91,7 +87,7 @@ def test_split_lines_first() -> None:
     # What is proven of shipments is of plans that may split any line.
     assert start.shipments == 0
     assert check(problem, start.pieces) == []
-    assert worth(problem, start.pieces) <= worth(problem, greedy(problem))
+    assert key_of(problem, start.pieces) <= key_of(problem, greedy(problem))
 
 
 def test_other_objectives_begin_with_the_greedy() -> None:
@@ -124,4 +120,4 @@ def test_an_answer_out_of_time_has_the_bound() -> None:
     values = {each.name: each for each in judge(problem, solution)}
     assert start.shipments > 1
     assert start.shipments <= values["shipments"].bound <= values["shipments"].value
-    assert worth(problem, solution.pieces) <= worth(problem, start.pieces)
+    assert key_of(problem, solution.pieces) <= key_of(problem, start.pieces)
