@@ -20,6 +20,9 @@ AvailabilityError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_VIOLATIONS = 100
+"""Most violations collected for one answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:

@@ -1,12 +1,11 @@
 """The nouns of stock: values, frozen and correct once built."""
 
 import enum
-import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple, NewType, Self
+from typing import NewType, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import numpy.typing as npt
 Sku = NewType("Sku", str)
 LocationId = NewType("LocationId", str)
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 SecondsArray = npt.NDArray[np.int32]
 """Seconds since the epoch: half the room of `IntArray`, until January 2038."""
@@ -23,6 +23,9 @@ MAX_SECONDS = 2**31 - 1
 
 UNRANKED = 2**31 - 1
 """The rank of a location that was given none: after all others."""
+
+MAX_ID_CHARACTERS = 128
+"""Longest id: of a location, a SKU, a channel, an order, a request."""
 
 MAX_STOCK_UNITS = 10**12
 """Most units a stock record may hold."""
@@ -235,24 +238,6 @@ def _to_json(result: ImportResult | PutResult) -> bytes:
     return json.dumps(asdict(result)).encode()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Claim:
-    """Units of one SKU wanted from one location, for one line of the order.
-
-    Ordered by ``(location_id, sku, line_id)``. Quantities are stock units: a kit's
-    line has a claim for each component.
-    """
-
-    location_id: LocationId
-    sku: Sku
-    line_id: str = field(default="", kw_only=True)
-    quantity: int
-
-    def __post_init__(self) -> None:
-        if self.quantity <= 0:
-            raise ValueError(f"quantity must be positive, got {self.quantity}")
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A write's identity: repeat it and the first reply comes back.
@@ -263,142 +248,6 @@ class Request:
 
     request_id: str = ""
     digest: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """Units promised on a channel that no location was given yet."""
-
-    channel_id: str
-    sku: Sku
-    line_id: str
-    quantity: int
-
-    def __post_init__(self) -> None:
-        if self.quantity <= 0:
-            raise ValueError(f"quantity must be positive, got {self.quantity}")
-
-
-class Guard(NamedTuple):
-    """How far a promise may take one SKU on some channels together.
-
-    With the reservation no more than ``most_units`` may be promised there, or with
-    ``queued`` be waiting for a location; ``channel_ids`` are in order, each once.
-    With ``moves`` the stock of the SKU must not have moved since there were so many:
-    not otherwise than by what is promised on channels.
-    """
-
-    sku: Sku
-    channel_ids: tuple[str, ...]
-    most_units: int
-    queued: bool = False
-    moves: int | None = None
-
-
-class Purchase(NamedTuple):
-    """A line as it counts against what its customer may buy.
-
-    One unit of ``sku`` is ``size_units`` of stock. With ``max_units`` the customer
-    may have no more of the SKU within the last ``window_seconds``, this line included.
-    """
-
-    line_id: str
-    sku: Sku
-    size_units: int = 1
-    max_units: int | None = None
-    window_seconds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """A plan's stock, to be promised in one transaction with the plan.
-
-    ``claims`` are in order, each (location, SKU, line) once; without claims and
-    ``queued`` only the reply is stored. ``reply`` is what a repeat returns, ``body``
-    what the plan was made from, kept for those who make it anew. ``hold_seconds``
-    None means that the order is placed at once: its units are allocated. Otherwise
-    they are held for so long, and released unless it is placed by then.
-
-    With ``channel_id`` all of it counts as promised on that channel, and ``guards``
-    say how far that may go; with ``customer_id`` the ``purchases`` are counted.
-    """
-
-    plan_id: str
-    order_id: str
-    claims: tuple[Claim, ...]
-    reply: bytes
-    request: Request = Request()
-    hold_seconds: int | None = None
-    queued: tuple[Queued, ...] = ()
-    body: bytes = b""
-    channel_id: str = ""
-    customer_id: str = ""
-    guards: tuple[Guard, ...] = ()
-    purchases: tuple[Purchase, ...] = ()
-
-    def __post_init__(self) -> None:
-        keys = [(each.location_id, each.sku, each.line_id) for each in self.claims]
-        if any(a >= b for a, b in itertools.pairwise(keys)):
-            raise ValueError("claims must be in (location, sku, line) order, each once")
-        if self.hold_seconds is not None and self.hold_seconds <= 0:
-            raise ValueError(f"hold_seconds must be positive, got {self.hold_seconds}")
-
-
-class StockGrid:
-    """Available units in memory: one row a SKU, one column a location.
-
-    Beside them, when each was counted, in seconds since the epoch (0: there is no
-    count). Columns are in the network's rank order. Rows are found by ``rows[sku]``.
-    The ledger's owner keeps it in step; a reader may see it a moment late, which
-    can cost a conflict, never an oversell.
-    """
-
-    __slots__ = ("_counted", "_units", "network", "rows", "version")
-
-    def __init__(self, network: Network, version: int = 0) -> None:
-        self.network = network
-        self.version = version
-        self.rows: dict[str, int] = {}
-        self._units: IntArray = np.zeros((16, len(network.locations)), np.int64)
-        self._counted: SecondsArray = np.zeros(self._units.shape, np.int32)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all cells, the room kept for new SKUs included."""
-        return self._units.nbytes + self._counted.nbytes
-
-    def set(
-        self, sku: str, column: int, units: int, counted_seconds: int | None = None
-    ) -> None:
-        """Set the available units of one SKU at one location.
-
-        ``counted_seconds`` None leaves when it was counted as it was: 0 if it never
-        was. What is beyond `MAX_SECONDS` is taken for that.
-        """
-        row = self.rows.get(sku)
-        if row is None:
-            row = len(self.rows)
-            if row == len(self._units):
-                # Doubling keeps the cost of a new SKU constant on average.
-                self._units = np.concatenate([self._units, np.zeros_like(self._units)])
-                more = np.zeros_like(self._counted)
-                self._counted = np.concatenate([self._counted, more])
-            self.rows[sku] = row
-        self._units[row, column] = units
-        if counted_seconds is not None:
-            self._counted[row, column] = min(counted_seconds, MAX_SECONDS)
-
-    def take(self, sku: str, column: int, units: int) -> None:
-        """Lower the available units of a SKU that has a row."""
-        self._units[self.rows[sku], column] -= units
-
-    def read(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> IntArray:
-        """Copy the rows of some SKUs: shape (len(rows), locations), in units."""
-        return self._units.take(rows, axis=0)
-
-    def read_counted(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> SecondsArray:
-        """Copy when some SKUs were counted: as `read`, in seconds, 0 if never."""
-        return self._counted.take(rows, axis=0)
 
 
 Clock = Callable[[], float]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from availability.model import IntArray, Network, Reservation, Sku
-from availability.setup import Setup
+from availability.model import IntArray, Network, Sku
+from availability.reservations import Reservation
+from availability.setup.setup import Setup
 
 SecondsArray = npt.NDArray[np.int32]
 

@@ -5,11 +5,109 @@ once: shipped, cancelled, rejected or expired. docs/reservations.md draws it.
 """
 
 import enum
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from availability.model import Claim, LocationId, Queued, Sku
+from availability.model import LocationId, Request, Sku
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """Units of one SKU wanted from one location, for one line of the order.
+
+    Ordered by ``(location_id, sku, line_id)``. Quantities are stock units: a kit's
+    line has a claim for each component.
+    """
+
+    location_id: LocationId
+    sku: Sku
+    line_id: str = field(default="", kw_only=True)
+    quantity: int
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise ValueError(f"quantity must be positive, got {self.quantity}")
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Units promised on a channel that no location was given yet."""
+
+    channel_id: str
+    sku: Sku
+    line_id: str
+    quantity: int
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise ValueError(f"quantity must be positive, got {self.quantity}")
+
+
+class Guard(NamedTuple):
+    """How far a promise may take one SKU on some channels together.
+
+    With the reservation no more than ``most_units`` may be promised there, or with
+    ``queued`` be waiting for a location; ``channel_ids`` are in order, each once.
+    With ``moves`` the stock of the SKU must not have moved since there were so many:
+    not otherwise than by what is promised on channels.
+    """
+
+    sku: Sku
+    channel_ids: tuple[str, ...]
+    most_units: int
+    queued: bool = False
+    moves: int | None = None
+
+
+class Purchase(NamedTuple):
+    """A line as it counts against what its customer may buy.
+
+    One unit of ``sku`` is ``size_units`` of stock. With ``max_units`` the customer
+    may have no more of the SKU within the last ``window_seconds``, this line included.
+    """
+
+    line_id: str
+    sku: Sku
+    size_units: int = 1
+    max_units: int | None = None
+    window_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A plan's stock, to be promised in one transaction with the plan.
+
+    ``claims`` are in order, each (location, SKU, line) once; without claims and
+    ``queued`` only the reply is stored. ``reply`` is what a repeat returns, ``body``
+    what the plan was made from, kept for those who make it anew. ``hold_seconds``
+    None means that the order is placed at once: its units are allocated. Otherwise
+    they are held for so long, and released unless it is placed by then.
+
+    With ``channel_id`` all of it counts as promised on that channel, and ``guards``
+    say how far that may go; with ``customer_id`` the ``purchases`` are counted.
+    """
+
+    plan_id: str
+    order_id: str
+    claims: tuple[Claim, ...]
+    reply: bytes
+    request: Request = Request()
+    hold_seconds: int | None = None
+    queued: tuple[Queued, ...] = ()
+    body: bytes = b""
+    channel_id: str = ""
+    customer_id: str = ""
+    guards: tuple[Guard, ...] = ()
+    purchases: tuple[Purchase, ...] = ()
+
+    def __post_init__(self) -> None:
+        keys = [(each.location_id, each.sku, each.line_id) for each in self.claims]
+        if any(a >= b for a, b in itertools.pairwise(keys)):
+            raise ValueError("claims must be in (location, sku, line) order, each once")
+        if self.hold_seconds is not None and self.hold_seconds <= 0:
+            raise ValueError(f"hold_seconds must be positive, got {self.hold_seconds}")
 
 
 class ReservationState(enum.StrEnum):

@@ -17,18 +17,6 @@ import numpy.typing as npt
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from availability.arrays import (
-    AllocationArrays,
-    Offers,
-    QueueArrays,
-    StockArrays,
-    SupplyArrays,
-    World,
-)
-from availability.channels import Allocation, Channel, FutureSupply, Purpose, SupplyRule
-from availability.explain import explain
-from availability.lay_out import pools, stock_arrays, terms
-from availability.market import Market, SkuStock
 from availability.model import (
     IntArray,
     Location,
@@ -38,15 +26,33 @@ from availability.model import (
     Sku,
     StockRecord,
 )
-from availability.promise import Promiser, promise
-from availability.settings import (
+from availability.offers.bulk.arrays import (
+    AllocationArrays,
+    Offers,
+    QueueArrays,
+    StockArrays,
+    SupplyArrays,
+    World,
+)
+from availability.offers.bulk.compute import Promiser, promise
+from availability.offers.bulk.layout import pools, stock_arrays, terms
+from availability.offers.explain import explain
+from availability.offers.market import Market, SkuStock
+from availability.setup.channels import (
+    Allocation,
+    Channel,
+    FutureSupply,
+    Purpose,
+    SupplyRule,
+)
+from availability.setup.settings import (
     Backorders,
     CustomerLimit,
     Preorder,
     Settings,
     SettingsBook,
 )
-from tests.availability.worlds import flat, plain
+from tests.availability.offers.worlds import flat, plain
 
 SKUS = int(os.environ.get("REPARTIR_SKUS", "20000"))
 CHANNELS, LOCATIONS = 20, 50

@@ -13,8 +13,6 @@ from contextlib import closing
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from availability.channels import Allocation, Channel, Purpose, SupplyRule
-from availability.explain import explain
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
 from availability.model import (
@@ -25,13 +23,16 @@ from availability.model import (
     Sku,
     StockChange,
 )
-from availability.offering import Markets, Offering, stock_of
-from availability.settings import Backorders, Settings
-from availability.setup import SetupChange
+from availability.offers.explain import explain
+from availability.offers.inputs import Markets, stock_of
+from availability.offers.service import Offering
+from availability.setup.channels import Allocation, Channel, Purpose, SupplyRule
+from availability.setup.settings import Backorders, Settings
+from availability.setup.setup import SetupChange
 from availability.v1 import availability_service_pb2
-from router.rpc.availability_service import read_chunk
+from router.rpc.background.offer_rows import OfferReader
 from router.rpc.codec.offers import ALL_FIELDS
-from router.rpc.offer_reads import OfferReader
+from router.rpc.services.availability import read_chunk
 
 SKUS, CHANNELS, LOCATIONS, RECORDS = 10_000, 20, 50, 5
 NOW_SECONDS = 2_000_000_000

@@ -22,14 +22,8 @@ from benchmarks import straightforward
 from benchmarks.instances import SHAPES, SIZES, checksum, draw
 from router.model import ObjectiveValue
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import (
-    Piece,
-    Solution,
-    SourcingProblem,
-    check,
-    judge,
-    key_of,
-)
+from router.optimize.problem import Piece, Solution, SourcingProblem, check
+from router.optimize.score import judge, key_of
 from router.optimize.solve import solve
 from router.optimize.walk import greedy
 

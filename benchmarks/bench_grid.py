@@ -11,7 +11,8 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from availability.model import Location, LocationId, Network, StockGrid
+from availability.model import Location, LocationId, Network
+from availability.stock_grid import StockGrid
 
 LOCATIONS, SKUS, LINES = 400, 2_500, 5
 WANTED = [f"sku-{n:05}" for n in range(0, SKUS, SKUS // LINES)]

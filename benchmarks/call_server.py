@@ -14,9 +14,9 @@ import sys
 import grpc
 
 from availability.ledger.open import open_ledger
-from router.rpc.interceptors import Gate, guarded
 from router.rpc.server import ServerOptions, build_server, tune_interpreter
-from router.rpc.tokens import Scope
+from router.rpc.transport.interceptors import Gate, guarded
+from router.rpc.transport.tokens import Scope
 from router.v1 import plan_pb2, routing_service_pb2
 
 BASELINE = "/benchmarks.Baseline/FixedReply"

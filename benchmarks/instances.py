@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from router.optimize.problem import SourcingProblem
-from router.optimize.single import whole_order_fits
+from router.optimize.proofs.single import whole_order_fits
 from router.policies import DEFAULT, PRESETS
 
 SIZES = (

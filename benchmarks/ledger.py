@@ -25,15 +25,14 @@ from typing import Any, NamedTuple
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import GROUP_LIMIT, Ledger
 from availability.model import (
-    Claim,
     ImportMode,
     Location,
     LocationId,
     Request,
-    Reservation,
     Sku,
     StockChange,
 )
+from availability.reservations import Claim, Reservation
 from benchmarks.databases import database
 
 LOCATIONS = 20

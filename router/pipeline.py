@@ -1,10 +1,10 @@
 """The flow: from an order to a plan, and to its stock promised.
 
 Written once, as a generator: what may block (a search that needs a solver, a
-reservation) is yielded as a value of `router.work`, and whoever drives the generator
-does it where it blocks nobody. `Router` has the driver that simply does it; the
-server has one with threads. `evaluate` and `route` are the same steps, so an
-explanation cannot drift from what was done.
+reservation) is yielded as a value of `router.blocking_work`, and the driver of the
+generator runs it where it blocks no other call. `Router` has the driver that simply
+does it; the server has one with threads. `evaluate` and `route` are the same steps,
+so an explanation cannot drift from what was done.
 """
 
 import time
@@ -14,12 +14,19 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, StockConflict
-from availability.model import Clock, LocationId, Request, Reservation
+from availability.model import Clock, LocationId, Request
+from availability.reservations import Reservation
 from availability.stock_view import RoutableStock
-from router.build import Built, Units, build
-from router.candidates import CandidateFinder
-from router.changes import OwnStock, StoredForm
+from router.blocking_work import (
+    ExplainWork,
+    ReplayWork,
+    ReserveWork,
+    Solved,
+    SolveWork,
+    micros_since,
+)
 from router.errors import RouterError, StockContention
+from router.line_units import claims, queue_of
 from router.model import (
     WAITING,
     Counterfactuals,
@@ -31,21 +38,15 @@ from router.model import (
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution
 from router.optimize.solve import solve_fast
-from router.plan import Made, accept, make_plan
+from router.planning.assemble import Made, accept, make_plan
+from router.planning.build import Built, Units, build
+from router.planning.candidates import CandidateFinder
+from router.planning.unassigned_reasons import LEAST_SECONDS, plain_reasons
 from router.policies import DEFAULT, PRESETS
-from router.reasons import LEAST_SECONDS, plain_reasons
-from router.sale import Sale
-from router.selling import Seller
-from router.units import claims, queue_of
-from router.validate import validate_sense, validate_shape
-from router.work import (
-    ExplainWork,
-    ReplayWork,
-    ReserveWork,
-    Solved,
-    SolveWork,
-    micros_since,
-)
+from router.selling.sale import Sale
+from router.selling.seller import Seller
+from router.stored_plans import OwnStock, StoredForm
+from router.validation.sense import validate_sense, validate_shape
 
 EXPLAIN_SHARE = 0.1
 """Of the time for solving, what explaining has even when none of it is left."""

@@ -7,8 +7,9 @@ more of it than its stock.
 
 from collections.abc import Sequence
 
-from availability.model import Request, Reservation
-from availability.stock_view import MemoryStock
+from availability.memory_stock import MemoryStock
+from availability.model import Request
+from availability.reservations import Reservation
 from router.errors import InvalidOrder
 from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits

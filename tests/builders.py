@@ -4,10 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from availability.memory_stock import MemoryStock
 from availability.model import Location, LocationId, Sku, StockRecord
-from availability.stock_view import MemoryStock
-from router.build import Built, build
-from router.candidates import CandidateFinder
 from router.model import (
     Destination,
     Frozen,
@@ -22,9 +20,16 @@ from router.model import (
 )
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
-from router.plan import Judged, accept
+from router.planning.assemble import Judged, accept
+from router.planning.build import Built, build
+from router.planning.candidates import CandidateFinder
 from router.policies import DEFAULT, PRESETS
-from tests.optimize.brute_force import allowed_plans, as_pieces, best_of_all, rank_key
+from tests.router.optimize.brute_force import (
+    allowed_plans,
+    as_pieces,
+    best_of_all,
+    rank_key,
+)
 
 SEED = {
     "montreal": {"shirt": 10, "hat": 3, "shoes": 5},

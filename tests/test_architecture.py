@@ -22,28 +22,17 @@ STOCK_NOUNS = (
     "availability.model",
     "availability.errors",
     "availability.reservations",
+    "availability.stock_grid",
 )
 NOUNS = (*STOCK_NOUNS, "router.model", "router.errors")
 
-AVAILABILITY = (
-    "availability.arrays",
-    "availability.channels",
-    "availability.checks",
-    "availability.documents",
-    "availability.explain",
-    "availability.feeds",
-    "availability.kit_offer",
-    "availability.kits",
-    "availability.lay_out",
-    "availability.market",
-    "availability.offer",
-    "availability.offering",
+CORE = (
+    *STOCK_NOUNS,
     "availability.positions",
-    "availability.promise",
-    "availability.settings",
     "availability.setup",
+    "availability.offers",
 )
-"""The pure core of availability: nouns, each other, and nothing else."""
+"""The pure core of availability: values and formulas, no files, no database."""
 
 
 class Rule(NamedTuple):
@@ -54,41 +43,76 @@ class Rule(NamedTuple):
 
 
 MAY_IMPORT = {
+    # --- availability
     "availability.model": Rule(()),
     "availability.errors": Rule(()),
     "availability.reservations": Rule(("availability.model",)),
-    "availability.stock_view": Rule(
-        (*STOCK_NOUNS, "availability.positions", "availability.setup")
+    "availability.stock_grid": Rule(("availability.model",)),
+    "availability.positions": Rule((*STOCK_NOUNS, "availability.setup")),
+    "availability.setup": Rule(
+        (*STOCK_NOUNS, "availability.setup", "availability.offers.bulk.arrays")
     ),
-    **dict.fromkeys(
-        AVAILABILITY,
-        Rule(("availability.model", "availability.errors", *AVAILABILITY)),
+    "availability.offers": Rule(CORE),
+    "availability.stock_view": Rule(CORE),
+    "availability.memory_stock": Rule((*CORE, "availability.stock_view")),
+    "availability.feeds": Rule(
+        (
+            *CORE,
+            "availability.feeds",
+            "availability.imports.csv_rows",
+            "availability.imports.fields",
+        )
     ),
-    "availability.imports": Rule((*STOCK_NOUNS, *AVAILABILITY, "availability.imports")),
-    "availability.ledger": Rule((*STOCK_NOUNS, *AVAILABILITY, "availability.ledger")),
+    "availability.imports": Rule((*CORE, "availability.imports")),
+    # The ledger knows no formula: it keeps what the formulas read.
+    "availability.ledger": Rule(
+        (
+            *STOCK_NOUNS,
+            "availability.positions",
+            "availability.setup",
+            "availability.stock_view",
+            "availability.ledger",
+        )
+    ),
+    # --- router
     "router.model": Rule(STOCK_NOUNS),
     "router.errors": Rule(STOCK_NOUNS),
-    "router.changes": Rule(NOUNS),
     "router.policies": Rule(NOUNS),
-    "router.optimize": Rule((*NOUNS, "router.identity", "router.optimize")),
-    # The domain: all of router that is not said otherwise. No wire, no database.
+    "router.optimize": Rule((*NOUNS, "router.identity_cache", "router.optimize")),
+    # The domain: all of router that has no rule of its own. No wire, no database.
     "router": Rule(
-        (*NOUNS, *AVAILABILITY, "availability.stock_view", "router"),
+        (
+            *NOUNS,
+            *CORE,
+            "availability.memory_stock",
+            "availability.stock_view",
+            "router",
+        ),
         never=("router.cli", "router.rpc", "router.v1"),
     ),
     # Wire <-> model, and nothing else.
     "router.rpc.codec": Rule(
         (
             *NOUNS,
-            *AVAILABILITY,
+            *CORE,
             *GENERATED,
-            "router.changes",
-            "router.identity",
+            "router.amending.rejection",
+            "router.identity_cache",
+            "router.line_units",
             "router.policies",
             "router.report",
             "router.rerouting",
-            "router.shape",
             "router.rpc.codec",
+            "router.stored_plans",
+            "router.validation",
+        )
+    ),
+    "router.rpc.transport": Rule(
+        (
+            *NOUNS,
+            *GENERATED,
+            "availability.ledger.protocol",
+            "router.rpc.transport",
         )
     ),
     "router.rpc": Rule(PACKAGES, never=("router.cli",)),
@@ -102,7 +126,7 @@ CONSOLE = ("router.cli",)
 DATABASE = ("availability.ledger.sqlite", "availability.ledger.postgres")
 
 OWNERS = {
-    "alembic": ("availability.ledger.migrate", "availability.ledger.migrations"),
+    "alembic": ("availability.ledger.migrations",),
     "asyncio": ("router.rpc", "router.cli", *GENERATED),
     "google": WIRE,
     "grpc": WIRE,
@@ -112,16 +136,19 @@ OWNERS = {
     "matplotlib": ("router.report.pictures",),
     "numpy": EVERYBODY,
     "ortools": ("router.optimize",),
-    "prometheus_client": ("router.rpc.metrics", "router.rpc.exporter"),
+    "prometheus_client": (
+        "router.rpc.transport.metrics",
+        "router.rpc.transport.exporter",
+    ),
     "psycopg": DATABASE,
     "psycopg_pool": DATABASE,
-    "pydantic": ("availability.documents",),
+    "pydantic": ("availability.setup.json_items",),
     "pysqlite3": DATABASE,
-    "ray": ("router.optimize.batch.ray_cluster",),
+    "ray": ("router.optimize.batch.engines.ray_cluster",),
     "rich": CONSOLE,
     "sqlite3": (*DATABASE, "availability.imports.staging"),
     "sqlalchemy": ("availability.ledger",),
-    "structlog": ("router.cli.logs",),
+    "structlog": ("router.cli.serving.logs",),
     "trustme": (),
     "typer": CONSOLE,
 }
@@ -143,9 +170,9 @@ NAMES_OF_THINGS = {
 
 WORKS_AT_IMPORT = {
     "availability.ledger.migrations.env": "alembic runs it",
-    "availability.ledger.postgres": "looks for its driver, which is an extra",
+    "availability.ledger.postgres.database": "looks for its driver, which is an extra",
     "router.cli": "registers its commands",
-    "router.optimize.batch.ray_cluster": "looks for Ray, which is an extra",
+    "router.optimize.batch.engines.ray_cluster": "looks for Ray, which is an extra",
     "router.cli.__main__": "is there to be run",
 }
 DEFINITIONS = (
@@ -284,7 +311,7 @@ def test_there_is_something_to_look_at() -> None:
     assert {
         "availability.model",
         "router.pipeline",
-        "router.optimize.cpsat",
+        "router.optimize.cpsat.solve",
     } <= modules()
     found = {module for source in sources() for module, _ in imports(source.tree)}
     assert {"ortools.sat.python", "grpc", "pysqlite3", "router.model"} <= found
@@ -302,37 +329,40 @@ def test_no_rule_has_outlived_its_module(name: str) -> None:
     ("name", "text"),
     [
         ("availability.model", "from availability.errors import Violation"),
-        ("availability.ledger.sqlite_ledger", "from router.model import Order"),
-        ("availability.ledger.sqlite_ledger", "import pysqlite3"),
+        ("availability.ledger.statements.audit", "from router.model import Order"),
+        ("availability.ledger.statements.audit", "import pysqlite3"),
         ("availability.stock_view", "from availability.ledger import protocol"),
-        ("availability.promise", "from availability.stock_view import StockView"),
-        ("availability.explain", "import grpc"),
+        (
+            "availability.offers.explain",
+            "from availability.stock_view import StockView",
+        ),
+        ("availability.offers.explain", "import grpc"),
         ("router.model", "import router.errors"),
         ("router.model", "import grpc"),
-        ("router.policies", "from router.shape import MAX_VIOLATIONS"),
-        ("router.plan", "from ortools.sat.python import cp_model"),
-        ("router.plan", "import asyncio"),
-        ("router.plan", "from router.v1 import plan_pb2"),
-        ("router.plan", "from router import cli"),
-        ("router.plan", "from router.rpc.codec.order import decode_order"),
-        ("router.plan", "from availability.ledger.protocol import Ledger"),
+        ("router.policies", "from router.validation.shape import MAX_VIOLATIONS"),
+        ("router.planning.assemble", "from ortools.sat.python import cp_model"),
+        ("router.planning.assemble", "import asyncio"),
+        ("router.planning.assemble", "from router.v1 import plan_pb2"),
+        ("router.planning.assemble", "from router import cli"),
+        ("router.planning.assemble", "from router.rpc.codec.order import decode_order"),
+        ("router.planning.assemble", "from availability.ledger.protocol import Ledger"),
         ("router.new_module", "from availability.ledger import open"),
         ("router.pipeline", "import rich.console"),
-        ("router.optimize.walk", "from router.build import Built"),
+        ("router.optimize.walk", "from router.planning.build import Built"),
         ("router.optimize.walk", "from availability.model import IntArray, Sku"),
         ("router.rpc.codec.plan", "from router.pipeline import Router"),
         ("router.rpc.server", "from router import cli"),
         ("router.rpc.server", "import typer"),
-        ("router.plan", "import pandas"),
-        ("router.plan", "from .model import Order"),
-        ("router.plan", "def f():\n    import json"),
-        ("router.plan", "async def f():\n    from json import loads"),
-        ("router.plan", "class A:\n    def f(self):\n        import json"),
-        ("router.plan", "print('hello')"),
-        ("router.plan", "for n in range(3):\n    pass"),
-        ("router.plan", "if True:\n    import json"),
-        ("router.plan", "TEXT = open('x').read()"),
-        ("router.plan", "STARTED: float = time.time()"),
+        ("router.planning.assemble", "import pandas"),
+        ("router.planning.assemble", "from .model import Order"),
+        ("router.planning.assemble", "def f():\n    import json"),
+        ("router.planning.assemble", "async def f():\n    from json import loads"),
+        ("router.planning.assemble", "class A:\n    def f(self):\n        import json"),
+        ("router.planning.assemble", "print('hello')"),
+        ("router.planning.assemble", "for n in range(3):\n    pass"),
+        ("router.planning.assemble", "if True:\n    import json"),
+        ("router.planning.assemble", "TEXT = open('x').read()"),
+        ("router.planning.assemble", "STARTED: float = time.time()"),
     ],
 )
 def test_a_bad_sample_is_caught(name: str, text: str) -> None:
@@ -342,15 +372,24 @@ def test_a_bad_sample_is_caught(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("router.plan", '"""Words."""\nimport json\nfrom router.model import Order'),
         (
-            "router.plan",
+            "router.planning.assemble",
+            '"""Words."""\nimport json\nfrom router.model import Order',
+        ),
+        (
+            "router.planning.assemble",
             "class A:\n    '''Words.'''\n    def f(self): return open('x')",
         ),
-        ("router.plan", "PATTERN = re.compile('x')\n'''Words after a constant.'''"),
+        (
+            "router.planning.assemble",
+            "PATTERN = re.compile('x')\n'''Words after a constant.'''",
+        ),
         ("router.optimize.walk", "from availability.model import IntArray"),
-        ("router.cli.route", "from router import pipeline\nimport rich, typer, grpc"),
-        ("availability.ledger.postgres", "import psycopg"),
+        (
+            "router.cli.routing.route",
+            "from router import pipeline\nimport rich, typer, grpc",
+        ),
+        ("availability.ledger.postgres.session", "import psycopg"),
         ("router.v1.plan_pb2_grpc", "import grpc\nfrom router.v1 import plan_pb2"),
         ("router.v1.order_pb2", "from availability.v1 import location_pb2\nf()"),
     ],

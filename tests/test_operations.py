@@ -7,8 +7,8 @@ import pytest
 from typer.main import get_command
 
 from router.cli import app
-from router.rpc.interceptors import Gate
-from router.rpc.tokens import SCOPES
+from router.rpc.transport.interceptors import Gate
+from router.rpc.transport.tokens import SCOPES
 from router.v1 import error_reason_pb2
 
 TEXT = (Path(__file__).parents[1] / "docs/operations.md").read_text()

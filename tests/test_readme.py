@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from router.cli import app
-from router.cli.child import running_server
+from router.cli.demo.child_server import running_server
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -1,10 +1,10 @@
 """What one cell of a file may say; a fault comes back as a sentence."""
 
+import datetime
 import re
 
-from availability.model import LocationKind
+from availability.model import MAX_ID_CHARACTERS, LocationKind
 
-MAX_ID_CHARACTERS = 128
 KINDS = tuple(kind.value for kind in LocationKind)
 BOOLEANS = {
     "true": True,
@@ -59,3 +59,24 @@ def coordinate_fault(name: str, text: str, limit: int) -> str:
     if not _DEGREES.fullmatch(text) or abs(float(text)) > limit:
         return f"{name} must be -{limit} to {limit} degrees, got {text[:80]!r}"
     return ""
+
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def instant_seconds(text: str) -> int | None:
+    """Return an RFC 3339 instant in seconds since the epoch, None if it is none.
+
+    Rounded down; it needs its offset, and is after 1970 began.
+    """
+    if not _INSTANT.fullmatch(text):
+        return None
+    try:
+        instant = datetime.datetime.fromisoformat(text.upper())
+        seconds = int(instant.timestamp() // 1)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds > 0 else None

@@ -11,16 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from availability import documents
-from availability.channels import Channel
-from availability.checks import check_channels
 from availability.errors import Violation
 from availability.imports.csv_rows import Faults
 from availability.imports.fields import id_fault
 from availability.imports.network_values import Say, Values, key_path
 from availability.model import Location, LocationId, Network, Sku
-from availability.settings import Settings
-from availability.setup import Kit, Place, Setup, SetupChange, changed, check_setup
+from availability.setup import json_items
+from availability.setup.channels import Channel
+from availability.setup.checks import check_channels
+from availability.setup.settings import Settings
+from availability.setup.setup import (
+    Kit,
+    Place,
+    Setup,
+    SetupChange,
+    changed,
+    check_setup,
+)
 
 ItemT = TypeVar("ItemT")
 
@@ -137,13 +144,13 @@ class _Reading:
         """Return what the document says, as far as it has no fault."""
         self._refuse_others(self._document, TABLES, "")
         locations = self._items(
-            "locations", "location_id", documents.LOCATION, self._bare_location
+            "locations", "location_id", json_items.LOCATION, self._bare_location
         )
-        channels = self._items("channels", "channel_id", documents.CHANNEL, Channel)
+        channels = self._items("channels", "channel_id", json_items.CHANNEL, Channel)
         settings = self._settings()
-        allocations = self._items("allocations", "allocation_id", documents.ALLOCATION)
+        allocations = self._items("allocations", "allocation_id", json_items.ALLOCATION)
         kits = self._kits()
-        supplies = self._items("supplies", "supply_id", documents.SUPPLY)
+        supplies = self._items("supplies", "supply_id", json_items.SUPPLY)
         change = SetupChange(channels, settings, allocations, kits, supplies)
         setup = changed(Setup(), change)
         self._check(tuple(locations.values()), setup)
@@ -159,7 +166,7 @@ class _Reading:
         self,
         table: str,
         key: str,
-        document: documents.Documents[ItemT],
+        document: json_items.Documents[ItemT],
         bare: Callable[[str], ItemT] | None = None,
     ) -> dict[str, ItemT]:
         """Return the items of an array of tables by their ids, in its order."""
@@ -206,7 +213,7 @@ class _Reading:
                 self._values.say(f"{path}.components", "REQUIRED", "must be set")
                 continue
             components = value["components"]
-            kit = self._values.judge(documents.KIT, components, f"{path}.components")
+            kit = self._values.judge(json_items.KIT, components, f"{path}.components")
             if kit is not None and name and Sku(name) not in found:
                 found[Sku(name)] = kit
                 self._paths[f"kits[{name}]"] = path
@@ -216,7 +223,7 @@ class _Reading:
         found: dict[Place, Settings] = {}
         for checked, path, place, value in self._said():
             clean = self._values.clean(value, path)
-            settings = self._values.judge(documents.SETTINGS, clean, path)
+            settings = self._values.judge(json_items.SETTINGS, clean, path)
             self._bad_settings |= settings is None
             self._paths[checked] = path
             # What says nothing is as if it were not there.

@@ -1,6 +1,6 @@
 """What single values of a network file may be, wherever in it they stand.
 
-Ids, instants and ranges; what the fields of an item are is `availability.documents`'.
+Ids, instants and ranges. The fields of an item are `availability.setup.json_items`'.
 """
 
 import datetime
@@ -10,15 +10,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from availability.documents import Documents
 from availability.errors import InvalidChange
-from availability.imports.csv_locations import (
+from availability.imports.fields import id_fault
+from availability.imports.locations_file import (
     MAX_CAPACITY_ORDERS,
     MAX_LEAD_TIME_MINUTES,
     MAX_RANK,
 )
-from availability.imports.fields import id_fault
 from availability.model import MAX_STOCK_UNITS
+from availability.setup.json_items import Documents
 
 ItemT = TypeVar("ItemT")
 Say = Callable[[str, str, str], None]
@@ -59,7 +59,7 @@ RANGES = {
     "lead_time_minutes": (0, MAX_LEAD_TIME_MINUTES),
     **dict.fromkeys(INSTANTS, (0, MAX_INSTANT_SECONDS)),
 }
-"""Least and most of what `availability.checks` leaves alone."""
+"""Least and most of what `availability.setup.checks` leaves alone."""
 MAX_DEPTH = 8
 """A network file nests five deep."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from availability.imports.csv_rows import Faults
-from availability.imports.stock_rows import StockRow
+from availability.imports.stock_formats import StockRow
 from availability.model import LocationId, Sku, StockChange
 
 BATCH_ROWS = 5_000

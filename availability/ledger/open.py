@@ -6,11 +6,11 @@ import re
 import time
 from pathlib import Path
 
-from availability.ledger.audit import audit
 from availability.ledger.protocol import Ledger
-from availability.ledger.sqlite import read_only
-from availability.ledger.sqlite_ledger import SqliteLedger
-from availability.ledger.sqlite_session import SqliteSession
+from availability.ledger.sqlite.database import read_only
+from availability.ledger.sqlite.ledger import SqliteLedger
+from availability.ledger.sqlite.session import SqliteSession
+from availability.ledger.statements.audit import audit
 from availability.model import Clock
 from availability.reservations import AuditReport
 
@@ -51,7 +51,7 @@ def open_ledger(url: str, clock: Clock = time.time) -> Ledger:
     if is_postgres(url):
         # Imported when it is asked for: a third of a second that who keeps his
         # stock in a file need not wait for.
-        module = importlib.import_module("availability.ledger.postgres_ledger")
+        module = importlib.import_module("availability.ledger.postgres.ledger")
         opened: Ledger = module.PostgresLedger(
             url, None if clock is time.time else clock
         )

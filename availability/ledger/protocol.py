@@ -1,7 +1,7 @@
 """What every ledger promises, whichever database keeps it.
 
-One contract of tests (tests/ledger/contract.py) holds each implementation to
-every sentence here.
+One contract of tests (tests/availability/ledger/contract) holds each implementation
+to every sentence here.
 """
 
 import json
@@ -18,10 +18,8 @@ from availability.model import (
     Network,
     PutResult,
     Request,
-    Reservation,
     Sku,
     StockChange,
-    StockGrid,
     StockRecord,
 )
 from availability.positions import Changes, Mark, Positions
@@ -31,6 +29,7 @@ from availability.reservations import (
     Command,
     PlanRef,
     RecordedMovement,
+    Reservation,
     ReservationRecord,
     ReservationState,
     Swap,
@@ -38,10 +37,8 @@ from availability.reservations import (
     Withdrawal,
     Withdrawals,
 )
-from availability.setup import Setup, SetupChange, SetupResult
-
-MAX_VIOLATIONS = 100
-"""Most violations an `InvalidChange` lists."""
+from availability.setup.setup import Setup, SetupChange, SetupResult
+from availability.stock_grid import StockGrid
 
 MAX_PAGE = 10_000
 """Most records in a page of stock."""
@@ -240,7 +237,7 @@ class Ledger(Protocol):
     ) -> bytes:
         """Change what is said about selling, and locations with it: all or nothing.
 
-        What comes out is judged as a whole, `availability.setup.check_setup`. A new
+        The result is judged as a whole, `availability.setup.setup.check_setup`. A new
         allocation is consumed by what is promised from then on; one that is put
         again keeps what was consumed of it. With ``dry_run`` it is judged and
         answered, and nothing is written.

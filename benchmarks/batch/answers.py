@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from benchmarks.batch import walks
 from benchmarks.batch.instances import problem_of
-from router.optimize.batch.certificate import Certificate
-from router.optimize.batch.greedy import order_by_order
+from router.optimize.batch.plans.greedy import order_by_order
 from router.optimize.batch.problem import BatchPlan
+from router.optimize.batch.proof.certificate import Certificate
 from router.optimize.batch.solve import BatchLimits, solve_batch
 
 JOINT = "joint"

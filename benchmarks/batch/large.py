@@ -15,11 +15,12 @@ import numpy as np
 from availability.model import IntArray
 from benchmarks.batch import baskets
 from benchmarks.batch.measures import worth
-from router.optimize.batch.peel import fixed_of
-from router.optimize.batch.pricing import SCALE, Pricer
+from router.optimize.batch.pricing.pricing import SCALE, Pricer
 from router.optimize.batch.problem import BatchPlan, BatchProblem
+from router.optimize.batch.scarcity.peel import fixed_of
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import SourcingProblem, check, judge
+from router.optimize.problem import SourcingProblem, check
+from router.optimize.score import judge
 from router.optimize.solve import solve
 from router.policies import PRESETS
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.batch.generator import COVER, SIZES, checksum, draw
-from router.optimize.batch.certificate import verify
-from router.optimize.batch.engine import LOCAL, Engine
-from router.optimize.batch.ray_engine import RayEngine
+from router.optimize.batch.engines.engine import LOCAL, Engine
+from router.optimize.batch.engines.ray_engine import RayEngine
+from router.optimize.batch.proof.certificate import verify
 from router.optimize.batch.solve import BatchLimits, Progress, solve_batch
 
 

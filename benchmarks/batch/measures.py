@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.batch.answers import Answer
-from router.optimize.batch.certificate import LevelValue, verify
 from router.optimize.batch.problem import (
     BatchPlan,
     BatchProblem,
@@ -14,6 +13,7 @@ from router.optimize.batch.problem import (
     score,
     visits,
 )
+from router.optimize.batch.proof.certificate import LevelValue, verify
 
 
 class Worth(NamedTuple):

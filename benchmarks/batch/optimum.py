@@ -15,8 +15,8 @@ from ortools.math_opt.python import mathopt
 
 from benchmarks.batch import facts
 from benchmarks.batch.generator import Size, draw
-from router.optimize.batch.certificate import verify
 from router.optimize.batch.problem import BatchProblem, check
+from router.optimize.batch.proof.certificate import verify
 from router.optimize.batch.solve import BatchLimits, solve_batch
 
 SIZE = Size(400, 12, 150)

@@ -21,8 +21,8 @@ from benchmarks.batch.instances import (
     stored,
 )
 from benchmarks.batch.measures import proven, worth
-from router.optimize.batch.certificate import LevelValue
 from router.optimize.batch.problem import BatchProblem
+from router.optimize.batch.proof.certificate import LevelValue
 
 
 def main() -> None:

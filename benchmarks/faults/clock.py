@@ -18,19 +18,19 @@ from availability.errors import ReservationResolved, StockConflict
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
 from availability.model import (
-    Claim,
     ImportMode,
     Location,
     LocationId,
     Request,
-    Reservation,
     Sku,
     StockChange,
 )
 from availability.reservations import (
     Cancel,
+    Claim,
     Place,
     PlanRef,
+    Reservation,
     ReservationState,
 )
 from benchmarks.faults.answers import Verdict

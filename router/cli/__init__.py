@@ -11,14 +11,14 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from router.cli.audit import audit
-from router.cli.availability_ import availability
-from router.cli.demo import demo
-from router.cli.feed import feed
-from router.cli.import_ import import_
-from router.cli.replay import replay
-from router.cli.reroute import reroute
-from router.cli.route import route
-from router.cli.serve import serve
+from router.cli.demo.command import demo
+from router.cli.importing.command import import_
+from router.cli.offers.availability import availability
+from router.cli.offers.feed import feed
+from router.cli.rerouting.command import reroute
+from router.cli.routing.replay import replay
+from router.cli.routing.route import route
+from router.cli.serving.serve import serve
 from router.cli.token_ import token
 
 app = typer.Typer(

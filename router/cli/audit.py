@@ -10,8 +10,8 @@ from rich.text import Text
 from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.open import audit_url, without_secrets
 from availability.reservations import AuditReport
-from router.cli.quiet import OK, SOME_FAILED, fail, quietly
-from router.cli.serve import DEFAULT_DATABASE
+from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.remote.defaults import DEFAULT_DATABASE
 
 
 def audit(

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from router.cli.quiet import fail, quietly
-from router.rpc.tokens import SCOPES, new_secret, stanza
+from router.cli.console.exits import fail, quietly
+from router.rpc.transport.tokens import SCOPES, new_secret, stanza
 
 
 def token(

@@ -6,20 +6,13 @@ mathematics is on one page in docs/model.md; the numbers of the limits below are
 the numbers there.
 """
 
-import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from availability.model import IntArray
-from router.identity import by_identity
-from router.model import Incomplete, Objective, ObjectiveValue, SplitRung, Term
-
-BoolArray = npt.NDArray[np.bool_]
+from availability.model import BoolArray, IntArray
+from router.model import Incomplete, Objective, SplitRung
 
 UNLIMITED = 2**62
 """A capacity that never binds."""
@@ -109,14 +102,6 @@ class SourcingProblem:
     def origin_of(self, location: int) -> int:
         """Return the index of a location's shipping origin."""
         return location if self.origin is None else int(self.origin[location])
-
-
-class Score(NamedTuple):
-    """One component of a plan's worth: ``maximize`` says which way is better."""
-
-    name: str
-    maximize: bool
-    value: int
 
 
 class Solution(NamedTuple):
@@ -262,210 +247,3 @@ def _incomplete_breaches(problem: SourcingProblem, shipped: Sequence[int]) -> li
     if short and list(shipped) != frozen:
         return ["11: the order ships in part"]
     return []
-
-
-class _Totals(NamedTuple):
-    """What the terms of a plan are computed from."""
-
-    pieces: Sequence[Piece]
-    shipped: Sequence[int]
-    split_lines: int
-    unassigned: int
-    locations: Sequence[int]
-    origins: Sequence[int]
-
-
-def score(problem: SourcingProblem, pieces: Sequence[Piece]) -> tuple[Score, ...]:
-    """Return what a plan is worth, objective by objective, in the policy's order.
-
-    ``primary`` becomes two components for each used location, busiest first:
-    ``primary.1.lines``, ``primary.1.units``, ``primary.2.lines``…
-    """
-    return tuple([Score(*each) for each in _valued(problem, pieces)])
-
-
-def _valued(
-    problem: SourcingProblem, pieces: Sequence[Piece]
-) -> list[tuple[str, bool, int]]:
-    """Return the components of a score as plain tuples."""
-    totals = _totals(problem, pieces)
-    valued: list[tuple[str, bool, int]] = []
-    for name, value_of, _ in _components(problem.objectives):
-        if value_of is None:
-            valued += _primary(totals)
-        else:
-            valued.append((name, False, value_of(problem, totals)))
-    return valued
-
-
-def _totals(problem: SourcingProblem, pieces: Sequence[Piece]) -> _Totals:
-    shipped = [0] * len(problem.demand)
-    split = 0
-    locations = set()
-    for location, line, units in pieces:
-        # The second piece of a line that has two or more makes it split, once.
-        if shipped[line] > 0:
-            split += 1
-            shipped[line] = -shipped[line]
-        shipped[line] += units if shipped[line] >= 0 else -units
-        locations.add(location)
-    if split:
-        shipped = [abs(units) for units in shipped]
-    used = sorted(locations)
-    origins = used
-    if problem.origin is not None:
-        origins = sorted({int(problem.origin[location]) for location in used})
-    unassigned = sum(problem.demand) - sum(shipped)
-    return _Totals(pieces, shipped, split, unassigned, used, origins)
-
-
-def _cost(problem: SourcingProblem, totals: _Totals) -> int:
-    cost = _sum(problem.shipment_cost_micros, totals.origins)
-    unit_cost = problem.unit_cost_micros
-    if unit_cost is not None:
-        cost += sum(int(unit_cost[n]) * units for n, _, units in totals.pieces)
-    return cost
-
-
-ValueOf = Callable[[SourcingProblem, _Totals], int]
-
-_VALUE_OF: Mapping[Term, ValueOf | None] = {
-    Term.UNASSIGNED_UNITS: lambda _, totals: totals.unassigned,
-    Term.INCOMPLETE_ORDERS: lambda _, totals: int(totals.unassigned > 0),
-    Term.SPLIT_LINES: lambda _, totals: totals.split_lines,
-    Term.SHIPMENTS: lambda _, totals: len(totals.origins),
-    Term.PRIMARY: None,
-    Term.RANK: lambda _, totals: sum(totals.locations) + len(totals.locations),
-    Term.MAX_RANK: lambda _, totals: max(totals.locations, default=-1) + 1,
-    Term.DISTANCE_METERS: lambda p, totals: _sum(p.distance_meters, totals.origins),
-    Term.COST_MICROS: _cost,
-    Term.LATENESS_MINUTES: lambda p, totals: _sum(p.lateness_minutes, totals.origins),
-    Term.WORKLOAD: lambda p, totals: _sum(p.workload, totals.origins),
-}
-
-
-@by_identity
-def _components(
-    objectives: tuple[Objective, ...],
-) -> tuple[tuple[str, ValueOf | None, Objective], ...]:
-    """Return each objective's name and how it is valued; None: it is primary."""
-    return tuple((each.term.value, _VALUE_OF[each.term], each) for each in objectives)
-
-
-def _sum(values: IntArray | None, indices: Iterable[int]) -> int:
-    return 0 if values is None else sum(int(values[index]) for index in indices)
-
-
-def _primary(totals: _Totals) -> list[tuple[str, bool, int]]:
-    if len(totals.locations) == 1:
-        lines, units = _primary_names(1)[0]
-        whole = len(totals.pieces)
-        return [(lines, True, whole), (units, True, sum(totals.shipped))]
-    wholes = dict.fromkeys(totals.locations, 0)
-    held = dict.fromkeys(totals.locations, 0)
-    for location, line, units_here in totals.pieces:
-        held[location] += units_here
-        wholes[location] += units_here == totals.shipped[line]
-    ordered = sorted(((wholes[n], held[n]) for n in held), reverse=True)
-    valued = []
-    names = _primary_names(len(ordered))
-    for (whole, sum_of_units), (lines, units) in zip(ordered, names, strict=True):
-        valued.append((lines, True, whole))
-        valued.append((units, True, sum_of_units))
-    return valued
-
-
-@functools.lru_cache(maxsize=256)
-def _primary_names(places: int) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (f"primary.{place}.lines", f"primary.{place}.units")
-        for place in range(1, places + 1)
-    )
-
-
-def key(problem: SourcingProblem, scores: Sequence[Score]) -> tuple[int, ...]:
-    """Return a tuple that is smaller for the better plan.
-
-    A shorter ``primary`` is continued with zeros, so that plans with different
-    numbers of locations compare as docs/model.md says.
-    """
-    longest = 2 * problem.available.shape[1]
-    plain = {each.name: each.value for each in scores if not each.maximize}
-    primary = [-each.value for each in scores if each.maximize]
-    flat: list[int] = []
-    for objective in problem.objectives:
-        if objective.term is Term.PRIMARY:
-            flat += primary + [0] * (longest - len(primary))
-        else:
-            flat.append(plain[objective.term.value])
-    return tuple(flat)
-
-
-def key_of(problem: SourcingProblem, pieces: Sequence[Piece]) -> tuple[int, ...]:
-    """Return the `key` of a plan."""
-    return key(problem, score(problem, pieces))
-
-
-def static_bound(problem: SourcingProblem, name: str, ships: bool = False) -> int:
-    """Return a bound that needs no search: what no plan at all can beat.
-
-    ``ships`` says that only plans that ship something are as good on what comes
-    before.
-    """
-    if name.startswith("primary"):
-        return len(problem.demand) if name.endswith("lines") else sum(problem.demand)
-    if name == Term.UNASSIGNED_UNITS:
-        return shortage(problem)
-    if name == Term.INCOMPLETE_ORDERS:
-        return int(shortage(problem) > 0)
-    if name in (Term.SHIPMENTS, Term.RANK, Term.MAX_RANK):
-        return int(ships)
-    return 0
-
-
-def shortage(problem: SourcingProblem) -> int:
-    """Return units that no plan can assign because the stock is not there.
-
-    Counted SKU by SKU over the ordinary lines: kits would only take more.
-    """
-    wanted: dict[int, int] = defaultdict(int)
-    for line, parts in enumerate(problem.bom):
-        if len(parts) == 1 and parts[0][1] == 1:
-            wanted[parts[0][0]] += problem.demand[line]
-    return sum(
-        max(0, units - int(problem.available[sku].sum()))
-        for sku, units in wanted.items()
-    )
-
-
-def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue, ...]:
-    """Return each component's value beside its bound, and whether it is proven.
-
-    Proven means: at the bound, or within the objective's tolerance of it, and so
-    is every component before.
-    """
-    scores = _valued(problem, solution.pieces)
-    if solution.bounds is None:
-        return tuple(
-            [
-                ObjectiveValue(name, maximize, value, value, True)
-                for name, maximize, value in scores
-            ]
-        )
-    tolerances = {name: each for name, _, each in _components(problem.objectives)}
-    values = []
-    so_far = True
-    ships = False
-    for name, maximize, value in scores:
-        bound = solution.bounds.get(name)
-        if bound is None:
-            bound = static_bound(problem, name, ships)
-        if maximize:
-            so_far = so_far and value >= bound
-        else:
-            worst = tolerances[name].allowance(value)
-            so_far = so_far and value <= tolerances[name].allowance(bound)
-            if name == Term.UNASSIGNED_UNITS:
-                ships = worst < sum(problem.demand)
-        values.append(ObjectiveValue(name, maximize, value, bound, so_far))
-    return tuple(values)

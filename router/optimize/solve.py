@@ -5,20 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from router.optimize.exact import solve_exact
-from router.optimize.limits import SolveLimits
-from router.optimize.problem import (
-    Piece,
-    Solution,
-    SourcingProblem,
-    judge,
-    key_of,
-)
-from router.optimize.solvers import (
+from router.optimize.cpsat.lazy import (
     solve_cpsat,
     solve_cpsat_excluding,
     solve_set_cover,
 )
+from router.optimize.limits import SolveLimits
+from router.optimize.problem import Piece, Solution, SourcingProblem
+from router.optimize.proofs.exact import solve_exact
+from router.optimize.score import judge, key_of
 from router.optimize.start import start_of
 from router.optimize.walk import greedy
 

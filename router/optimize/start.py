@@ -11,17 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from router.model import Term
-from router.optimize.batch.branch import search
-from router.optimize.independent import independent_lines, plain_terms
+from router.optimize.batch.pricing.branch import search
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import (
-    Piece,
-    Solution,
-    SourcingProblem,
-    check,
-    judge,
-    key_of,
-)
+from router.optimize.problem import Piece, Solution, SourcingProblem, check
+from router.optimize.proofs.independent import independent_lines, plain_terms
+from router.optimize.score import judge, key_of
 from router.optimize.walk import greedy
 
 _LEAST_LINES = 12

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from router.rerouting.pending import Selection
+from router.rerouting.joint_problem import Wishes
+from router.rerouting.open_plans import Selection
 from router.rerouting.summary import Summary
-from router.rerouting.world import Wishes
 
 
 class Asked(NamedTuple):

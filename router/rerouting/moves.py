@@ -8,19 +8,15 @@ import numpy as np
 
 from availability.model import IntArray, LocationId, Sku
 from availability.reservations import Cause, PlanRef, Swap
-from router.build import build
-from router.changes import StoredForm
+from router.line_units import At, Counts, added, as_units, claims, less, queue_of
 from router.model import RoutingPlan
 from router.optimize.batch.problem import BatchPlan
 from router.optimize.problem import Piece, Solution
-from router.plan import Made, accept, make_plan
-from router.rerouting.pending import (
-    as_promised,
-    own_stock,
-    with_unassigned,
-)
-from router.rerouting.world import Wishes, World
-from router.units import At, Counts, added, as_units, claims, less, queue_of
+from router.planning.assemble import Made, accept, make_plan
+from router.planning.build import build
+from router.rerouting.joint_problem import Wishes, World
+from router.rerouting.open_plans import as_promised, own_stock, with_unassigned
+from router.stored_plans import StoredForm
 
 ENGINE = "joint"
 """What a plan says that was decided together with others."""
@@ -175,7 +171,7 @@ def _told(
 
 
 class _Left:
-    """The stock that a joint plan leaves, as `router.build` reads a grid."""
+    """The stock that a joint plan leaves, as `router.planning.build` reads a grid."""
 
     def __init__(self, world: World, left: IntArray, version: int) -> None:
         self.version = version

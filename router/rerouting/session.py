@@ -1,7 +1,7 @@
 """One re-routing: plans in, moves out, and what came of it in the end.
 
 Pure of databases and clocks but for the time a solver takes. The server runs it in
-a process of its own (`router.rerouting.child`), so that checkouts keep the
+a process of its own (`router.rerouting.worker_process`), so that checkouts keep the
 interpreter to themselves.
 """
 
@@ -10,25 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from availability.reservations import PlanRef, ReservationRecord
-from router.changes import StoredForm
 from router.errors import TooManyOrders
-from router.optimize.batch.engine import LOCAL, Engine
+from router.line_units import Counts
+from router.optimize.batch.engines.engine import LOCAL, Engine
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.optimize.batch.problem import SHIPMENTS, visits
-from router.optimize.batch.saved import Saved
+from router.optimize.batch.proof.saved import Saved
 from router.optimize.batch.solve import solve_batch
 from router.report.model import Bound, Count, Outcome, Phase, Point
 from router.report.tally import Piece, Tally
+from router.rerouting.joint_problem import ReadStock, Wishes, World, build_world
 from router.rerouting.moves import Move, moves_of
-from router.rerouting.pending import Pending, Selection, read_pending, why_alone
+from router.rerouting.open_plans import Pending, Selection, read_pending, why_alone
 from router.rerouting.summary import Summary, Surroundings
-from router.rerouting.world import (
-    ReadStock,
-    Wishes,
-    World,
-    build_world,
-)
-from router.units import Counts
+from router.stored_plans import StoredForm
 
 MAX_ORDERS = 100_000
 """Most orders of one re-routing."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from availability.model import Network
 from availability.stock_view import CapacitiesLeft
 from router.report.model import Bound, Count, Outcome, Phase, Point
-from router.rerouting.world import Feeding
+from router.rerouting.joint_problem import Feeding
 
 
 class Surroundings(NamedTuple):

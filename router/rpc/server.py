@@ -16,33 +16,37 @@ from grpc_reflection.v1alpha import reflection
 
 from availability.ledger.protocol import Ledger
 from availability.model import Clock
-from availability.offering import Offering
+from availability.offers.service import Offering
 from availability.v1 import (
     availability_service_pb2,
     channel_service_pb2,
     stock_service_pb2,
 )
-from router.amending import Amender
+from router.amending.amender import Amender
 from router.pipeline import Router
-from router.rpc.address import CannotListen, bound_address, check_address
-from router.rpc.availability_service import AvailabilityService
-from router.rpc.channel_service import ChannelService
+from router.rpc.background.driver import MAX_WAITING, SOLVER_THREADS, Driver
+from router.rpc.background.follow_ups import FollowUps
+from router.rpc.background.housekeeping import REFRESH_SECONDS, Housekeeper
+from router.rpc.background.offer_rows import OfferReader
+from router.rpc.background.rerouter import Rerouter
+from router.rpc.background.watch import Watches
 from router.rpc.codec.body import WireForm
-from router.rpc.driver import MAX_WAITING, SOLVER_THREADS, Driver
-from router.rpc.exporter import Exporter, check_metrics_address
-from router.rpc.follow_ups import FollowUps
-from router.rpc.health import PROBE_SECONDS, HealthServicer, LedgerProbe
-from router.rpc.housekeeping import REFRESH_SECONDS, Housekeeper
-from router.rpc.interceptors import MAX_CONCURRENT, MAX_WATCHES, Gate
-from router.rpc.limits import HANDSHAKE_SECONDS, MAX_OPEN_CALLS, channel_options
-from router.rpc.metrics import Metrics
-from router.rpc.offer_reads import OfferReader
-from router.rpc.rerouting import Rerouter
-from router.rpc.routing_service import RoutingService
-from router.rpc.stock_service import StockService
-from router.rpc.tls import Tls, server_credentials
-from router.rpc.tokens import Tokens
-from router.rpc.watch import Watches
+from router.rpc.services.availability import AvailabilityService
+from router.rpc.services.channels import ChannelService
+from router.rpc.services.routing import RoutingService
+from router.rpc.services.stock import StockService
+from router.rpc.transport.address import CannotListen, bound_address, check_address
+from router.rpc.transport.exporter import Exporter, check_metrics_address
+from router.rpc.transport.health import PROBE_SECONDS, HealthServicer, LedgerProbe
+from router.rpc.transport.interceptors import MAX_CONCURRENT, MAX_WATCHES, Gate
+from router.rpc.transport.limits import (
+    HANDSHAKE_SECONDS,
+    MAX_OPEN_CALLS,
+    channel_options,
+)
+from router.rpc.transport.metrics import Metrics
+from router.rpc.transport.tls import Tls, server_credentials
+from router.rpc.transport.tokens import Tokens
 from router.v1 import routing_service_pb2
 
 SERVICES = tuple(

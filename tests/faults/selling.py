@@ -17,7 +17,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from availability.channels import Allocation, Channel
 from availability.errors import CustomerLimitReached
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
@@ -30,13 +29,14 @@ from availability.model import (
     StockChange,
 )
 from availability.reservations import Cancel, Movement, PlanRef
-from availability.settings import Backorders, CustomerLimit, Preorder, Settings
-from availability.setup import SetupChange
+from availability.setup.channels import Allocation, Channel
+from availability.setup.settings import Backorders, CustomerLimit, Preorder, Settings
+from availability.setup.setup import SetupChange
 from router.errors import StockContention
 from router.model import WAITING, Order, OrderLine, RoutingPlan
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
-from tests.ledger.world import all_movements
+from tests.availability.ledger.world import all_movements
 
 POLICY = PRESETS[DEFAULT]
 CHANNELS = ("web", "b2b")

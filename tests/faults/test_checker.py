@@ -11,12 +11,13 @@ import pytest
 from pysqlite3 import dbapi2 as driver
 
 from availability.ledger.open import open_ledger
-from availability.model import Claim, LocationId, Request, Reservation, Sku
+from availability.model import LocationId, Request, Sku
+from availability.reservations import Claim, Reservation
 from benchmarks.faults.answers import Verdict
 from benchmarks.faults.checker import check
 from router.rpc.codec.request import decode_request
 from router.v1 import order_pb2, plan_pb2, routing_service_pb2
-from tests.ledger.world import change, import_set, location
+from tests.availability.ledger.world import change, import_set, location
 
 STOCK = {("l0", "x"): 4}
 Line = dict[str, Any]

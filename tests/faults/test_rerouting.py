@@ -20,7 +20,7 @@ from benchmarks.faults.harness import Server, serving
 from benchmarks.faults.holds import Holds, check_holds
 from benchmarks.faults.pending import Waiting, World, place
 from benchmarks.faults.rerouting import Rerouting, deciding, of_group
-from tests.rpc.calls import code, metadata, reason, status
+from tests.router.rpc.calls import code, metadata, reason, status
 
 SMALL = World(orders=80, locations=5, skus=15)
 LARGER = World(orders=150, locations=6, skus=25)

@@ -8,7 +8,7 @@ from pysqlite3 import dbapi2 as driver
 
 from availability.ledger.open import open_ledger
 from benchmarks.faults.holds import check_holds
-from tests.ledger.world import ref, reservation, stocked, swap
+from tests.availability.ledger.world import ref, reservation, stocked, swap
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
-from availability.model import Claim, ImportMode, LocationId, Request, Reservation, Sku
-from availability.reservations import Cancel, Place, PlanRef, Ship
-from tests.ledger.world import change, import_set, location
+from availability.model import ImportMode, LocationId, Request, Sku
+from availability.reservations import Cancel, Claim, Place, PlanRef, Reservation, Ship
+from tests.availability.ledger.world import change, import_set, location
 
 REQUEST = Request("r1", b"body")
 WAIT_SECONDS = 0.5

@@ -18,19 +18,19 @@ import grpc
 import psycopg
 import pytest
 
-from availability.channels import Channel
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
 from availability.model import ImportMode, Location, LocationId, Sku, StockChange
-from availability.offering import Offering
-from availability.settings import Settings
-from availability.setup import SetupChange
+from availability.offers.service import Offering
+from availability.setup.channels import Channel
+from availability.setup.settings import Settings
+from availability.setup.setup import SetupChange
 from availability.v1 import stock_service_pb2, stock_service_pb2_grpc
 from benchmarks.faults.cluster import Cluster
 from benchmarks.faults.harness import ROOT, Server, leashed, serving
 from router.pipeline import Router
-from router.rpc.offer_reads import OfferReader
-from router.rpc.watch import Watches
+from router.rpc.background.offer_rows import OfferReader
+from router.rpc.background.watch import Watches
 from router.v1 import order_pb2, routing_service_pb2, routing_service_pb2_grpc
 from tests.faults.selling import (
     BUY_SECONDS,

@@ -8,33 +8,32 @@ from typing import Any, cast
 
 import pytest
 
-from availability.channels import Allocation, Channel
 from availability.errors import StockConflict
-from availability.ledger.mirror import Mirror
+from availability.ledger.memory.mirror import Mirror
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import Ledger
 from availability.model import (
-    Claim,
     ImportMode,
     Location,
     LocationId,
     Request,
-    Reservation,
     Sku,
     StockChange,
 )
 from availability.positions import Positions
-from availability.reservations import Cancel, PlanRef
-from availability.settings import Settings
-from availability.setup import SetupChange
+from availability.reservations import Cancel, Claim, PlanRef, Reservation
+from availability.setup.channels import Allocation, Channel
+from availability.setup.settings import Settings
+from availability.setup.setup import SetupChange
 from availability.v1 import availability_service_pb2 as pb
+from router.blocking_work import ReserveWork
 from router.model import Order, OrderLine, RoutingPlan
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
-from router.rpc.offer_reads import OfferReader
-from router.rpc.watch import Watches, decode_watch
-from router.work import ReserveWork
-from tests.rpc.selling import FakeLedger, FakeSource
+from router.rpc.background.offer_rows import OfferReader
+from router.rpc.background.watch import Watches
+from router.rpc.codec.watch import decode_watch
+from tests.router.rpc.selling import FakeLedger, FakeSource
 
 HAT = Sku("hat")
 PLACE = LocationId("dc")

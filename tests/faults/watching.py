@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from availability.ledger.sqlite_ledger import SqliteLedger, _Writing
+from availability.ledger.sqlite.ledger import SqliteLedger, _Writing
 from availability.model import Clock, Sku
 from availability.v1 import availability_service_pb2 as pb
 from availability.v1 import availability_service_pb2_grpc
+from router.rpc.background.watch import Watches
 from router.rpc.codec.offers import decode_columns
-from router.rpc.watch import Watches, decode_watch
+from router.rpc.codec.watch import decode_watch
 from tests.faults.selling import CAP, KEPT, LEAST
 
 SETTLE_SECONDS = 10.0

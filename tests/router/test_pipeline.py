@@ -16,18 +16,10 @@ from availability.errors import (
     StockConflict,
     StoreUnavailable,
 )
-from availability.model import (
-    Claim,
-    Location,
-    LocationId,
-    Queued,
-    Request,
-    Reservation,
-    Sku,
-    StockRecord,
-)
-from availability.stock_view import MemoryStock
-from router.changes import OwnStock
+from availability.memory_stock import MemoryStock
+from availability.model import Location, LocationId, Request, Sku, StockRecord
+from availability.reservations import Claim, Queued, Reservation
+from router.blocking_work import ExplainWork, ReserveWork, Solved, SolveWork
 from router.errors import InvalidOrder, SolverError, StockContention
 from router.model import (
     Counterfactuals,
@@ -43,7 +35,7 @@ from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, Solution, SourcingProblem
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
-from router.work import ExplainWork, ReserveWork, Solved, SolveWork
+from router.stored_plans import OwnStock
 from tests.builders import (
     PARIS,
     SEED,
@@ -62,7 +54,7 @@ WITH_COUNTERFACTUALS = dataclasses.replace(OPTIONS, counterfactuals=True)
 
 
 PIPELINE = "router.pipeline"
-WORK = "router.work"
+WORK = "router.blocking_work"
 
 
 def no_engine(*_: object) -> Solution:

@@ -7,23 +7,21 @@ from contextlib import closing
 
 import pytest
 
-from availability.channels import Channel, SupplyRule
 from availability.errors import PlanNotFound, StockConflict
 from availability.ledger.open import open_ledger
 from availability.model import (
-    Claim,
-    Guard,
     ImportMode,
     Location,
     LocationId,
     Request,
-    Reservation,
     Sku,
     StockChange,
     StockRecord,
 )
-from availability.settings import Backorders, Settings
-from availability.setup import NOTHING_SAID, Setup, SetupChange, changed
+from availability.reservations import Claim, Guard, Reservation
+from availability.setup.channels import Channel, SupplyRule
+from availability.setup.settings import Backorders, Settings
+from availability.setup.setup import NOTHING_SAID, Setup, SetupChange, changed
 from router.errors import InvalidOrder
 from router.model import Order, OrderLine, RoutingPlan
 from router.pipeline import RouteOptions, Router

@@ -1,8 +1,8 @@
-"""Run by alembic, within the transaction `availability.ledger.migrate` began."""
+"""Run by alembic, in the transaction of `availability.ledger.migrations.upgrade`."""
 
 from alembic import context
 
-from availability.ledger.migrate import VERSION_TABLE
+from availability.ledger.migrations.upgrade import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"], version_table=VERSION_TABLE

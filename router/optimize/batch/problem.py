@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from availability.model import IntArray
-from router.optimize.problem import BoolArray
+from availability.model import BoolArray, IntArray
 
 INCOMPLETE, SHIPMENTS = "incomplete_orders", "shipments"
 MOVES, PLACES = "moves", "places"

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from availability.model import IntArray
-from router.optimize.batch.answer import BatchSolution, certified
-from router.optimize.batch.blocks import NEVER
-from router.optimize.batch.engine import LOCAL, Chunked, Engine, joined, of_orders
-from router.optimize.batch.greedy import order_by_order
-from router.optimize.batch.incumbent import Incumbent
-from router.optimize.batch.kernel import generate
+from availability.model import BoolArray, IntArray
+from router.optimize.batch.column_generation.kernel import generate
+from router.optimize.batch.engines.engine import (
+    LOCAL,
+    Chunked,
+    Engine,
+    joined,
+    of_orders,
+)
 from router.optimize.batch.limits import (
     DEFAULT,
     BatchLimits,
@@ -21,19 +23,22 @@ from router.optimize.batch.limits import (
     never,
     silent,
 )
-from router.optimize.batch.moves import InForce
-from router.optimize.batch.peel import Peeled, alone, capped, peel
-from router.optimize.batch.prices import Prices, nothing, room_of
-from router.optimize.batch.pricing import SCALE, Patterns
+from router.optimize.batch.plans.greedy import order_by_order
+from router.optimize.batch.plans.incumbent import Incumbent
+from router.optimize.batch.plans.moves import InForce
+from router.optimize.batch.plans.singles import place_singles
+from router.optimize.batch.pricing.blocks import NEVER
+from router.optimize.batch.pricing.pricing import SCALE, Patterns
 from router.optimize.batch.problem import BatchPlan, BatchProblem, score
-from router.optimize.batch.proof import prove
-from router.optimize.batch.repair import Repair
-from router.optimize.batch.rounding import by_coverage, or_else, round_down
-from router.optimize.batch.running import RunningBound
-from router.optimize.batch.shortage import shortage
-from router.optimize.batch.singles import place_singles
-from router.optimize.batch.ties import settle
-from router.optimize.problem import BoolArray
+from router.optimize.batch.proof.answer import BatchSolution, certified
+from router.optimize.batch.proof.proof import prove
+from router.optimize.batch.proof.running import RunningBound
+from router.optimize.batch.repair.repair import Repair
+from router.optimize.batch.repair.rounding import by_coverage, or_else, round_down
+from router.optimize.batch.repair.ties import settle
+from router.optimize.batch.scarcity.peel import Peeled, alone, capped, peel
+from router.optimize.batch.scarcity.prices import Prices, nothing, room_of
+from router.optimize.batch.scarcity.shortage import shortage
 
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 

@@ -5,18 +5,18 @@ any more, or was refused, the order in it is written anew and the rest stays.
 """
 
 from availability.errors import Violation
-from router.changes import Wanted
 from router.model import Order, RoutingPlan
 from router.policies import DEFAULT, PRESETS
 from router.rpc.codec.order import decode_order, encode_order
 from router.rpc.codec.plan import decode_reply, encode_reply
 from router.rpc.codec.policy import decode_policy
 from router.rpc.codec.request import DEFAULT_SOLVE_SECONDS, decode_solve_timeout
+from router.stored_plans import Wanted
 from router.v1 import routing_service_pb2
 
 
 class WireForm:
-    """Plans and bodies as messages: a `router.changes.StoredForm`."""
+    """Plans and bodies as messages: a `router.stored_plans.StoredForm`."""
 
     def wanted(self, body: bytes) -> Wanted:
         """Read what a plan was made from.

@@ -2,18 +2,18 @@
 
 from types import MappingProxyType
 
-from availability.channels import Purpose, SupplySource
 from availability.model import ImportMode, LocationKind
-from availability.offer import Rule, Status
+from availability.offers.offer import Rule, Status
 from availability.reservations import Cause, ReservationState
-from availability.settings import Backorders, Level
+from availability.setup.channels import Purpose, SupplySource
+from availability.setup.settings import Backorders, Level
 from availability.v1 import (
     availability_service_pb2,
     channel_pb2,
     location_pb2,
     stock_service_pb2,
 )
-from router.changes import RejectionReason
+from router.amending.rejection import RejectionReason
 from router.model import (
     EliminationFilter,
     Incomplete,

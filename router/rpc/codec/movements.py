@@ -9,8 +9,8 @@ from availability.errors import Violation
 from availability.model import MAX_STOCK_UNITS, LocationId, Sku
 from availability.reservations import RecordedMovement, Withdrawal, Withdrawals
 from availability.v1 import stock_service_pb2
-from router.rpc.codec.bounds import at_most
 from router.rpc.codec.enums import CAUSE_TO_WIRE
+from router.rpc.codec.lists import at_most
 from router.rpc.codec.request import decode_id
 
 MAX_WITHDRAWALS = 1_000

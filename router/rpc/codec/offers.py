@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from availability.arrays import NOT_GIVEN, UNLIMITED, BoolArray, Offers
 from availability.errors import Violation
-from availability.model import IntArray, LocationId, Sku, StockRecord
-from availability.offer import Offer, Refusal, Status, Step
-from availability.settings import Level
+from availability.model import BoolArray, IntArray, LocationId, Sku, StockRecord
+from availability.offers.bulk.arrays import NOT_GIVEN, UNLIMITED, Offers
+from availability.offers.offer import Offer, Refusal, Status, Step
+from availability.setup.settings import Level
 from availability.v1 import availability_service_pb2
-from router.rpc.codec.bounds import at_most
 from router.rpc.codec.enums import LEVEL_TO_WIRE, OFFER_STATUS_TO_WIRE, RULE_TO_WIRE
+from router.rpc.codec.lists import at_most
 
 MAX_FIELDS = 100
 """Most columns that are asked for, so many of them twice."""

@@ -13,9 +13,9 @@ from router.model import (
     Order,
     OrderLine,
 )
-from router.rpc.codec.bounds import at_most
-from router.shape import MAX_COMPONENTS, MAX_FROZEN, MAX_LANES, MAX_REJECTED
+from router.rpc.codec.lists import at_most
 from router.v1 import order_pb2
+from router.validation.shape import MAX_COMPONENTS, MAX_FROZEN, MAX_LANES, MAX_REJECTED
 
 _NOWHERE = Destination()
 _NONE: frozenset[tuple[str, str]] = frozenset()

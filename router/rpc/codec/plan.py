@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from availability.model import LocationId, Sku
-from router.identity import by_identity
+from router.identity_cache import by_identity
 from router.model import (
     Assignment,
     Counterfactuals,

@@ -7,7 +7,6 @@ from availability.errors import Violation
 from availability.model import LocationKind
 from router.model import LocationFilter, Objective, RoutingPolicy, Term
 from router.policies import DEFAULT, PRESETS
-from router.rpc.codec.bounds import at_most
 from router.rpc.codec.enums import (
     INCOMPLETE_FROM_WIRE,
     INCOMPLETE_TO_WIRE,
@@ -18,8 +17,9 @@ from router.rpc.codec.enums import (
     TERM_FROM_WIRE,
     TERM_TO_WIRE,
 )
-from router.shape import MAX_TOLERANCE_AMOUNT, MAX_TOLERANCE_PERMILLE
+from router.rpc.codec.lists import at_most
 from router.v1 import policy_pb2
+from router.validation.shape import MAX_TOLERANCE_AMOUNT, MAX_TOLERANCE_PERMILLE
 
 MAX_OBJECTIVES = len(Term)
 """Most objectives of a policy: each term once."""

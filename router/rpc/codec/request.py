@@ -10,10 +10,9 @@ from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
 from availability.errors import Violation
-from availability.model import Request
+from availability.model import MAX_ID_CHARACTERS, Request
 
 MAX_REQUEST_ID_CHARACTERS = 128
-MAX_ID_CHARACTERS = 128
 DEFAULT_SOLVE_SECONDS = 1.0
 MIN_SOLVE_SECONDS = 0.001
 MAX_SOLVE_SECONDS = 30.0

@@ -4,17 +4,16 @@ from collections.abc import Collection
 
 from google.protobuf import duration_pb2
 
-from availability.errors import Violation
+from availability.errors import MAX_VIOLATIONS, Violation
 from availability.reservations import OPEN_STATES, ReservationState
 from router.errors import InvalidOrder
 from router.report.model import Outcome
 from router.rerouting.dialogue import Asked, Done, Step
-from router.rerouting.pending import Selection
-from router.rerouting.world import Wishes
+from router.rerouting.joint_problem import Wishes
+from router.rerouting.open_plans import Selection
 from router.rpc.codec.enums import STATE_TO_WIRE
 from router.rpc.codec.policy import decode_policy
 from router.rpc.codec.request import decode_id
-from router.shape import MAX_VIOLATIONS
 from router.v1 import rerouting_pb2, routing_service_pb2
 
 MAX_NAMED = 1_000

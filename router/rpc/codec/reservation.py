@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from availability.errors import Violation
 from availability.model import LocationId, Sku
 from availability.reservations import Holding, ReservationRecord
-from router.changes import LineUnits, RejectedLine, Rejection
+from router.amending.rejection import RejectedLine, Rejection
+from router.line_units import LineUnits
 from router.model import MAX_QUANTITY
-from router.rpc.codec.bounds import at_most
 from router.rpc.codec.enums import REJECTION_FROM_WIRE, STATE_TO_WIRE
 from router.rpc.codec.framing import with_field
+from router.rpc.codec.lists import at_most
 from router.rpc.codec.movements import set_time
 from router.rpc.codec.request import decode_id
 from router.v1 import reservation_pb2, routing_service_pb2

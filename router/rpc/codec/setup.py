@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from availability.channels import Allocation, Channel, FutureSupply
 from availability.errors import Violation
 from availability.model import Location, Sku
-from availability.settings import Settings, SettingsBook
-from availability.setup import Kit, Place, Setup, SetupChange, SetupResult
+from availability.setup.channels import Allocation, Channel, FutureSupply
+from availability.setup.settings import Settings, SettingsBook
+from availability.setup.setup import Kit, Place, Setup, SetupChange, SetupResult
 from availability.v1 import channel_pb2, channel_service_pb2
 from router.rpc.codec.request import decode_id
 from router.rpc.codec.setup_items import (

@@ -1,7 +1,7 @@
 """The items of a setup: channels, settings, allocations, kits, expected receipts.
 
 What is decoded has keys, enums that are known, and instants of whole seconds. Whether
-it makes sense, by itself and with the rest, is `availability.checks`'.
+it makes sense, by itself and with the rest, is `availability.setup.checks`'.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 
 from google.protobuf import timestamp_pb2
 
-from availability.channels import (
+from availability.errors import Violation
+from availability.model import (
+    MAX_STOCK_UNITS,
+    UNRANKED,
+    LocationId,
+    LocationKind,
+    Sku,
+)
+from availability.setup.channels import (
     FULL_PERMILLE,
     Allocation,
     Channel,
@@ -18,19 +26,10 @@ from availability.channels import (
     SupplyRule,
     SupplySource,
 )
-from availability.errors import Violation
-from availability.kits import Component
-from availability.model import (
-    MAX_STOCK_UNITS,
-    UNRANKED,
-    LocationId,
-    LocationKind,
-    Sku,
-)
-from availability.settings import CustomerLimit, Preorder, Settings
-from availability.setup import Kit, Place
+from availability.setup.kits import Component
+from availability.setup.settings import CustomerLimit, Preorder, Settings
+from availability.setup.setup import Kit, Place
 from availability.v1 import channel_pb2
-from router.rpc.codec.bounds import at_most
 from router.rpc.codec.enums import (
     BACKORDERS_FROM_WIRE,
     BACKORDERS_TO_WIRE,
@@ -41,6 +40,7 @@ from router.rpc.codec.enums import (
     SOURCE_FROM_WIRE,
     SOURCE_TO_WIRE,
 )
+from router.rpc.codec.lists import at_most
 from router.rpc.codec.movements import LAST_SECONDS
 from router.rpc.codec.request import decode_id
 

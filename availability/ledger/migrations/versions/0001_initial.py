@@ -3,8 +3,8 @@
 DDL as it was on the day, and not made from `tables.metadata`: a migration never
 changes once it was released. PostgreSQL has more: ``movement.xid`` says which
 transaction wrote a movement, ``news`` what changed without one (both are read by
-`availability.ledger.postgres_feed`), and a sequence counts the commits, which one row
-could not do without making them queue.
+`availability.ledger.postgres.change_feed`), and a sequence counts the commits, which
+one row could not do without making them queue.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
--- The first tables of version 2 in PostgreSQL; availability/ledger/tables.py says what is
+-- The first tables of version 2 in PostgreSQL; availability/ledger/statements/tables.py says what is
 -- in them. Statements end with a semicolon at the end of a line.
 
 CREATE TABLE ledger (

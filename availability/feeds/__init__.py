@@ -1,0 +1,1 @@
+"""What a marketplace is sent of a channel's offers."""

@@ -1,0 +1,1 @@
+"""Pure decisions of the ledger: rows in, changes out."""

@@ -1,0 +1,1 @@
+"""What the ledger keeps in memory, and how commits change it."""

@@ -1,0 +1,1 @@
+"""The ledger on SQLite: the driver and what only it needs."""

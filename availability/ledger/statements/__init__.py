@@ -1,0 +1,1 @@
+"""What both databases execute, in SQLAlchemy Core."""

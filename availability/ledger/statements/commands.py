@@ -1,0 +1,479 @@
+"""Commands on reservations: read, decide, write, in one transaction, on any database.
+
+`availability.ledger.logic.lifecycle` decides what a command does; here its rows are
+locked, in the order every writer takes them, and what was decided is written.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from availability.ledger.logic.lifecycle import (
+    Decision,
+    Key,
+    StockRow,
+    decide,
+    decide_together,
+    touched,
+)
+from availability.ledger.memory.deltas import Units
+from availability.ledger.statements.capacities import free_capacity, take_capacity
+from availability.ledger.statements.records import Found, find
+from availability.ledger.statements.session import Session
+from availability.ledger.statements.tables import (
+    location,
+    movement,
+    plan,
+    purchase,
+    queue,
+    stock,
+    withdrawal,
+    zone_stock,
+)
+from availability.ledger.times import milliseconds
+from availability.model import LocationId
+from availability.positions import Counts
+from availability.reservations import (
+    Cause,
+    Command,
+    Movement,
+    PlanRef,
+    ReservationRecord,
+    Swap,
+    Withdrawal,
+)
+
+
+class Changed(NamedTuple):
+    """What a change left behind, for memory to take over.
+
+    ``counts`` was added to the channels' by (channel, SKU); ``loads`` tells whether
+    the load of any location's day moved.
+    """
+
+    record: ReservationRecord
+    left: tuple[Units, ...] = ()
+    counts: Mapping[tuple[str, str], Counts] = {}
+    loads: bool = False
+
+
+class PlaceRow(NamedTuple):
+    """A location as a change needs it, straight from the database."""
+
+    location_key: int
+    body: Mapping[str, object]
+
+
+_ROW = (
+    select(
+        stock.c.location_key,
+        stock.c.on_hand,
+        stock.c.allocated,
+        stock.c.held,
+        stock.c.withdrawn,
+        stock.c.safety_stock,
+        location.c.body,
+    )
+    .select_from(stock.join(location))
+    .where(
+        stock.c.sku == bindparam("sku"),
+        location.c.location_id == bindparam("location_id"),
+    )
+    .with_for_update(of=stock)
+)
+
+_ZONES = (
+    select(zone_stock.c.zone_id, zone_stock.c.on_hand)
+    .where(
+        zone_stock.c.sku == bindparam("sku"),
+        zone_stock.c.location_key == bindparam("location_key"),
+    )
+    .order_by(zone_stock.c.zone_id)
+)
+
+WRITE_ROW = (
+    stock.update()
+    .where(
+        stock.c.sku == bindparam("at_sku"),
+        stock.c.location_key == bindparam("at_location_key"),
+    )
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("on_hand", "allocated", "held", "withdrawn", "deficit")
+        }
+    )
+)
+
+MOVE_ZONE = (
+    zone_stock.update()
+    .where(
+        zone_stock.c.sku == bindparam("at_sku"),
+        zone_stock.c.location_key == bindparam("at_location_key"),
+        zone_stock.c.zone_id == bindparam("at_zone_id"),
+    )
+    .values(on_hand=zone_stock.c.on_hand + bindparam("units"))
+)
+
+INSERT_MOVEMENT = movement.insert().values(
+    {
+        column.name: bindparam(f"new_{column.name}")
+        for column in movement.c
+        if column.name not in ("movement_key", "xid")
+    }
+)
+
+# SQLite judges the row to insert before it finds the conflict, so a negative one
+# would be refused: the row is made empty, and then moved.
+_MAKE_COUNTS = (
+    upsert(queue)
+    .values(
+        channel_id=bindparam("new_channel_id"),
+        sku=bindparam("new_sku"),
+        queued=0,
+        promised=0,
+    )
+    .on_conflict_do_nothing()
+)
+_MOVE_COUNTS = (
+    queue.update()
+    .where(
+        queue.c.channel_id == bindparam("at_channel_id"),
+        queue.c.sku == bindparam("at_sku"),
+    )
+    .values(
+        queued=queue.c.queued + bindparam("more_queued"),
+        promised=queue.c.promised + bindparam("more_promised"),
+    )
+)
+
+_MOVE_PURCHASE = (
+    purchase.update()
+    .where(
+        purchase.c.plan_key == bindparam("at_plan_key"),
+        purchase.c.line_id == bindparam("at_line_id"),
+    )
+    .values(units=purchase.c.units + bindparam("more_units"))
+)
+
+INSERT_WITHDRAWAL = withdrawal.insert().values(
+    {column.name: bindparam(f"new_{column.name}") for column in withdrawal.c}
+)
+
+_UPDATE_PLAN = (
+    plan.update()
+    .where(plan.c.plan_key == bindparam("at_plan_key"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "state",
+                "revision",
+                "body",
+                "hold_seconds",
+                "expires_ms",
+                "work",
+            )
+        }
+        | {"current_reply": func.coalesce(bindparam("new_reply"), plan.c.current_reply)}
+    )
+)
+
+
+def change(session: Session, ref: PlanRef, command: Command, now: float) -> Changed:
+    """Do what a command says within the caller's transaction.
+
+    Raises
+    ------
+    PlanNotFound, ReservationResolved, UnitsNotOpen, PlanChanged, StockConflict
+        See `Ledger.change`; nothing was written.
+    """
+    now = milliseconds(now) / 1_000  # so that a time is what is read back later
+    found = find(session, ref, lock=True)
+    keys = touched(found.record, command)
+    rows, places = _lock_rows(session, keys)
+    decision = decide(found.record, command, rows, now)
+    if decision.record is found.record:
+        return Changed(found.record)
+    return _write(session, found, decision, rows, places, now)
+
+
+def swap_together(
+    session: Session, swaps: Iterable[tuple[PlanRef, Swap]], now: float
+) -> list[Changed]:
+    """Do several swaps at once within the caller's transaction, or none.
+
+    Plans are locked before any stock row, as by everyone, and in one order.
+
+    Raises
+    ------
+    PlanNotFound, ReservationResolved, UnitsNotOpen, PlanChanged, StockConflict
+        See `Ledger.swap_together`; nothing was written.
+    """
+    now = milliseconds(now) / 1_000
+    turn = sorted(swaps, key=lambda each: each[0].plan_id)
+    found = [(find(session, ref, lock=True), swap) for ref, swap in turn]
+    meant = [(each.record, swap) for each, swap in found]
+    keys = {key for each in meant for key in touched(*each)}
+    rows, places = _lock_rows(session, sorted(keys, key=lambda key: (key[1], key[0])))
+    decisions = decide_together(meant, rows)
+    # What one gives up of a day's capacity another may take.
+    freed = [
+        _free(session, each, decision, places)
+        for (each, _), decision in zip(found, decisions, strict=True)
+    ]
+    changes = [
+        _write(session, each, decision._replace(freed={}), rows, places, now)
+        for (each, _), decision in zip(found, decisions, strict=True)
+    ]
+    return [
+        each._replace(loads=each.loads or gave)
+        for each, gave in zip(changes, freed, strict=True)
+    ]
+
+
+def _lock_rows(
+    session: Session, keys: Iterable[Key]
+) -> tuple[dict[Key, StockRow], dict[LocationId, PlaceRow]]:
+    rows: dict[Key, StockRow] = {}
+    places: dict[LocationId, PlaceRow] = {}
+    for location_id, sku in keys:
+        read = session.rows(_ROW, sku=sku, location_id=location_id)
+        if not read:
+            continue  # what that means depends on the command
+        key, on_hand, allocated, held, withdrawn, safety_stock, text = read[0]
+        place = places.setdefault(location_id, PlaceRow(key, json.loads(text)))
+        zones = available_zones(place.body)
+        counts: tuple[tuple[str, int], ...] = ()
+        if zones:
+            read = session.rows(_ZONES, sku=sku, location_key=key)
+            counts = tuple((each, count) for each, count in read if each in zones)
+        rows[location_id, sku] = StockRow(
+            on_hand,
+            allocated,
+            held,
+            withdrawn,
+            safety_stock,
+            counts,
+            bool(place.body["active"]),
+        )
+    return rows, places
+
+
+def available_zones(body: Mapping[str, object]) -> frozenset[str]:
+    """Return the zones of a location whose units count, from its stored body."""
+    zones = body.get("zones")
+    if not isinstance(zones, list):
+        return frozenset()
+    return frozenset(zone_id for zone_id, available in zones if available)
+
+
+def _write(
+    session: Session,
+    found: Found,
+    decision: Decision,
+    before: Mapping[Key, StockRow],
+    places: Mapping[LocationId, PlaceRow],
+    now: float,
+) -> Changed:
+    left = []
+    for key, row in decision.rows.items():
+        location_key = places[key[0]].location_key
+        if row != before[key]:
+            write_row(session, key[1], location_key, row)
+        elif key[0] not in decision.taken:  # or capacity moved from day to day
+            continue
+        left.append(Units(key[1], location_key, row.left))
+    moved = [_on_channel(each, found.channel_id) for each in decision.movements]
+    for each in moved:
+        at = LocationId(each.location_id)
+        place = places[at].location_key if at else None
+        write_movement(session, each, place, now, plan_key=found.plan_key)
+    for withdrawn in decision.withdrawals:
+        location_key = places[withdrawn.location_id].location_key
+        write_withdrawal(session, withdrawn, location_key, active=True)
+    loads = _free(session, found, decision, places)
+    for at, units in decision.taken.items():
+        place_row = places[at]
+        loads |= take_capacity(
+            session,
+            found.plan_key,
+            at,
+            place_row.location_key,
+            place_row.body,
+            units,
+            now,
+        )
+    counts = counts_of(moved)
+    for sku in {each.sku for each in moved if each.cause not in _STILL}:
+        counts["", sku] = counts.get(("", sku), Counts()).plus(0, 1)
+    counts = dict(sorted(counts.items()))
+    for (channel_id, sku), count in counts.items():
+        move_counts(session, channel_id, sku, count)
+    if found.customer_id:
+        _move_purchases(session, found.plan_key, moved)
+    _write_plan(session, found, decision.record)
+    return Changed(decision.record, tuple(left), counts, loads)
+
+
+def _free(
+    session: Session,
+    found: Found,
+    decision: Decision,
+    places: Mapping[LocationId, PlaceRow],
+) -> bool:
+    freed = {places[at].location_key: units for at, units in decision.freed.items()}
+    return free_capacity(session, found.plan_key, freed)
+
+
+_STILL = (Cause.PLACED, Cause.SHIPPED)
+"""What leaves as much to be promised as there was."""
+
+
+def _on_channel(each: Movement, channel_id: str) -> Movement:
+    """Return a movement on its plan's channel, if it moves what is promised."""
+    if each.channel_id or not (each.allocated or each.held):
+        return each
+    return each._replace(channel_id=channel_id)
+
+
+def counts_of(movements: Iterable[Movement]) -> dict[tuple[str, str], Counts]:
+    """Return what movements add to the counts, in the order of (channel, SKU)."""
+    added: dict[tuple[str, str], Counts] = {}
+    for each in movements:
+        units = promised_units(each) if each.channel_id else 0
+        if units or each.queued:
+            key = (each.channel_id, each.sku)
+            added[key] = added.get(key, Counts()).plus(each.queued, units)
+    return {key: counts for key, counts in sorted(added.items()) if any(counts)}
+
+
+def promised_units(each: Movement) -> int:
+    """Return what a movement adds to what is promised: what ships stays promised."""
+    if each.cause is Cause.SHIPPED:
+        return 0
+    return each.allocated + each.held + each.queued
+
+
+def _move_purchases(
+    session: Session, plan_key: int, movements: Iterable[Movement]
+) -> None:
+    lines: dict[str, int] = {}
+    for each in movements:
+        lines[each.line_id] = lines.get(each.line_id, 0) + promised_units(each)
+    for line_id, units in sorted(lines.items()):
+        if units:
+            at = {"at_plan_key": plan_key, "at_line_id": line_id}
+            session.count(_MOVE_PURCHASE, more_units=units, **at)
+
+
+def write_row(session: Session, sku: str, location_key: int, row: StockRow) -> None:
+    """Write a record's balances; only within the lock they were read under."""
+    session.count(
+        WRITE_ROW,
+        at_sku=sku,
+        at_location_key=location_key,
+        new_on_hand=row.on_hand,
+        new_allocated=row.allocated,
+        new_held=row.held,
+        new_withdrawn=row.withdrawn,
+        new_deficit=max(0, row.allocated + row.held - row.on_hand),
+    )
+
+
+def write_movement(
+    session: Session,
+    each: Movement,
+    location_key: int | None,
+    now: float,
+    *,
+    plan_key: int | None = None,
+    reference: str = "",
+) -> None:
+    """Record a movement, and move its zone's count with it."""
+    session.count(
+        INSERT_MOVEMENT,
+        new_at_ms=milliseconds(now),
+        new_cause=each.cause.value,
+        new_reference=reference,
+        new_plan_key=plan_key,
+        new_line_id=each.line_id,
+        new_location_key=location_key,
+        new_channel_id=each.channel_id,
+        new_sku=each.sku,
+        new_zone_id=each.zone_id,
+        new_on_hand=each.on_hand,
+        new_zone_units=each.zone_units,
+        new_allocated=each.allocated,
+        new_held=each.held,
+        new_withdrawn=each.withdrawn,
+        new_safety_stock=each.safety_stock,
+        new_queued=each.queued,
+    )
+    if each.zone_units:
+        session.count(
+            MOVE_ZONE,
+            at_sku=each.sku,
+            at_location_key=location_key,
+            at_zone_id=each.zone_id,
+            units=each.zone_units,
+        )
+
+
+def count_moves(session: Session, units: Iterable[Units]) -> None:
+    """Count that the stock of these records moved otherwise than by promises.
+
+    Their rows are locked: so whoever guards a promise by this count cannot have
+    seen the one and not the other.
+    """
+    for sku in sorted({each.sku for each in units}):
+        move_counts(session, "", sku, Counts(0, 1))
+
+
+def move_counts(session: Session, channel_id: str, sku: str, count: Counts) -> None:
+    """Move the counts of a SKU on a channel."""
+    session.count(_MAKE_COUNTS, new_channel_id=channel_id, new_sku=sku)
+    session.count(
+        _MOVE_COUNTS,
+        at_channel_id=channel_id,
+        at_sku=sku,
+        more_queued=count.queued,
+        more_promised=count.promised,
+    )
+
+
+def write_withdrawal(
+    session: Session, each: Withdrawal, location_key: int, *, active: bool
+) -> None:
+    """Record a withdrawal; its movement is the caller's."""
+    starts, ends = each.starts_seconds, each.ends_seconds
+    session.count(
+        INSERT_WITHDRAWAL,
+        new_sku=each.sku,
+        new_location_key=location_key,
+        new_withdrawal_id=each.withdrawal_id,
+        new_quantity=each.quantity,
+        new_reason=each.reason,
+        new_starts_ms=None if starts is None else milliseconds(starts),
+        new_ends_ms=None if ends is None else milliseconds(ends),
+        new_active=int(active),
+    )
+
+
+def _write_plan(session: Session, found: Found, record: ReservationRecord) -> None:
+    expires = record.expires_seconds
+    held = expires is not None
+    session.count(
+        _UPDATE_PLAN,
+        at_plan_key=found.plan_key,
+        new_state=record.state.value,
+        new_revision=record.revision,
+        new_body=record.body,
+        new_reply=None if record.reply is found.record.reply else record.reply,
+        new_hold_seconds=record.hold_seconds if held else None,
+        new_expires_ms=None if expires is None else milliseconds(expires),
+        new_work=record.work,
+    )

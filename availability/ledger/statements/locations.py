@@ -1,0 +1,51 @@
+"""Locations as rows: most of a location is JSON that Python reads."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from availability.errors import MAX_VIOLATIONS, InvalidChange, Violation
+from availability.model import Location, LocationId, LocationKind, Zone
+
+_SETS = ("groups", "shipping_methods", "channel_ids")
+_IN_BODY = tuple(
+    each.name for each in fields(Location) if each.name not in ("location_id", "rank")
+)
+
+
+def check_locations(locations: Sequence[Location]) -> None:
+    """Refuse a location that comes twice.
+
+    Raises
+    ------
+    InvalidChange
+        Every repetition, up to `MAX_VIOLATIONS`.
+    """
+    seen: set[LocationId] = set()
+    violations = []
+    for n, location in enumerate(locations):
+        if location.location_id in seen:
+            path = f"locations[{n}].location_id"
+            message = f"{location.location_id!r} comes twice"
+            violations.append(Violation(path, "DUPLICATE", message))
+        seen.add(location.location_id)
+    if violations:
+        raise InvalidChange(violations[:MAX_VIOLATIONS])
+
+
+def body_of(location: Location) -> str:
+    """Return every field that has no column of its own."""
+    values = {name: getattr(location, name) for name in _IN_BODY}
+    values |= {name: sorted(values[name]) for name in _SETS}
+    values["zones"] = [(each.zone_id, each.available) for each in location.zones]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def location_of(location_id: str, rank: int, text: str) -> Location:
+    """Return the location of a row."""
+    body: dict[str, Any] = json.loads(text)
+    body |= {name: frozenset(body[name]) for name in _SETS}
+    body["kind"] = LocationKind(body["kind"])
+    body["zones"] = tuple(Zone(*each) for each in body["zones"])
+    return Location(LocationId(location_id), rank, **body)

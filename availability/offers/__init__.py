@@ -1,0 +1,1 @@
+"""What a channel may sell of a SKU: the specification, and the same in bulk."""

@@ -1,0 +1,1 @@
+"""Offers of many SKUs and channels at once, held equal to `explain`."""

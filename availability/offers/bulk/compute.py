@@ -1,0 +1,134 @@
+"""What every channel may be promised of every SKU: arrays in, arrays out.
+
+The formulas of `explain`, which is their specification, for all channels and a
+block of SKUs at once. Nothing here loops over SKUs or records. All sums are of
+integers, so that no order of adding can change a number.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+import numpy as np
+
+from availability.offers.bulk.arrays import Offers, World
+from availability.offers.bulk.one import OneSku
+from availability.offers.bulk.reserves import Owned, Queued
+from availability.offers.bulk.rules import STATUSES, BlockTerms, Expected, fill, said
+from availability.offers.bulk.supply import BlockStock, PoolTables, record_columns
+
+__all__ = ["STATUSES", "Promiser", "promise"]
+
+BLOCK_SKUS = 4096
+"""So many that numpy's calls cost little, so few that a block stays in the cache."""
+
+
+def promise(world: World, channels: Sequence[int] | None = None) -> Offers:
+    """Return what the channels may be promised of every SKU: a row for each asked.
+
+    ``channels`` are places in the market, each once; None is all. The queue, the
+    reserves and what shares a pool come from all channels.
+
+    Raises
+    ------
+    ValueError
+        There are no channels.
+    """
+    promiser = Promiser(world, channels)
+    offers = Offers.empty(promiser.channel_count, world.stock.sku_count)
+    promiser.fill(offers)
+    return offers
+
+
+def _keep_what_is_freed() -> None:
+    """Have the C library keep freed memory, that the next step asks for again.
+
+    glibc returns to the system whatever is larger than the largest mapped chunk that
+    was freed so far (up to 32 MiB), and the system clears each page anew: that takes
+    longer than the computation. Elsewhere it does nothing.
+    """
+    np.empty(3 << 20, np.int64)
+
+
+class Promiser:
+    """A world made ready: what is the same for all SKUs is worked out once."""
+
+    def __init__(
+        self,
+        world: World,
+        channels: Sequence[int] | None = None,
+        block_skus: int = BLOCK_SKUS,
+    ) -> None:
+        pools = world.pools
+        channels = range(len(pools.rules)) if channels is None else channels
+        if not channels:
+            raise ValueError("there are no channels")
+        channels = list(channels)
+        self.channel_count = len(channels)
+        self._stock = world.stock
+        self._block_skus = block_skus
+        self._columns = record_columns(world.stock, len(pools.active))
+        self._pools = PoolTables(pools, channels)
+        self._queued = Queued(world.queue, pools, channels)
+        self._owned = Owned(world.allocations, pools, channels)
+        self._expected = Expected(world.supplies, pools, channels, world.now_seconds)
+        self._terms = said(world.terms, channels)
+        self._one: OneSku | None = None
+
+    def fill(self, offers: Offers, threads: int = 1) -> None:
+        """Write the offers of all SKUs, blocks of them in several threads at once.
+
+        numpy lets others run while it computes; each block has its own part of the
+        offers.
+        """
+        _keep_what_is_freed()
+        count = self._stock.sku_count
+        starts = range(0, count, self._block_skus)
+
+        def block(start: int) -> None:
+            self._fill(offers, start, min(start + self._block_skus, count))
+
+        if threads < 2 or len(starts) < 2:
+            for start in starts:
+                block(start)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            # Asks for the results, so that a fault in a thread is not passed over.
+            for _ in pool.map(block, starts):
+                pass
+
+    def refill(self, offers: Offers, sku: int) -> None:
+        """Write the offers of one SKU, whose units in ``world.stock`` have changed."""
+        if self._one is None:
+            self._one = OneSku(
+                self._stock,
+                self._columns,
+                self._pools,
+                self._terms,
+                self._queued,
+                self._owned,
+                self._expected,
+            )
+        rows = self._one.offers(sku)
+        numbers = chain.from_iterable(rows)
+        values = np.fromiter(numbers, np.int64, len(rows) * len(offers))
+        for at, column in enumerate(offers.columns):
+            column[:, sku] = values[at :: len(offers)]
+
+    def _fill(self, offers: Offers, start: int, stop: int) -> None:
+        skus = slice(start, stop)
+        pooled = self._pools.pool(BlockStock(self._stock, self._columns, start, stop))
+        # 3: what is promised from the pool and has no location yet.
+        first, last = self._queued.skus.searchsorted([start, stop]).tolist()
+        if first < last:
+            places = self._queued.skus[first:last] - start
+            pooled.units[:, places] -= self._queued.units[:, first:last]
+        fill(
+            offers.of(skus),
+            pooled,
+            BlockTerms(self._terms, skus),
+            self._queued,
+            self._owned.block(start, stop),
+            self._expected,
+            skus,
+        )

@@ -1,0 +1,154 @@
+"""Steps 3 and 4: what is queued, and what is set apart, for the SKUs that have any.
+
+``Q`` and ``M`` are SKUs with a queue and with allocations, ``C`` the asked channels.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+
+from availability.model import BoolArray, IntArray
+from availability.offers.bulk.arrays import (
+    NO_BOUND,
+    AllocationArrays,
+    PoolArrays,
+    QueueArrays,
+)
+
+
+class Queued:
+    """What is queued of each SKU that has any, (C, Q) or (1, Q).
+
+    ``units`` are those on channels that share a pool, ``own_units`` those on the
+    channel itself, ``all_units`` those on all.
+    """
+
+    def __init__(
+        self, queue: QueueArrays, pools: PoolArrays, channels: Sequence[int]
+    ) -> None:
+        order = np.argsort(queue.skus, kind="stable")
+        skus = queue.skus[order]
+        shares = pools.sharing[channels][:, queue.channels[order]]
+        first = _firsts(skus)
+        self.skus = skus[first]
+        units = queue.units[order]
+        mine = queue.channels[order] == np.array(channels)[:, None]
+        self.units = _sums(shares * units, first)
+        self.own_units = _sums(mine * units, first)
+        self.all_units = _sums(units[None, :], first)
+
+    @cached_property
+    def _place(self) -> dict[int, int]:
+        return {sku: at for at, sku in enumerate(self.skus.tolist())}
+
+    def of(self, sku: int) -> list[tuple[int, int, int]] | None:
+        """Return one SKU's (units, own, all) by channel, None if it has none."""
+        at = self._place.get(sku)
+        if at is None:
+            return None
+        units, own_units = self.units[:, at].tolist(), self.own_units[:, at].tolist()
+        all_units = repeat(self.all_units[:, at].item())
+        return list(zip(units, own_units, all_units, strict=False))
+
+
+class Own(NamedTuple):
+    """The allocation that speaks for the channel, and what others hold: (C, B).
+
+    ``remaining_units`` is NO_BOUND where no allocation does.
+    """
+
+    exists: BoolArray
+    follows: BoolArray
+    stops: BoolArray
+    remaining_units: IntArray
+    held_units: IntArray
+
+    def cap(self, units: IntArray) -> IntArray:
+        """Return no more than what is left of the allocation, if there is one."""
+        return np.minimum(units, self.remaining_units)
+
+
+class Owned:
+    """`Own` for every SKU with allocations, whichever channel they are of: (C, M)."""
+
+    def __init__(
+        self, allocations: AllocationArrays, pools: PoolArrays, channels: Sequence[int]
+    ) -> None:
+        remaining_units = allocations.remaining_units
+        first = _firsts(allocations.skus)
+        self.skus = allocations.skus[first]
+        count = len(allocations.skus)
+        last = np.append(first[1:], count)
+        members = allocations.members[:, channels].T
+        # Held back from channels that share a pool with a member; a buffer from all.
+        buffers = ~allocations.members.any(axis=1)
+        # As floats, because numpy multiplies matrices of nothing else quickly.
+        sharing = pools.sharing[channels].astype(np.float32)
+        near = sharing @ allocations.members.T.astype(np.float32)
+        holds = allocations.reserves & ~members & ((near > 0) | buffers)
+        held = np.zeros((len(channels), count + 1), np.int64)
+        np.cumsum(np.where(holds, remaining_units, 0), axis=1, out=held[:, 1:])
+
+        # The first in precedence speaks for the channel.
+        own = np.where(members, np.arange(count), count)
+        if count:
+            own = np.minimum.reduceat(own, first, axis=1)
+        exists = own < count
+        own = np.minimum(own, count - 1)
+        rows = np.arange(len(channels))[:, None]
+        asked = np.array(channels)[:, None]
+        # A pre-sell waits for every reserve, a reserve for those before it.
+        ranked = exists & allocations.reserves[own]
+        until = np.where(ranked, own, last)
+        self._own = Own(
+            exists,
+            exists & allocations.following[own, asked],
+            exists & allocations.stops[own],
+            np.where(exists, remaining_units[own], NO_BOUND),
+            held[rows, until] - held[:, first],
+        )
+
+    def block(self, start: int, stop: int) -> Own | None:
+        """Return it for all SKUs of a block, None if none of them has any."""
+        first, last = self.skus.searchsorted([start, stop]).tolist()
+        if first == last:
+            return None
+        places = self.skus[first:last] - start
+        shape = len(self._own.exists), stop - start
+        spread = Own(
+            np.zeros(shape, np.bool_),
+            np.zeros(shape, np.bool_),
+            np.zeros(shape, np.bool_),
+            np.full(shape, NO_BOUND),
+            np.zeros(shape, np.int64),
+        )
+        for to, each in zip(spread, self._own, strict=True):
+            to[:, places] = each[:, first:last]
+        return spread
+
+    @cached_property
+    def _place(self) -> dict[int, int]:
+        return {sku: at for at, sku in enumerate(self.skus.tolist())}
+
+    def of(self, sku: int) -> list[tuple[bool, bool, bool, int, int]] | None:
+        """Return `Own` of one SKU by channel, None if it has no allocations."""
+        at = self._place.get(sku)
+        if at is None:
+            return None
+        return list(zip(*(each[:, at].tolist() for each in self._own), strict=True))
+
+
+def _sums(units: IntArray, first: IntArray) -> IntArray:
+    """Return the sums of each SKU's columns."""
+    if not len(first):
+        return units
+    sums: IntArray = np.add.reduceat(units, first, axis=1)
+    return sums
+
+
+def _firsts(skus: IntArray) -> IntArray:
+    """Return where each SKU begins, of sorted ones."""
+    return np.flatnonzero(np.diff(skus, prepend=-1))

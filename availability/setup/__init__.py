@@ -1,0 +1,1 @@
+"""What may be sold: channels, settings, allocations, kits, and every fault at once."""

@@ -1,0 +1,1 @@
+"""What every command shares with the terminal and the file system."""

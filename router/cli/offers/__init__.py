@@ -1,0 +1,1 @@
+"""`repartir availability` and `repartir feed`."""

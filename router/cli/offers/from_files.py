@@ -1,0 +1,134 @@
+"""Offers computed from files, with no server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from availability.errors import BadFile
+from availability.imports.balances_file import SkuSheet, read_holds, read_stock_sheet
+from availability.imports.csv_rows import Faults
+from availability.imports.network_file import NetworkFile, read_network_file
+from availability.model import Network, Sku
+from availability.offers.explain import explain_located
+from availability.offers.explain_kit import Part, explain_kit
+from availability.offers.inputs import SetMarket, named_skus
+from availability.offers.market import SkuStock
+from availability.offers.offer import Offer
+from router.cli.console.exits import fail
+from router.cli.offers.view import OfferView, Question, offer_view
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a network and its stock are, and the instant they are looked at."""
+
+    network: Path
+    stock: Path
+    now_seconds: int
+    holds: Path | None = None
+
+
+def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
+    """Return the offers that files lead to, in the order asked.
+
+    All of the stock file's SKUs and then all others that the network file names,
+    where none was asked for.
+
+    Raises
+    ------
+    BadFile
+        A file has faults; those of all files are listed.
+    """
+    world = read_world(files, asked.channel_id)
+    named = named_skus(world.setup, asked.channel_id)
+    skus = asked.skus or tuple(dict.fromkeys((*world.sheets, *named)))
+    return [
+        offer_view(world.offer(sku), asked.request_units, asked.bought_units)
+        for sku in skus
+    ]
+
+
+def read_world(files: Files, channel_id: str) -> "World":
+    """Return all that files say, as one channel asks it.
+
+    Raises
+    ------
+    BadFile
+        A file has faults; those of all files are listed.
+    """
+    read, sheets, queued = _read(files)
+    if channel_id not in read.setup.channels:
+        known = ", ".join(read.setup.channels) or "no channel"
+        raise fail(f"no channel {channel_id!r}: {files.network} has {known}")
+    return World(read, sheets, queued, channel_id, files.now_seconds)
+
+
+def _read(
+    files: Files,
+) -> tuple[NetworkFile, dict[Sku, SkuSheet], dict[Sku, dict[str, int]]]:
+    faults = Faults()
+    read = None
+    try:
+        read = read_network_file(files.network)
+    except BadFile as error:
+        for each in error.violations:
+            faults.add(each.path, each.reason, each.message)
+    # A bad network would make good rows look as if they named nothing.
+    locations = None if read is None else read.locations
+    channels = None if read is None else read.setup.channels
+    kits: Mapping[Sku, object] = {} if read is None else read.setup.kits
+    sheets = read_stock_sheet(files.stock, locations, kits, files.now_seconds, faults)
+    queued = {}
+    if files.holds is not None:
+        queued = read_holds(files.holds, channels, kits, faults)
+    faults.raise_any()
+    return read or NetworkFile(), sheets, queued
+
+
+class World:
+    """All that the files say, asked by one channel."""
+
+    def __init__(
+        self,
+        read: NetworkFile,
+        sheets: Mapping[Sku, SkuSheet],
+        queued: Mapping[Sku, Mapping[str, int]],
+        channel_id: str,
+        now_seconds: int,
+    ) -> None:
+        self.setup = read.setup
+        self.locations = read.locations
+        self.sheets = sheets
+        self._market = SetMarket(Network.of(read.locations), read.setup)
+        self._queued = queued
+        self._channel_id = channel_id
+        self._now_seconds = now_seconds
+        self._parts: dict[Sku, Part] = {}
+
+    def offer(self, sku: Sku) -> Offer:
+        """Return the offer of a SKU, or of a kit."""
+        kit = self.setup.kits.get(sku)
+        if kit is None:
+            return self._part(sku).offer
+        settings = self.setup.book.resolve(self._channel_id, sku)
+        parts = {each.sku: self._part(each.sku) for each in kit}
+        return explain_kit(sku, kit, parts, settings)
+
+    def _part(self, sku: Sku) -> Part:
+        part = self._parts.get(sku)
+        if part is None:
+            market, stock = self._market.market, self._stock(sku)
+            found = explain_located(market, stock, self._channel_id, self._now_seconds)
+            part = self._parts[sku] = Part(*found)
+        return part
+
+    def _stock(self, sku: Sku) -> SkuStock:
+        sheet = self.sheets.get(sku, SkuSheet())
+        return SkuStock(
+            sku,
+            tuple(sheet.records.values()),
+            frozenset(sheet.stale_ids),
+            self._queued.get(sku, {}),
+            tuple(self._market.allocations.get(sku, ())),
+            tuple(self._market.supplies.get(sku, ())),
+        )

@@ -1,0 +1,1 @@
+"""Connecting to a server or a database."""

@@ -1,0 +1,6 @@
+"""Where a server listens and keeps its stock unless told otherwise."""
+
+DEFAULT_ADDRESS = "127.0.0.1:7450"
+
+
+DEFAULT_DATABASE = "sqlite:///repartir.db"

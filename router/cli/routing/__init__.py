@@ -1,0 +1,1 @@
+"""`repartir route` and `repartir replay`."""

@@ -1,0 +1,184 @@
+"""`repartir route`: files in, one plan a line out, no server."""
+
+import os
+import stat
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, BinaryIO, TextIO
+
+import typer
+
+from availability.errors import BadFile
+from availability.imports.on_hand_files import StockFiles, read_files
+from availability.memory_stock import MemoryStock
+from availability.model import LocationId, Sku, StockRecord
+from availability.reservations import Claim
+from router.cli.console.durations import duration_seconds
+from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.console.progress import progress
+from router.cli.routing.orders_file import OrderRow, read_orders
+from router.cli.routing.plan_json import plan_json
+from router.errors import InvalidOrder, SolverError
+from router.line_units import claims
+from router.model import RoutingPolicy
+from router.optimize.limits import SolveLimits
+from router.pipeline import RouteOptions, Router
+from router.policies import DEFAULT, PRESETS
+
+STDIN = "-"
+MAX_SHOWN = 5
+"""Breaches of one order that are shown: they share a line."""
+
+
+def route(
+    stock: Annotated[Path, typer.Option(help="CSV: location,sku,on_hand")],
+    orders: Annotated[
+        str, typer.Option(help="JSON lines, one router.v1.Order each; - reads stdin")
+    ],
+    locations: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV: location and any of rank,kind,latitude,longitude,active,origin,"
+            "capacity_orders,capacity_units,lead_time_minutes; without it locations "
+            "are ranked as they appear in the stock file"
+        ),
+    ] = None,
+    policy: Annotated[str, typer.Option(help=f"one of {', '.join(PRESETS)}")] = DEFAULT,
+    consume: Annotated[
+        bool, typer.Option("--consume", help="each order takes its stock from the next")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="write plans there, not to standard output")
+    ] = None,
+    solve_timeout: Annotated[
+        str, typer.Option(help="most time for one order: 1ms to 30s")
+    ] = "1s",
+    counterfactuals: Annotated[
+        bool, typer.Option("--counterfactuals", help="add the next best plan to each")
+    ] = False,
+) -> None:
+    """Route orders from files and print one plan a line, as JSON.
+
+    Exit status: 0, every order has its plan (PARTIAL and NONE are plans too); 1,
+    some lines held no valid order, said on standard error; 2, nothing was routed.
+    """
+    with quietly(), ExitStack() as stack:
+        chosen = PRESETS.get(policy)
+        if chosen is None:
+            raise fail(f"no policy {policy!r}: choose one of {', '.join(PRESETS)}")
+        seconds = duration_seconds("--solve-timeout", solve_timeout, 0.001, 30.0)
+        options = RouteOptions(SolveLimits(wall_seconds=seconds), counterfactuals)
+        try:
+            files = read_files(stock, locations)
+        except BadFile as error:
+            raise fail(*error.lines) from None
+        source, byte_count = _open_orders(orders, stack)
+        target = _open_output(output, (stock, locations, Path(orders)), stack)
+        # Who writes orders into a pipe may be waiting for each answer.
+        run = _Run(files, chosen, options, consume=consume, flush=orders == STDIN)
+        # Plans that pass by on the terminal are progress enough.
+        bar_wanted = output is not None or not sys.stdout.isatty()
+        name = "stdin" if orders == STDIN else orders
+        bad_count = 0
+        with progress("routing", byte_count, wanted=bar_wanted) as advance:
+            for row in read_orders(source):
+                reason = run.answer(row, target)
+                if reason:
+                    bad_count += 1
+                    # Not typer's echo: it would write past the bar, into it.
+                    print(f"{name}:{row.line}: {reason}", file=sys.stderr)
+                advance(row.byte_count)
+        raise typer.Exit(SOME_FAILED if bad_count else OK)
+
+
+class _Run:
+    """One pass over the orders with one stock."""
+
+    def __init__(
+        self,
+        files: StockFiles,
+        policy: RoutingPolicy,
+        options: RouteOptions,
+        *,
+        consume: bool,
+        flush: bool,
+    ) -> None:
+        records = (
+            StockRecord(location, sku, units)
+            for location, held in files.on_hand.items()
+            for sku, units in held.items()
+        )
+        self._stock = MemoryStock(files.locations, records)
+        self._router = Router(self._stock)
+        self._policy = policy
+        self._options = options
+        self._consume = consume
+        self._flush = flush
+        self._line_of: dict[str, int] = {}
+
+    def answer(self, row: OrderRow, target: TextIO) -> str:
+        """Print the plan of one line, or return why there is none."""
+        order = row.order
+        if order is None:
+            return row.reason
+        if order.order_id in self._line_of:
+            first = self._line_of[order.order_id]
+            return f"order {order.order_id!r} took its stock on line {first} already"
+        try:
+            plan = self._router.evaluate(order, self._policy, self._options)
+        except InvalidOrder as error:
+            return breaches_line(error)
+        except SolverError as error:
+            # The next order is another problem, and may well be solved.
+            return f"a fault of ours, please report it: {error}"
+        if self._consume and (taken := claims(order, plan.assignments)):
+            self._stock.take(_by_place(taken))
+            self._line_of[order.order_id] = row.line
+        print(plan_json(plan), file=target, flush=self._flush)
+        return ""
+
+
+def _by_place(claims: Iterable[Claim]) -> list[Claim]:
+    """Return claims of each SKU at each location together, whatever their lines."""
+    units: dict[tuple[LocationId, Sku], int] = defaultdict(int)
+    for claim in claims:
+        units[claim.location_id, claim.sku] += claim.quantity
+    return [Claim(*place, quantity=count) for place, count in units.items()]
+
+
+def breaches_line(error: InvalidOrder) -> str:
+    """Return the first breaches of an order, on one line."""
+    shown = [f"{each.path}: {each.message}" for each in error.violations[:MAX_SHOWN]]
+    rest = len(error.violations) - len(shown)
+    return "; ".join(shown) + (f"; and {rest} more" if rest else "")
+
+
+def _open_orders(orders: str, stack: ExitStack) -> tuple[BinaryIO, int | None]:
+    """Return the file and its size; None when only the end will tell."""
+    if orders == STDIN:
+        return sys.stdin.buffer, None
+    try:
+        source = Path(orders).open("rb")  # noqa: SIM115 (the stack closes it)
+    except OSError as error:
+        raise fail(f"{orders}: cannot be read: {error.strerror}") from None
+    stack.enter_context(source)
+    status = os.fstat(source.fileno())
+    return source, status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _open_output(
+    output: Path | None, inputs: Iterable[Path | None], stack: ExitStack
+) -> TextIO:
+    if output is None:
+        return sys.stdout
+    for path in inputs:
+        both_there = path is not None and output.exists() and path.exists()
+        if path is not None and both_there and output.samefile(path):
+            raise fail(f"--output {output} is an input too: name another file")
+    try:
+        return stack.enter_context(output.open("w", encoding="utf-8"))
+    except OSError as error:
+        raise fail(f"--output {output}: cannot be written: {error.strerror}") from None

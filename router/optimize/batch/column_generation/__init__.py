@@ -1,0 +1,1 @@
+"""The pattern LP and the rounds that price it."""

@@ -1,0 +1,1 @@
+"""Where orders are priced: in this process, or on a Ray cluster."""

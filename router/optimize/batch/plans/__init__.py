@@ -1,0 +1,1 @@
+"""Plans of all orders: the best so far, the greedy, ties, moves."""

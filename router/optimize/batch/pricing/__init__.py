@@ -1,0 +1,1 @@
+"""The least cost of one order at given prices."""

@@ -1,0 +1,1 @@
+"""Bounds, and the certificate that is checked without a solver."""

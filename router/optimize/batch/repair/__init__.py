@@ -1,0 +1,1 @@
+"""From a fractional answer to a good plan: rounding and repair."""

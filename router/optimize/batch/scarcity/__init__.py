@@ -1,0 +1,1 @@
+"""Which stock is scarce, what it is worth, and who waits for it."""

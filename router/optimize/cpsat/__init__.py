@@ -1,0 +1,1 @@
+"""The model of record: every limit and objective in OR-Tools."""

@@ -1,0 +1,249 @@
+"""What a plan is worth, as expressions over the variables of the model of record."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from availability.model import IntArray
+from router.model import Objective, SplitRung, Term
+from router.optimize.cpsat.variables import SourcingVariables, Variable, total
+from router.optimize.problem import Piece
+
+LOCATION_ORDER = "location order"
+"""Name of the tie-break, which is not part of a plan's worth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One number that is minimised before the next.
+
+    The solver sees ``expr``, the weighted sum of the variables, between ``low``
+    and ``high`` in every plan; the value is ``base + step * expr``. ``reach`` bounds
+    what the solver may meet on its way: the sum of ``|coefficient| * maximum``.
+    The tie-break has no ``objective``.
+    """
+
+    variables: list[Variable]
+    coefficients: list[int]
+    low: int = 0
+    high: int
+    reach: int
+    base: int = 0
+    step: int = 1
+    objective: Objective | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the value among a plan's scores."""
+        return self.objective.term.value if self.objective else LOCATION_ORDER
+
+    @property
+    def size(self) -> int:
+        """How many values it can have."""
+        return self.high - self.low + 1
+
+    def measure(self, worth: Mapping[str, int]) -> int:
+        """Return ``expr`` of a plan from its scores by name."""
+        return (worth[self.name] - self.base) // self.step
+
+    def bounds(self, least: int, worth: Mapping[str, int]) -> dict[str, int]:
+        """Return what ``expr >= least`` means for the plan's scores, by name."""
+        del worth
+        return {self.name: self.base + self.step * least} if self.objective else {}
+
+    def cap(self, best: int) -> int:
+        """Return the worst ``expr`` that later levels may use."""
+        if self.objective is None or not self.objective.tolerant:
+            return best
+        worst = self.objective.allowance(self.base + self.step * best)
+        return min(self.high, (worst - self.base) // self.step)
+
+
+def location_order(pieces: Iterable[Piece]) -> int:
+    """Return the value of the tie-break: the sum of the locations of all units."""
+    return sum(location * units for location, _, units in pieces)
+
+
+class Terms:
+    """Makes the levels of one model.
+
+    What is known of all plans that are still wanted makes later levels narrower:
+    ``shipped``, how many units they ship (None: it may differ), and ``shipments``,
+    the most origins they use.
+    """
+
+    def __init__(self, variables: SourcingVariables) -> None:
+        self._vars = variables
+        self._problem = variables.problem
+        self._made: dict[Term, Variable] = {}
+        self.units_most = sum(
+            min(demand, int(row.sum()))
+            for demand, row in zip(self._problem.demand, variables.most, strict=True)
+        )
+        self.shipped: int | None = None
+        self.shipments = min(
+            self._problem.max_shipments or self.units_most,
+            len(variables.shipment),
+            self.units_most,
+        )
+
+    @property
+    def places(self) -> int:
+        """The most locations that a plan uses."""
+        if self._problem.split_rung is SplitRung.NO_SPLIT:
+            return min(1, len(self._vars.used))
+        sizes = sorted(map(len, self._vars.locations_at.values()), reverse=True)
+        return min(sum(sizes[: self.shipments]), self.units_most)
+
+    def of(self, objective: Objective) -> Level:
+        """Return the level of any objective but primary."""
+        problem, made = self._problem, self._vars
+        match objective.term:
+            case Term.UNASSIGNED_UNITS:
+                return self._unassigned(objective)
+            case Term.INCOMPLETE_ORDERS:
+                return self._count([self._incomplete()], objective)
+            case Term.SPLIT_LINES:
+                lines = range(len(problem.demand))
+                split = [made.split_of(line) for line in lines]
+                return self._count(
+                    [each for each in split if each is not None], objective
+                )
+            case Term.SHIPMENTS:
+                ones = dict.fromkeys(made.shipment, 1)
+                return self._sum(made.shipment, ones, self.shipments, objective)
+            case Term.RANK:
+                place = {n: n + 1 for n in made.used}
+                return self._sum(made.used, place, self.places, objective)
+            case Term.MAX_RANK:
+                return self._max_rank(objective)
+            case Term.DISTANCE_METERS:
+                return self._over_shipments(problem.distance_meters, objective)
+            case Term.COST_MICROS:
+                return self._cost(objective)
+            case Term.LATENESS_MINUTES:
+                return self._over_shipments(problem.lateness_minutes, objective)
+            case Term.WORKLOAD:
+                return self._over_shipments(problem.workload, objective)
+            case Term.PRIMARY:
+                raise AssertionError("primary is many levels: see cpsat_places")
+
+    def location_order(self) -> Level:
+        """Return the level of the tie-break."""
+        cells = list(self._vars.units)
+        return Level(
+            variables=list(self._vars.units.values()),
+            coefficients=[n for n, _ in cells],
+            high=max((n for n, _ in cells), default=0) * self.units_most,
+            reach=sum(n * self._most(n, line) for n, line in cells),
+        )
+
+    def _most(self, location: int, line: int) -> int:
+        return int(self._vars.most[line, location])
+
+    def _unassigned(self, objective: Objective) -> Level:
+        units = self._vars.units
+        return Level(
+            variables=list(units.values()),
+            coefficients=[-1] * len(units),
+            low=-self.units_most,
+            high=0,
+            reach=int(self._vars.most.sum()),
+            base=sum(self._problem.demand),
+            objective=objective,
+        )
+
+    def _incomplete(self) -> Variable:
+        """Return a literal that is 1 if a unit is missing."""
+        if Term.INCOMPLETE_ORDERS not in self._made:
+            model = self._vars.model
+            literal = model.new_bool_var("")
+            shipped = total(list(self._vars.units.values()))
+            full = model.add(shipped >= sum(self._problem.demand))
+            full.only_enforce_if(~literal)
+            self._made[Term.INCOMPLETE_ORDERS] = literal
+        return self._made[Term.INCOMPLETE_ORDERS]
+
+    def _max_rank(self, objective: Objective) -> Level:
+        model = self._vars.model
+        last = max(self._vars.used, default=-1) + 1
+        if Term.MAX_RANK not in self._made:
+            place = self._made[Term.MAX_RANK] = model.new_int_var(0, last, "")
+            for n, used in self._vars.used.items():
+                model.add(place >= (n + 1) * used)
+        place = self._made[Term.MAX_RANK]
+        return Level(
+            variables=[place],
+            coefficients=[1],
+            high=last,
+            reach=last,
+            objective=objective,
+        )
+
+    def _count(self, literals: list[Variable], objective: Objective) -> Level:
+        return self._sum(
+            dict(enumerate(literals)),
+            dict.fromkeys(range(len(literals)), 1),
+            len(literals),
+            objective,
+        )
+
+    def _over_shipments(self, values: IntArray | None, objective: Objective) -> Level:
+        each = dict.fromkeys(self._vars.shipment, 0)
+        if values is not None:
+            each = {origin: int(values[origin]) for origin in each}
+        return self._sum(self._vars.shipment, each, self.shipments, objective)
+
+    def _sum(
+        self,
+        literals: Mapping[int, Variable],
+        values: Mapping[int, int],
+        most: int,
+        objective: Objective,
+    ) -> Level:
+        """Return the sum of the values of true literals, of which ``most`` are true."""
+        return Level(
+            variables=list(literals.values()),
+            coefficients=[values[key] for key in literals],
+            high=sum_of_greatest(values.values(), most),
+            reach=sum(values.values()),
+            objective=objective,
+        )
+
+    def _cost(self, objective: Objective) -> Level:
+        """Return the cost as a multiple of what divides all costs.
+
+        Where it is known how many units ship, the least unit cost times their
+        number is paid anyway, and only what is above it is minimised.
+        """
+        made, shipped = self._vars, self.shipped or 0
+        unit = dict.fromkeys(made.used, 0)
+        if self._problem.unit_cost_micros is not None:
+            unit = {n: int(self._problem.unit_cost_micros[n]) for n in unit}
+        shipment = dict.fromkeys(made.shipment, 0)
+        if self._problem.shipment_cost_micros is not None:
+            costs = self._problem.shipment_cost_micros
+            shipment = {origin: int(costs[origin]) for origin in shipment}
+        least = 0 if self.shipped is None else min(unit.values(), default=0)
+        step = math.gcd(*shipment.values(), *(c - least for c in unit.values())) or 1
+        shipment = {origin: cost // step for origin, cost in shipment.items()}
+        unit = {n: (cost - least) // step for n, cost in unit.items()}
+        dearest = sum(
+            demand * max((unit[n] for n in made.locations_of[line]), default=0)
+            for line, demand in enumerate(self._problem.demand)
+        )
+        return Level(
+            variables=[*made.shipment.values(), *made.units.values()],
+            coefficients=[*shipment.values(), *(unit[n] for n, _ in made.units)],
+            high=sum_of_greatest(shipment.values(), self.shipments) + dearest,
+            reach=sum(shipment.values())
+            + sum(unit[n] * self._most(n, line) for n, line in made.units),
+            base=least * shipped,
+            step=step,
+            objective=objective,
+        )
+
+
+def sum_of_greatest(values: Iterable[int], count: int) -> int:
+    """Return the sum of the ``count`` greatest values."""
+    return sum(sorted(values, reverse=True)[:count])

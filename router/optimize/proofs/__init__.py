@@ -1,0 +1,1 @@
+"""Combinatorial proofs that answer without a solver."""

@@ -1,0 +1,1 @@
+"""From an order and stock to a problem, and from its solution to a plan."""

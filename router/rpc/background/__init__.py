@@ -1,0 +1,1 @@
+"""What the server does beside and between calls."""

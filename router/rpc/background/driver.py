@@ -1,0 +1,241 @@
+"""Runs a route's blocking work without blocking the event loop.
+
+A route is a generator that hands out its blocking work as values and takes the
+results back: `Driver.run` does the solving in a few threads and the reserving in
+the one thread that writes.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from availability.errors import AvailabilityError
+from availability.ledger.protocol import GROUP_LIMIT, Ledger
+from availability.reservations import Reservation
+from router.blocking_work import (
+    ChangeWork,
+    ReadWork,
+    ReplayWork,
+    ReserveWork,
+    SolveWork,
+    Work,
+)
+from router.optimize.cpsat.lazy import warm
+from router.rpc.transport.errors import Overloaded
+from router.rpc.transport.metrics import Metrics
+
+SOLVER_THREADS = 2
+"""OR-Tools leaves the interpreter to others while it solves, so threads do."""
+
+LEAST_SOLVE_SECONDS = 0.001
+"""What a search is given that waited for a thread until its time was over."""
+
+MAX_WAITING = 4 * GROUP_LIMIT
+"""Most writes that wait for the one thread that writes. Four commits are a wait
+that a caller still has time for; with more the store is too slow for what comes,
+and to say so at once is better than to answer nobody in time."""
+
+T = TypeVar("T")
+
+
+class Driver:
+    """The threads of one server; `close` ends them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: Metrics | None = None,
+        *,
+        solver_threads: int = SOLVER_THREADS,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._ledger = ledger
+        self._solvers = ThreadPoolExecutor(solver_threads, "solver")
+        self._bulk = ThreadPoolExecutor(1, "bulk")
+        self._writer = Writer(ledger, metrics or Metrics(), max_waiting)
+
+    def warm(self) -> None:
+        """Import the solvers beside the first calls, which seldom need them."""
+        self._solvers.submit(warm)
+
+    async def run(self, steps: Generator[Work, object, T]) -> T:
+        """Drive a route to its end and return what it returns.
+
+        When the caller goes away its route ends where it waits: a solver that
+        has begun goes on to its limit and a commit to its end, and neither is
+        listened to.
+        """
+        try:
+            work = next(steps)
+            while True:
+                try:
+                    result = await self._do(work)
+                except Exception as error:
+                    work = steps.throw(error)
+                else:
+                    work = steps.send(result)
+        except StopIteration as end:
+            reply: T = end.value
+            return reply
+        finally:
+            steps.close()
+
+    async def _do(self, work: Work) -> object:
+        if isinstance(work, ReserveWork):
+            return await self._writer.reserve(work.reservation)
+        if isinstance(work, ReplayWork):
+            if not self._ledger.shared:
+                return work.run(self._ledger)  # a few microseconds, here as there
+            return await self.bulk(lambda: work.run(self._ledger))
+        if isinstance(work, ChangeWork):
+            return await self._writer.write(lambda: work.run(self._ledger))
+        if isinstance(work, ReadWork):
+            return await self.bulk(lambda: work.run(self._ledger))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._solvers, _solve, work, time.monotonic())
+
+    async def write(self, change: Callable[[], T]) -> T:
+        """Make a change of the ledger in the thread that writes."""
+        return await self._writer.write(change)
+
+    async def bulk(self, work: Callable[[], T]) -> T:
+        """Do what takes long for its size: orders are answered beside it."""
+        return await asyncio.get_running_loop().run_in_executor(self._bulk, work)
+
+    async def close(self) -> None:
+        """End the threads, once what is being written is written."""
+        for pool in (self._bulk, self._solvers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        await self._writer.close()
+
+
+def _solve(work: SolveWork, queued: float) -> object:
+    """Do a search; what it waited for a thread is taken off its time.
+
+    So a rush of hard orders gets quick answers that are less good, and not good
+    ones that are too late.
+    """
+    limits = work.limits
+    waited = time.monotonic() - queued
+    left = max(LEAST_SOLVE_SECONDS, limits.wall_seconds - waited)
+    if left < limits.wall_seconds:
+        work = replace(work, limits=replace(limits, wall_seconds=left))
+    return work.run()
+
+
+class Writer:
+    """One thread that writes: while a group is being committed the next gathers.
+
+    A commit costs the same for one reservation and for `GROUP_LIMIT`, so the
+    more calls there are the less each pays. Nobody waits for company: a
+    reservation that finds the thread idle is written at once.
+    """
+
+    def __init__(
+        self, ledger: Ledger, metrics: Metrics, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._ledger = ledger
+        self._metrics = metrics
+        self._max_waiting = max_waiting
+        self._thread = ThreadPoolExecutor(1, "writer")
+        self._waiting: deque[tuple[Reservation, asyncio.Future[bytes]]] = deque()
+        self._changes = 0
+        self._committing = False
+        metrics.watch(
+            "repartir_writer_waiting",
+            "Writes that wait for the thread that writes, or are being written.",
+            self._queued,
+        )
+
+    def reserve(self, reservation: Reservation) -> "asyncio.Future[bytes]":
+        """Queue a reservation for the next commit.
+
+        Cancelled before its commit begins, it reserves nothing; after that it
+        is reserved, and found again by its request id.
+
+        Raises
+        ------
+        Overloaded
+            Too many wait.
+        """
+        self._admit()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append((reservation, future))
+        if not self._committing:
+            self._commit_next()
+        return future
+
+    async def write(self, change: Callable[[], T]) -> T:
+        """Make another change, between two commits; as `reserve` when cancelled."""
+        self._admit()
+        loop = asyncio.get_running_loop()
+        self._changes += 1
+        written = loop.run_in_executor(self._thread, change)
+        written.add_done_callback(self._changed)
+        return await written
+
+    def _changed(self, _: "asyncio.Future[T]") -> None:
+        self._changes -= 1
+
+    def _queued(self) -> int:
+        return len(self._waiting) + self._changes
+
+    def _admit(self) -> None:
+        """Refuse a write that is one too many; raises Overloaded."""
+        if self._queued() < self._max_waiting:
+            return
+        # Whose callers have gone: there are many when a commit takes long.
+        self._waiting = deque(each for each in self._waiting if not each[1].done())
+        if self._queued() >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} writes wait for the store")
+
+    async def close(self) -> None:
+        """End the thread, once all that was queued is written."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._thread.shutdown)
+
+    def _commit_next(self) -> None:
+        group: list[tuple[Reservation, asyncio.Future[bytes]]] = []
+        while self._waiting and len(group) < GROUP_LIMIT:
+            entry = self._waiting.popleft()
+            # Whose caller has gone is left out: less work exactly when there is
+            # too much of it.
+            if not entry[1].done():
+                group.append(entry)
+        self._committing = bool(group)
+        if group:
+            reservations = [reservation for reservation, _ in group]
+            commit = asyncio.get_running_loop().run_in_executor(
+                self._thread, self._commit, reservations
+            )
+            commit.add_done_callback(lambda done: self._settle(group, done))
+
+    def _commit(
+        self, reservations: Sequence[Reservation]
+    ) -> list[bytes | AvailabilityError]:
+        began = time.perf_counter()
+        try:
+            return self._ledger.reserve_many(reservations)
+        finally:
+            self._metrics.committed(len(reservations), time.perf_counter() - began)
+
+    def _settle(
+        self,
+        group: Sequence[tuple[Reservation, asyncio.Future[bytes]]],
+        commit: "asyncio.Future[list[bytes | AvailabilityError]]",
+    ) -> None:
+        # First, so that the disk is not idle while the answers are handed out.
+        self._commit_next()
+        error = commit.exception()
+        outcomes = [error] * len(group) if error is not None else commit.result()
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)

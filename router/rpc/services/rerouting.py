@@ -1,0 +1,60 @@
+"""`RoutingService.RerouteOrders`: a dialogue of what to do, how far it is, and stop."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from availability.errors import Violation
+from router.errors import InvalidOrder
+from router.rerouting.dialogue import Done
+from router.rpc.background.rerouter import Rerouter
+from router.rpc.codec.rerouting import decode_rerouting, encode_done, encode_step
+from router.rpc.transport.interceptors import Heard
+from router.v1 import routing_service_pb2
+
+Wire = routing_service_pb2.RerouteOrdersRequest
+
+
+class RerouteCalls:
+    """The dialogue about re-routing."""
+
+    def __init__(self, rerouter: Rerouter) -> None:
+        self._rerouter = rerouter
+
+    async def RerouteOrders(self, heard: Heard[Wire]) -> AsyncGenerator[bytes, None]:
+        """Decide pending orders again, together."""
+        first = await heard()
+        if first is None or not first.HasField("rerouting"):
+            message = "the first message must say what to do"
+            raise InvalidOrder([Violation("rerouting", "REQUIRED", message)])
+        asked = decode_rerouting(first.rerouting)
+        stop = asyncio.Event()
+        listening = asyncio.ensure_future(_listen(heard, stop))
+        try:
+            async with aclosing(self._rerouter.run(asked, stop)) as steps:
+                async for step in steps:
+                    if isinstance(step, Done):
+                        for message_bytes in encode_done(step):
+                            yield message_bytes
+                    else:
+                        if listening.done():
+                            listening.result()  # what was said may make no sense
+                        yield encode_step(step)
+        finally:
+            if not listening.cancel():
+                listening.exception()  # too late to matter
+
+
+async def _listen(heard: Heard[Wire], stop: asyncio.Event) -> None:
+    """Hear of a stop; whoever says no more lets it go on.
+
+    Raises
+    ------
+    InvalidOrder
+        Something else was said.
+    """
+    while (said := await heard()) is not None:
+        if not said.stop:
+            message = "after the first message there is only stop, and it must be true"
+            raise InvalidOrder([Violation("stop", "REQUIRED", message)])
+        stop.set()

@@ -1,0 +1,223 @@
+"""`router.v1.RoutingService`: decode, route, encode."""
+
+import asyncio
+import functools
+import time
+from typing import NamedTuple
+
+import grpc
+
+from availability.errors import MAX_VIOLATIONS, PlanNotFound, Violation
+from availability.ledger.protocol import Ledger
+from availability.model import MAX_ID_CHARACTERS, Request
+from availability.reservations import PlanRef
+from router.errors import DeadlineTooShort, InvalidOrder, StockContention
+from router.model import Order, RoutingPlan, RoutingPolicy
+from router.optimize.limits import SolveLimits
+from router.pipeline import RouteOptions, Router
+from router.policies import DEFAULT, PRESETS
+from router.rpc.background.driver import Driver
+from router.rpc.background.rerouter import Rerouter
+from router.rpc.codec.order import decode_order
+from router.rpc.codec.plan import encode_reply, join_results
+from router.rpc.codec.policy import decode_policy
+from router.rpc.codec.request import (
+    DEFAULT_SOLVE_SECONDS,
+    decode_request,
+    decode_solve_timeout,
+)
+from router.rpc.codec.reservation import decode_hold, encode_record_with_plan
+from router.rpc.services.rerouting import RerouteCalls
+from router.rpc.services.reservations import SOLVE_SHARE, ReservationCalls
+from router.rpc.transport.errors import ReplyFull
+from router.rpc.transport.interceptors import (
+    MIN_DEADLINE_SECONDS,
+    Gate,
+    guarded,
+    guarded_dialogue,
+)
+from router.rpc.transport.metrics import Metrics
+from router.rpc.transport.status import status_of
+from router.rpc.transport.tokens import Scope
+from router.v1 import routing_service_pb2
+from router.validation.shape import order_breaches, policy_breaches
+
+MAX_REQUESTS = 1_000
+"""Most orders in one call."""
+MAX_MARGIN_SECONDS = 0.25
+"""Most time of a call of many orders that is kept to send its reply in: should it
+come too late, all its orders are routed and their caller does not know it."""
+MARGIN_SHARE = 0.1
+"""Of a short call's time, what is kept for that."""
+REPLY_BYTES = 3 * 2**20
+"""Plans in one reply: clients refuse 4 MiB, and the last plan may be large."""
+
+SERVICE = "router.v1.RoutingService"
+
+_DEFAULT_POLICY = PRESETS[DEFAULT]
+
+
+class _Call(NamedTuple):
+    order: Order
+    policy: RoutingPolicy
+    request: Request
+    solve_seconds: float
+    hold_seconds: int | None
+    body: bytes
+
+
+class RoutingService:
+    """Serve ``router.v1.RoutingService``."""
+
+    def __init__(
+        self,
+        router: Router,
+        ledger: Ledger,
+        driver: Driver,
+        rerouter: Rerouter,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._router = router
+        self._ledger = ledger
+        self._driver = driver
+        self._metrics = metrics or Metrics()
+        self._reservations = ReservationCalls(router, ledger, driver, self._metrics)
+        self._rerouting = RerouteCalls(rerouter)
+
+    def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+        """Return what a gRPC server registers."""
+        guard = functools.partial(guarded, gate, scope=Scope.ROUTE)
+        wire = routing_service_pb2
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "RouteOrder": guard(wire.RouteOrderRequest, self.RouteOrder),
+                "RouteOrders": guard(wire.RouteOrdersRequest, self.RouteOrders),
+                "GetPlan": guard(wire.GetPlanRequest, self.GetPlan),
+                "RerouteOrders": guarded_dialogue(
+                    gate,
+                    wire.RerouteOrdersRequest,
+                    self._rerouting.RerouteOrders,
+                    Scope.ADMIN,
+                ),
+                **self._reservations.handlers(guard),
+            },
+        )
+
+    async def RouteOrder(
+        self, wire: routing_service_pb2.RouteOrderRequest, deadline: float
+    ) -> bytes:
+        """Plan one order and, unless it is only to be evaluated, reserve."""
+        order, policy, request, solve_seconds, hold_seconds, body = _decode(wire)
+        left = deadline - time.monotonic()
+        if left < MIN_DEADLINE_SECONDS:
+            raise DeadlineTooShort(f"{max(0.0, left) * 1_000:.1f} ms are left")
+        options = RouteOptions(
+            SolveLimits(wall_seconds=min(solve_seconds, SOLVE_SHARE * left)),
+            wire.counterfactuals,
+            hold_seconds,
+            wire.queue_unassigned,
+        )
+        if wire.validate_only:
+            plan = await self._driver.run(
+                self._router.evaluate_steps(order, policy, options)
+            )
+            self._metrics.planned(plan)
+            return encode_reply(plan)
+        made: list[tuple[RoutingPlan, bytes]] = []
+
+        def encode(plan: RoutingPlan) -> bytes:
+            made.append((plan, encode_reply(plan)))
+            return made[-1][1]
+
+        steps = self._router.route_steps(order, policy, options, request, encode, body)
+        try:
+            reply = await self._driver.run(steps)
+        except StockContention as error:
+            self._metrics.contended(error.attempts)
+            raise
+        # A repeat is given the first reply, whatever was made for it.
+        if made and made[-1][1] == reply:
+            self._metrics.planned(made[-1][0])
+        return reply
+
+    async def RouteOrders(
+        self, wire: routing_service_pb2.RouteOrdersRequest, deadline: float
+    ) -> bytes:
+        """Plan one order after another, each on its own."""
+        count = len(wire.requests)
+        if not 1 <= count <= MAX_REQUESTS:
+            message = f"must be 1 to {MAX_REQUESTS}, got {count}"
+            reason = "TOO_MANY" if count else "REQUIRED"
+            raise InvalidOrder([Violation("requests", reason, message)])
+        left = deadline - time.monotonic()
+        deadline -= min(MAX_MARGIN_SECONDS, MARGIN_SHARE * left)
+        results: list[bytes] = []
+        size = 0
+        for each in wire.requests:
+            late = deadline - time.monotonic() < MIN_DEADLINE_SECONDS
+            if late or size > REPLY_BYTES:
+                # One answer for all that are left: there may be no time for more.
+                end = _result_of(
+                    DeadlineTooShort("the orders before took the call's time")
+                    if late
+                    else ReplyFull("the reply is full: send this order again")
+                )
+                results += [end] * (count - len(results))
+                break
+            try:
+                results.append(await self.RouteOrder(each, deadline))
+            except Exception as error:
+                results.append(_result_of(error))
+            size += len(results[-1])
+            # An order that needs only the processor never waits, but others do.
+            await asyncio.sleep(0)
+        return join_results(results)
+
+    async def GetPlan(
+        self, wire: routing_service_pb2.GetPlanRequest, _deadline: float
+    ) -> bytes:
+        """Return a plan as it was made last, and what became of what it holds."""
+        if not 0 < len(wire.plan_id) <= MAX_ID_CHARACTERS:
+            raise PlanNotFound(wire.plan_id)
+        plan = PlanRef(plan_id=wire.plan_id)
+        record = await self._driver.bulk(lambda: self._ledger.reservation(plan))
+        return encode_record_with_plan(record)
+
+
+def _result_of(error: Exception) -> bytes:
+    result = routing_service_pb2.RouteOrderResult(error=status_of(error))
+    return result.SerializeToString(deterministic=True)
+
+
+def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _Call:
+    """Read a request.
+
+    Raises
+    ------
+    InvalidOrder
+        With what the model cannot hold, and what has not the shape. When there
+        is nothing of the first, the router judges the second.
+    """
+    violations: list[Violation] = []
+    order = decode_order(wire.order, "order", violations)
+    policy = _DEFAULT_POLICY
+    if wire.HasField("policy"):
+        policy = decode_policy(wire.policy, "policy", violations)
+    request, body = Request(), b""
+    if not wire.validate_only:
+        # What the plan is made from, stored with it in the client's own words.
+        body = wire.SerializeToString(deterministic=True)
+        request = decode_request("RouteOrder", wire, wire.request_id, violations, body)
+    solve_seconds = DEFAULT_SOLVE_SECONDS
+    if wire.HasField("solve_timeout"):
+        solve_seconds = decode_solve_timeout(wire.solve_timeout, violations)
+    hold_seconds = None
+    if wire.hold_seconds:
+        hold_seconds = decode_hold(wire.hold_seconds, 1, violations)
+    if violations:
+        said = {each.path for each in violations}
+        rest = order_breaches(order) + policy_breaches(policy)
+        violations += [each for each in rest if each.path not in said]
+        raise InvalidOrder(violations[:MAX_VIOLATIONS])
+    return _Call(order, policy, request, solve_seconds, hold_seconds, body)

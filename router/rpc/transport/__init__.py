@@ -1,0 +1,1 @@
+"""Connections, identity, limits, status and metrics."""

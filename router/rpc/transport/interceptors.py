@@ -1,0 +1,384 @@
+"""What surrounds every call, put on once when a method is registered.
+
+gRPC's own interceptors run again on every call and each adds a layer of awaits;
+these are a single function around the handler. It takes the bytes themselves, so
+that bytes which are no message get an answer that says so (gRPC would answer
+UNKNOWN with the parser's words).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import NoReturn, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from router.errors import DeadlineTooShort, MalformedMessage
+from router.rpc.transport.errors import Overloaded
+from router.rpc.transport.metrics import CODES, Metrics
+from router.rpc.transport.outcomes import outcome_of
+from router.rpc.transport.status import status_of
+from router.rpc.transport.tokens import Scope, Tokens
+
+DEFAULT_DEADLINE_SECONDS = 2.0
+"""What a call may take whose client sets no deadline."""
+MAX_DEADLINE_SECONDS = 300.0
+"""What a call may take at most, whatever its client says."""
+MIN_DEADLINE_SECONDS = 0.005
+"""The least time worth starting with: an order's plan and its commit."""
+MAX_CONCURRENT = 512
+"""Most calls being answered at once, unless an operator says another number."""
+MAX_WATCHES = 1_000
+"""Most streams at once that last for as long as their clients want."""
+
+RequestT = TypeVar("RequestT", bound=Message)
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+Handler = Callable[[RequestT, float], Awaitable[bytes]]
+"""A method: a request and its deadline (of `time.monotonic`), to reply bytes."""
+
+StreamHandler = Callable[[RequestT], AsyncGenerator[bytes, None]]
+"""A method that answers with many messages: a request to the bytes of each."""
+
+Heard = Callable[[], Awaitable[RequestT | None]]
+"""Returns the client's next message, None when it says no more."""
+
+DialogueHandler = Callable[[Heard[RequestT]], AsyncGenerator[bytes, None]]
+"""A method that hears many messages and answers with many."""
+
+_OK = grpc.StatusCode.OK.value[0]
+_CANCELLED = grpc.StatusCode.CANCELLED.value[0]
+_DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+
+_log = logging.getLogger(__name__)
+
+
+class Gate:
+    """What the calls of one server have to pass, and where they are counted.
+
+    Without ``tokens`` everybody may call. A call that is one too many is refused
+    at once: its client learns it while there is time to go elsewhere. Health
+    checks do not come here, so that a server under load does not look dead.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics | None = None,
+        tokens: Tokens | None = None,
+        max_concurrent: int = MAX_CONCURRENT,
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        self.in_flight = 0
+        """Calls being answered now."""
+        self.watching = 0
+        """Streams that last, open now."""
+        self._tokens = tokens
+        self._max_concurrent = max_concurrent
+        self.metrics.watch(
+            "repartir_rpc_in_flight",
+            "Calls being answered now.",
+            lambda: self.in_flight,
+        )
+        self.metrics.watch(
+            "repartir_watches",
+            "Streams of availability that are open now.",
+            lambda: self.watching,
+        )
+
+    def enter(self, context: Context, needed: int) -> None:
+        """Let a call in, to be let out by whoever subtracts it from ``in_flight``.
+
+        Raises
+        ------
+        TokenMissing, TokenUnknown, ScopeMissing
+            It may not be made by its caller.
+        Overloaded
+            There are too many.
+        """
+        self._check(context, needed)
+        if self.in_flight >= self._max_concurrent:
+            raise Overloaded(f"{self._max_concurrent} calls are being answered")
+        self.in_flight += 1
+
+    def enter_watch(self, context: Context, needed: int) -> None:
+        """Let a stream in that lasts, to be let out of ``watching``; as `enter`.
+
+        It takes no place of the calls, which it would keep for hours.
+        """
+        self._check(context, needed)
+        if self.watching >= MAX_WATCHES:
+            raise Overloaded(f"{MAX_WATCHES} streams are open")
+        self.watching += 1
+
+    def _check(self, context: Context, needed: int) -> None:
+        if self._tokens is not None:
+            self._tokens.check(context.invocation_metadata() or (), needed)
+
+
+def guarded(
+    gate: Gate,
+    request_type: type[RequestT],
+    handler: Handler[RequestT],
+    scope: Scope,
+    default_seconds: float = DEFAULT_DEADLINE_SECONDS,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return a handler to register: every error of it has a status with details.
+
+    ``scope`` is what a caller's token must have; of several scopes (``|``) any one
+    will do. `Scope.ADMIN` may do everything.
+    """
+    answer = _answering(request_type.FromString, handler, default_seconds)
+    needed = int(scope | Scope.ADMIN)
+    method = _method_name(request_type)
+    observed = gate.metrics.of_method(method)
+    clock = time.perf_counter
+
+    async def call(data: bytes, context: Context) -> bytes:
+        began = clock()
+        observed.started += 1
+        code = _CANCELLED
+        try:
+            gate.enter(context, needed)
+            try:
+                reply = await answer(data, context)
+            finally:
+                gate.in_flight -= 1
+            code = _OK
+            return reply
+        except (Exception, asyncio.CancelledError) as error:
+            code = _code_of(error, context)
+            await _end(error, context, method)
+        finally:
+            observed.handled(code, clock() - began)
+
+    return grpc.unary_unary_rpc_method_handler(call)
+
+
+def guarded_stream(
+    gate: Gate,
+    request_type: type[RequestT],
+    handler: StreamHandler[RequestT],
+    scope: Scope,
+    default_seconds: float = DEFAULT_DEADLINE_SECONDS,
+    *,
+    lasting: bool = False,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return a handler to register that answers with many messages; as `guarded`.
+
+    The next message is asked for when the one before could be sent: the handler
+    waits for a slow client. A ``lasting`` stream has the deadline that its client
+    sets, or none, and is counted by itself.
+    """
+    needed = int(scope | Scope.ADMIN)
+    method = _method_name(request_type)
+    observed = gate.metrics.of_method(method)
+    clock = time.perf_counter
+    enter = _watching if lasting else _calling
+
+    async def send(data: bytes, context: Context) -> None:
+        request = _parse(request_type.FromString, data)
+        async with aclosing(handler(request)) as messages:
+            async for message in messages:
+                await context.write(message)
+
+    async def call(data: bytes, context: Context) -> None:
+        began = clock()
+        observed.started += 1
+        code = _CANCELLED
+        try:
+            async with enter(gate, context, needed):
+                if lasting:
+                    await send(data, context)
+                else:
+                    left = _time_left(context, default_seconds)
+                    await _within(left, send(data, context))
+            code = _OK
+        except (Exception, asyncio.CancelledError) as error:
+            code = _code_of(error, context)
+            await _end(error, context, method)
+        finally:
+            observed.handled(code, clock() - began)
+
+    return grpc.unary_stream_rpc_method_handler(call)
+
+
+def guarded_dialogue(
+    gate: Gate,
+    request_type: type[RequestT],
+    handler: DialogueHandler[RequestT],
+    scope: Scope,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return a handler to register that hears and answers many messages; as `guarded`.
+
+    It may last as long as its client lets it, and takes the place of a call.
+    """
+    needed = int(scope | Scope.ADMIN)
+    method = _method_name(request_type)
+    observed = gate.metrics.of_method(method)
+    clock = time.perf_counter
+
+    async def call(_: object, context: Context) -> None:
+        began = clock()
+        observed.started += 1
+        code = _CANCELLED
+
+        async def heard() -> RequestT | None:
+            data: object = await context.read()
+            if not isinstance(data, bytes):
+                return None  # the client says no more
+            return _parse(request_type.FromString, data)
+
+        try:
+            async with (
+                _calling(gate, context, needed),
+                aclosing(handler(heard)) as messages,
+            ):
+                async for message in messages:
+                    await context.write(message)
+            code = _OK
+        except (Exception, asyncio.CancelledError) as error:
+            code = _code_of(error, context)
+            await _end(error, context, method)
+        finally:
+            observed.handled(code, clock() - began)
+
+    return grpc.stream_stream_rpc_method_handler(call)
+
+
+@asynccontextmanager
+async def _calling(gate: Gate, context: Context, needed: int) -> AsyncIterator[None]:
+    gate.enter(context, needed)
+    try:
+        yield
+    finally:
+        gate.in_flight -= 1
+
+
+@asynccontextmanager
+async def _watching(gate: Gate, context: Context, needed: int) -> AsyncIterator[None]:
+    gate.enter_watch(context, needed)
+    try:
+        yield
+    finally:
+        gate.watching -= 1
+
+
+def _time_left(context: Context, default_seconds: float) -> float:
+    """Return the seconds a call may take; raises DeadlineTooShort."""
+    # None where the client set no deadline, whatever the stubs say.
+    left: float | None = context.time_remaining()
+    if left is None:
+        return default_seconds
+    if left < MIN_DEADLINE_SECONDS:
+        raise _too_short(left)
+    return min(left, MAX_DEADLINE_SECONDS)
+
+
+def _too_short(left: float) -> DeadlineTooShort:
+    return DeadlineTooShort(
+        f"{left * 1_000:.1f} ms are left, a call needs {MIN_DEADLINE_SECONDS * 1_000:g}"
+    )
+
+
+def _code_of(error: Exception | asyncio.CancelledError, context: Context) -> int:
+    """Return the code that a call ends with."""
+    if isinstance(error, asyncio.CancelledError):
+        # The client has gone, or its deadline has passed and so gRPC has.
+        left: float | None = context.time_remaining()
+        late = left is not None and left <= 0
+        return _DEADLINE_EXCEEDED if late else _CANCELLED
+    if isinstance(error, _DeadlinePassed):
+        return _DEADLINE_EXCEEDED
+    code: int = outcome_of(error).code.value[0]
+    return code
+
+
+async def _end(
+    error: Exception | asyncio.CancelledError, context: Context, method: str
+) -> NoReturn:
+    """Tell the client of an error, if it is still there; raises what ends a call."""
+    if isinstance(error, asyncio.CancelledError):
+        raise error
+    if isinstance(error, _DeadlinePassed):
+        _log_refusal(method, _DEADLINE_EXCEEDED, str(error))
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+    status = status_of(error)
+    _log_refusal(method, status.code, type(error).__name__)
+    await _abort(context, status)
+
+
+def _answering(
+    parse: Callable[[bytes], RequestT],
+    handler: Handler[RequestT],
+    default_seconds: float,
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def answer(data: bytes, context: Context) -> bytes:
+        # None where the client set no deadline, whatever the stubs say.
+        left: float | None = context.time_remaining()
+        if left is None or left > MAX_DEADLINE_SECONDS:
+            left = default_seconds if left is None else MAX_DEADLINE_SECONDS
+            deadline = time.monotonic() + left
+            return await _within(left, handler(_parse(parse, data), deadline))
+        if left < MIN_DEADLINE_SECONDS:
+            raise _too_short(left)
+        deadline = time.monotonic() + left
+        return await handler(_parse(parse, data), deadline)
+
+    return answer
+
+
+def _method_name(request_type: type[Message]) -> str:
+    """Return a label: router.v1.RoutingService/RouteOrder.
+
+    A request is one method's alone (buf's rule RPC_REQUEST_RESPONSE_UNIQUE).
+    """
+    wanted = request_type.DESCRIPTOR
+    for service in wanted.file.services_by_name.values():
+        for method in service.methods:
+            if method.input_type.full_name == wanted.full_name:
+                return f"{service.full_name}/{method.name}"
+    return str(wanted.full_name)
+
+
+def _log_refusal(method: str, code: int, why: str) -> None:
+    # Never the error's own text: it may hold what the caller sent.
+    if _log.isEnabledFor(logging.DEBUG):
+        fields = {"method": method, "code": CODES[code], "why": why}
+        _log.debug("refused", extra=fields)
+
+
+async def _abort(context: Context, status: status_pb2.Status) -> NoReturn:
+    await context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("an aborted call goes on")
+
+
+class _DeadlinePassed(Exception):
+    """What the client's own deadline would have done; the outcome is not known."""
+
+
+async def _within(seconds: float, reply: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await reply
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise _DeadlinePassed(
+            f"took more than {seconds:g} s; set a deadline to give it longer"
+        ) from error
+
+
+def _parse(parse: Callable[[bytes], RequestT], data: bytes) -> RequestT:
+    try:
+        return parse(data)
+    except DecodeError as error:
+        raise MalformedMessage(
+            "the bytes are not a message of the expected type"
+        ) from error

@@ -1,0 +1,1 @@
+"""What a channel may sell of an order, and the guards of that."""

@@ -1,0 +1,161 @@
+"""A market as routing looks at it: what is kept of a channel, and one SKU's numbers."""
+
+import functools
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from availability.model import IntArray, Sku
+from availability.offers.explain import explain_located
+from availability.offers.inputs import SetMarket, stock_of
+from availability.offers.market import SkuStock
+from availability.offers.offer import Offer, Rule
+from availability.positions import Positions, promised_on
+from availability.reservations import Guard
+from availability.setup.channels import FULL_PERMILLE, UNDECLARED, speaking
+from availability.setup.settings import WIDE_LEVELS, Backorders, Effective
+from router.model import UnassignedReason
+
+KEPT_SETTINGS = 100_000
+"""Most (channel, SKU) whose settings are kept at hand."""
+
+
+class Channel:
+    """What holds for every SKU of a channel."""
+
+    def __init__(self, of: SetMarket, channel_id: str) -> None:
+        market = of.market
+        channel = of.setup.channels[channel_id]
+        self.channel_id = channel_id
+        self.feeding = frozenset(market.pools[channel_id])
+        self.sharing = tuple(sorted(market.sharing(channel_id)))
+        columns = [market.network.index[each] for each in self.feeding]
+        # Rules that only say which locations, and counts that are always trusted.
+        self.bare = not of.stale_after_seconds[columns].any() and all(
+            rule.min_units == 0
+            and rule.max_units is None
+            and rule.share_permille in (0, FULL_PERMILLE)
+            and rule.threshold_units == 0
+            and rule.min_locations == 0
+            for rule in channel.ranked_rules
+        )
+
+
+class Stall:
+    """A market, and what is kept of it: dropped with it."""
+
+    def __init__(self, of: SetMarket) -> None:
+        self.of = of
+        self.channel = functools.cache(functools.partial(Channel, of))
+        self.settings: Callable[[str, Sku], Effective] = functools.lru_cache(
+            KEPT_SETTINGS
+        )(of.market.book.resolve)
+
+    def plain(self, channel_id: str, sku: Sku, positions: Positions) -> bool:
+        """Tell whether all that is there may be sold, and nothing else."""
+        channel = self.channel(channel_id)
+        if not channel.bare or sku in self.of.allocations:
+            return False
+        counts = positions.counts.get(sku)
+        if counts and any(counts[c].queued for c in channel.sharing if c in counts):
+            return False
+        settings = self.settings(channel_id, sku)
+        return (
+            settings.managed
+            and settings.backorders is Backorders.NONE
+            and settings.out_of_stock_threshold_units <= 0
+            and not settings.preorders
+            and settings.availability_threshold_units == 0
+            and settings.fixed_units is None
+            and settings.share_permille == FULL_PERMILLE
+            and settings.buffer_units == 0
+            and settings.floor_units == 0
+        )
+
+
+class Shelf:
+    """One SKU as the channel sees it, and what is left of it as lines are served.
+
+    ``may_sell`` None is without a limit. ``there`` are units that can be shipped now.
+    """
+
+    def __init__(
+        self,
+        stall: Stall,
+        channel: Channel,
+        positions: Positions,
+        row: int,
+        now_seconds: int,
+    ) -> None:
+        market = stall.of.market
+        sku = positions.skus[row]
+        stock = stock_of(stall.of, positions, sku, now_seconds)
+        channel_id = channel.channel_id
+        offer, places = explain_located(market, stock, channel_id, now_seconds)
+        located = places or {}
+        self.may_sell = offer.quantity_units
+        self.limit: IntArray = np.zeros(len(positions.network.locations), np.int64)
+        for location_id, units in located.items():
+            self.limit[positions.network.index[location_id]] = units
+        preorder = offer.settings.preorder_at(now_seconds)
+        self.reason = UnassignedReason.BACKORDERED
+        self.there = min(_net_units(offer), sum(located.values()))
+        if preorder is not None:
+            self.reason = UnassignedReason.PREORDERED
+            self.there = 0
+        # What is shown, though nobody ever named it, can be sold as well.
+        named = stall.of.names([channel_id], sku)
+        self.known = named or bool(stock.records) or self.may_sell != 0
+        self.guards = tuple(_guards(stall.of, channel, positions, stock, offer))
+
+
+def _net_units(offer: Offer) -> int:
+    """Return what is there for the channel, whatever else it may sell."""
+    for step in offer.steps:
+        if step.rule is Rule.RESERVES:
+            return 0 if step.unlimited else max(0, step.total_units)
+    return 0
+
+
+def _guards(
+    of: SetMarket,
+    channel: Channel,
+    positions: Positions,
+    stock: SkuStock,
+    offer: Offer,
+) -> Iterable[Guard]:
+    """Yield how far the number allows the channel, and those it shares with, to go.
+
+    A number that came from outside bounds nothing: it is what the channel is sent.
+    """
+    sku, counts = stock.sku, positions.counts.get(stock.sku, {})
+    own = speaking(stock.allocations, channel.channel_id)
+    if own is not None and not offer.fixed:
+        members = tuple(sorted(own.channel_ids))
+        most_units = promised_on(counts, members) + own.remaining_units
+        yield Guard(sku, members, most_units)
+    if offer.quantity_units is None or offer.fixed:
+        return
+    last = offer.settings.preorders
+    if offer.net_units is None and last:
+        yield from _preorder_guard(of, channel, sku, offer)
+    elif own is None or channel.channel_id not in own.following:
+        sharing = tuple(sorted((*channel.sharing, UNDECLARED)))
+        most_units = promised_on(counts, sharing) + offer.quantity_units
+        # What is counted, cancelled or withdrawn meanwhile makes it another number.
+        yield Guard(sku, sharing, most_units, moves=positions.moves.get(sku, 0))
+
+
+def _preorder_guard(
+    of: SetMarket, channel: Channel, sku: Sku, offer: Offer
+) -> Iterable[Guard]:
+    """Yield how many may wait for a release, on all channels that its cap covers."""
+    release = offer.available_from_seconds
+    for each in offer.settings.preorders:
+        if each.release_seconds == release:
+            wide = offer.settings.level("preorders") in WIDE_LEVELS
+            covered = (
+                tuple(sorted(of.setup.channels)) if wide else (channel.channel_id,)
+            )
+            most = each.cap_units - each.presold_units
+            yield Guard(sku, covered, most, queued=True)

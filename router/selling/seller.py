@@ -1,0 +1,291 @@
+"""What a channel may sell of an order, decided before anything is planned.
+
+The numbers are those that the channel is shown: `availability.offers.explain` over
+the same pool, rules and promises. What may be sold and is there is planned; what may
+be sold and is not there waits (backorders, pre-orders); the rest is not sold. A plan
+that waited for its stock's commit too long is caught there: the guards of the
+reservation say how far the numbers allowed to go.
+
+An order that names no channel, or one that is not declared, is not judged. Nor is
+one that was picked in part: that is a fact.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from availability.errors import Violation
+from availability.model import Clock, LocationId, Sku
+from availability.offers.inputs import Markets, kit_offer
+from availability.offers.offer import LIMIT_FIELDS, Rule, order_limit
+from availability.positions import Positions
+from availability.reservations import Purchase
+from availability.setup.channels import UNDECLARED
+from availability.setup.setup import Kit
+from availability.stock_view import StockView
+from router.errors import InvalidOrder
+from router.line_units import parts_of
+from router.model import (
+    Incomplete,
+    KitComponent,
+    Order,
+    OrderLine,
+    RoutingPolicy,
+    UnassignedReason,
+)
+from router.selling.channel_view import Shelf, Stall
+from router.selling.sale import Sale
+
+_LIMIT_MESSAGES = {
+    Rule.MIN: "at least {min_units} must be ordered, got {asked}",
+    Rule.MAX: "at most {max_units} may be ordered, got {asked}",
+    Rule.MULTIPLE: "is sold in multiples of {multiple_units}, got {asked}",
+}
+
+
+class Seller:
+    """Judges orders by what their channel is shown."""
+
+    def __init__(self, stock: StockView, clock: Clock) -> None:
+        self._stock = stock
+        self._clock = clock
+        self._markets = Markets()
+        self._stall = Stall(self._markets.of(stock.network(), stock.setup()))
+
+    def sale(self, order: Order, policy: RoutingPolicy) -> Sale | None:
+        """Return what is to be planned of an order, None if all of it.
+
+        Raises
+        ------
+        InvalidOrder
+            A line is outside the limits per order of its SKU; all are listed.
+        """
+        if not order.channel_id or order.frozen:
+            return None
+        setup = self._stock.setup()
+        if order.channel_id not in setup.channels:
+            return None
+        whole, of_kits = _with_components(order, setup.kits)
+        skus = list(dict.fromkeys(s for line in whole.lines for s, _ in parts_of(line)))
+        positions = self._stock.positions(skus)
+        if positions.setup is not setup:
+            return self.sale(order, policy)  # it changed in between
+        stall = self._stall_of(positions)
+        channel = stall.channel(order.channel_id)
+        _check_limits(whole, stall)
+        now_seconds = int(self._clock())
+        shelves = {
+            sku: Shelf(stall, channel, positions, n, now_seconds)
+            for n, sku in enumerate(skus)
+            if not stall.plain(order.channel_id, sku, positions)
+        }
+        kits = {
+            line_id: kit_offer(
+                stall.of, positions, order.channel_id, sku, now_seconds
+            ).quantity_units
+            for line_id, sku in of_kits.items()
+        }
+        if not shelves and not kits:
+            return Sale(whole, whole, channel.feeding)
+        return _divide(whole, policy, channel.feeding, shelves, kits)
+
+    def replanned(self, order: Order) -> Sale | None:
+        """Return where an order that was sold before may be shipped from."""
+        if not order.channel_id:
+            return None
+        setup = self._stock.setup()
+        if order.channel_id not in setup.channels:
+            return None
+        positions = self._stock.positions(())
+        if positions.setup is not setup:
+            return self.replanned(order)
+        stall = self._stall_of(positions)
+        return Sale(order, order, stall.channel(order.channel_id).feeding)
+
+    def feeding(self) -> dict[str, frozenset[LocationId]]:
+        """Return the locations that feed each channel that is declared."""
+        positions = self._stock.positions(())
+        stall = self._stall_of(positions)
+        return {
+            channel_id: stall.channel(channel_id).feeding
+            for channel_id in positions.setup.channels
+        }
+
+    def counts_on(self, order: Order) -> str:
+        """Return the channel on which an order's promises count, empty for none."""
+        channels = self._stock.setup().channels
+        if order.channel_id in channels:
+            return order.channel_id
+        return UNDECLARED if channels else ""
+
+    def purchases(self, order: Order) -> tuple[Purchase, ...]:
+        """Return how the lines of an order count against its customer."""
+        if not order.customer_id:
+            return ()
+        setup = self._stock.setup()
+        declared = order.channel_id in setup.channels
+        found = []
+        for line in order.lines:
+            size = sum(per_unit for _, per_unit in parts_of(line))
+            limit = None
+            if declared:
+                settings = self._stall.settings(order.channel_id, line.sku)
+                limit = settings.customer_limit
+            most = None if limit is None else limit.max_units
+            window = 0 if limit is None else limit.window_seconds
+            found.append(Purchase(line.line_id, line.sku, size, most, window))
+        return tuple(found)
+
+    def _stall_of(self, positions: Positions) -> Stall:
+        market = self._markets.of(positions.network, positions.setup)
+        if self._stall.of is not market:
+            self._stall = Stall(market)
+        return self._stall
+
+
+def _with_components(
+    order: Order, kits: Mapping[Sku, Kit]
+) -> tuple[Order, dict[str, Sku]]:
+    """Return an order whose kits have their components, as they are set up now.
+
+    Also the kits, by line: what an order takes apart itself is none.
+    """
+    of_kits = {
+        line.line_id: line.sku
+        for line in order.lines
+        if line.sku in kits and not line.components
+    }
+    if not of_kits:
+        return order, of_kits
+    lines = [
+        line._replace(
+            components=tuple(
+                KitComponent(part.sku, part.quantity_units) for part in kits[line.sku]
+            )
+        )
+        if line.line_id in of_kits
+        else line
+        for line in order.lines
+    ]
+    return order._replace(lines=tuple(lines)), of_kits
+
+
+def _check_limits(order: Order, stall: Stall) -> None:
+    """Refuse what may not be ordered at a time; lines with one SKU are one."""
+    asked: dict[Sku, int] = {}
+    for line in order.lines:
+        if line.sku:
+            asked[line.sku] = asked.get(line.sku, 0) + line.quantity
+    found = []
+    for n, line in enumerate(order.lines):
+        units = asked.pop(line.sku, None)
+        if units is None:
+            continue
+        settings = stall.settings(order.channel_id, line.sku)
+        rule = order_limit(settings, units)
+        if rule is not None:
+            values = {name: getattr(settings, name) for name in LIMIT_FIELDS.values()}
+            message = _LIMIT_MESSAGES[rule].format(asked=units, **values)
+            message += f" (set for {settings.level(LIMIT_FIELDS[rule])})"
+            path = f"order.lines[{n}].quantity"
+            found.append(Violation(path, f"{rule.name}_PER_ORDER", message))
+    if found:
+        raise InvalidOrder(found)
+
+
+def _divide(
+    order: Order,
+    policy: RoutingPolicy,
+    feeding: frozenset[LocationId],
+    shelves: Mapping[Sku, Shelf],
+    kits: Mapping[str, int | None],
+) -> Sale:
+    """Serve line after line with what may be sold and what is there of it."""
+    sold, now = _served(order, shelves, kits)
+    unsold = {
+        line.line_id: line.quantity - sold[line.line_id]
+        for line in order.lines
+        if line.quantity > sold[line.line_id]
+    }
+    if unsold and policy.incomplete is Incomplete.REJECT_ORDER:
+        unsold = {line.line_id: line.quantity for line in order.lines}
+        sold = now = dict.fromkeys(unsold, 0)
+    elif unsold and policy.incomplete is Incomplete.DROP_LINE:
+        for line in order.lines:
+            if line.line_id in unsold:
+                unsold[line.line_id] = line.quantity
+                sold[line.line_id] = now[line.line_id] = 0
+    _keep_together(order.lines, sold, now)
+    reasons = {line.line_id: _reason(line, shelves) for line in order.lines}
+    planned = tuple(
+        line._replace(quantity=now[line.line_id])
+        for line in order.lines
+        if now[line.line_id]
+    )
+    return Sale(
+        order,
+        order._replace(lines=planned),
+        feeding,
+        waiting={
+            line_id: (units - now[line_id], reasons[line_id])
+            for line_id, units in sold.items()
+            if units > now[line_id]
+        },
+        unsold=unsold,
+        limits={sku: shelf.limit for sku, shelf in shelves.items()},
+        guards=tuple(guard for shelf in shelves.values() for guard in shelf.guards),
+        exempt=frozenset(sku for sku, shelf in shelves.items() if shelf.known),
+    )
+
+
+def _served(
+    order: Order, shelves: Mapping[Sku, Shelf], kits: Mapping[str, int | None]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the units of each line that may be sold, and those that are there.
+
+    ``kits`` says, by line, how many there may be of a kit, whatever it is made of.
+    """
+    may_sell = {sku: shelf.may_sell for sku, shelf in shelves.items()}
+    kits_left = {
+        line.sku: kits[line.line_id] for line in order.lines if line.line_id in kits
+    }
+    there = {sku: shelf.there for sku, shelf in shelves.items()}
+    sold: dict[str, int] = {}
+    now: dict[str, int] = {}
+    for line in order.lines:
+        units = ready = line.quantity
+        most = kits_left[line.sku] if line.line_id in kits else None
+        if most is not None:
+            units = min(units, most)
+        for sku, per_unit in parts_of(line):
+            if sku in shelves:
+                limit = may_sell[sku]
+                units = units if limit is None else min(units, limit // per_unit)
+                ready = min(ready, there[sku] // per_unit)
+        ready = min(ready, units)
+        for sku, per_unit in parts_of(line):
+            if sku in shelves:
+                limit = may_sell[sku]
+                may_sell[sku] = None if limit is None else limit - units * per_unit
+                there[sku] -= ready * per_unit
+        if most is not None:
+            kits_left[line.sku] = most - units
+        sold[line.line_id], now[line.line_id] = units, ready
+    return sold, now
+
+
+def _keep_together(
+    lines: Iterable[OrderLine], sold: Mapping[str, int], now: dict[str, int]
+) -> None:
+    """Let wait what ships whole and is not all there; ``now`` is changed."""
+    lines = tuple(lines)
+    short = {line.line_id for line in lines if now[line.line_id] < sold[line.line_id]}
+    groups = {line.ship_together for line in lines if line.line_id in short} - {""}
+    for line in lines:
+        if line.ship_together in groups or (line.indivisible and line.line_id in short):
+            now[line.line_id] = 0
+
+
+def _reason(line: OrderLine, shelves: Mapping[Sku, Shelf]) -> UnassignedReason:
+    reasons = [shelves[sku].reason for sku, _ in parts_of(line) if sku in shelves]
+    if UnassignedReason.PREORDERED in reasons:
+        return UnassignedReason.PREORDERED
+    return UnassignedReason.BACKORDERED

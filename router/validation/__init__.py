@@ -1,0 +1,1 @@
+"""Every fault of a request at once: form, then sense."""
