@@ -28,11 +28,11 @@ from availability.model import (
 )
 from availability.offers.bulk.arrays import (
     AllocationArrays,
+    OfferArrays,
     Offers,
     QueueArrays,
     StockArrays,
     SupplyArrays,
-    World,
 )
 from availability.offers.bulk.compute import Promiser, promise
 from availability.offers.bulk.layout import pools, stock_arrays, terms
@@ -149,7 +149,7 @@ class Drawn:
 
     market: Market
     skus: list[Sku]
-    world: World
+    world: OfferArrays
     units: IntArray
     counted_seconds: npt.NDArray[np.int32]
     stale_after_seconds: IntArray
@@ -223,7 +223,7 @@ def _draw(count: int) -> Drawn:
         rng.integers(1, 30, len(supplied)),
         dates[by_date],
     )
-    world = World(
+    world = OfferArrays(
         stock,
         pools(market),
         terms(market, skus, NOW_SECONDS),
@@ -392,7 +392,7 @@ def test_some_skus_of_one_channel(benchmark: BenchmarkFixture, drawn: Drawn) -> 
             drawn.units, drawn.counted_seconds, drawn.stale_after_seconds, NOW_SECONDS
         )
         said = terms(drawn.market, skus, NOW_SECONDS, [channel])
-        part = World(
+        part = OfferArrays(
             stock, world.pools, said, allocations, queue, supplies, NOW_SECONDS
         )
         return promise(part, [channel])

@@ -16,7 +16,7 @@ from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
 from router.optimize.solve import solve, solve_excluding
 from router.optimize.walk import solve_walk
-from router.planning.assemble import Judged
+from router.planning.assemble import CheckedSolution
 from router.planning.counterfactuals import counterfactuals
 from router.planning.unassigned_reasons import LEAST_SECONDS, lifted_reasons
 
@@ -31,7 +31,7 @@ class Solved(NamedTuple):
     micros: int
 
 
-class Explanation(NamedTuple):
+class PlanExplanation(NamedTuple):
     """What takes solving to say of a plan."""
 
     reasons: dict[int, UnassignedReason]
@@ -46,7 +46,7 @@ class SolveWork:
     limits: SolveLimits
     walk_order: IntArray | None = None
 
-    def run(self) -> Solved | Explanation:
+    def run(self) -> Solved | PlanExplanation:
         """Do it, in any thread.
 
         Raises
@@ -66,11 +66,11 @@ class SolveWork:
 class ExplainWork(SolveWork):
     """Searches for what would have been, had a limit or the stock been another."""
 
-    judged: Judged
+    judged: CheckedSolution
     reasons: dict[int, UnassignedReason]
     counterfactuals: bool
 
-    def run(self) -> Explanation:
+    def run(self) -> PlanExplanation:
         """Do it, in any thread; see `SolveWork.run`."""
         end = time.monotonic() + self.limits.wall_seconds
         reasons, found = self.reasons, None
@@ -80,7 +80,7 @@ class ExplainWork(SolveWork):
             left = max(LEAST_SECONDS, end - time.monotonic())
             limits = replace(self.limits, wall_seconds=left)
             found = counterfactuals(self.judged, limits, solve_excluding)
-        return Explanation(reasons, found)
+        return PlanExplanation(reasons, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,14 @@ from router.model import (
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution
 from router.optimize.solve import solve_fast
-from router.planning.assemble import Made, accept, make_plan
-from router.planning.build import Built, Units, build
+from router.planning.assemble import PlanMeta, accept, make_plan
+from router.planning.build import AvailableUnits, Built, build
 from router.planning.candidates import CandidateFinder
 from router.planning.unassigned_reasons import LEAST_SECONDS, plain_reasons
 from router.policies import DEFAULT, PRESETS
 from router.selling.sale import Sale
 from router.selling.seller import Seller
-from router.stored_plans import OwnStock, StoredForm
+from router.stored_plans import OwnStock, PlanCodec
 from router.validation.sense import validate_sense, validate_shape
 
 EXPLAIN_SHARE = 0.1
@@ -111,7 +111,7 @@ class Router:
         stock: RoutableStock,
         *,
         max_attempts: int = 5,
-        stored: StoredForm | None = None,
+        stored: PlanCodec | None = None,
         clock: Clock = time.time,
     ) -> None:
         if max_attempts < 1:
@@ -243,7 +243,7 @@ class Router:
                 options.hold_seconds,
                 queue_of(whole, _waiting(plan, everything=waits)),
                 made_from,
-                channel_id=self._seller.counts_on(order),
+                channel_id=self._seller.counting_channel(order),
                 customer_id=order.customer_id,
                 # What was sold elsewhere is a fact, however far it goes.
                 guards=() if sale is None or waits else sale.guards,
@@ -256,7 +256,7 @@ class Router:
             return stored
         raise StockContention(self._max_attempts)
 
-    def anew_steps(
+    def replan_steps(
         self,
         order: Order,
         policy: RoutingPolicy,
@@ -292,11 +292,13 @@ class Router:
             exempt = () if sale is None else sale.exempt
             whole = order if sale is None else sale.whole
             validate_sense(whole, policy, network, grid, exempt)
-        shown: Units = grid
+        shown: AvailableUnits = grid
         if sale is not None:
             order, feeding, shown = sale.order, sale.feeding, sale.limited(grid)
             if not order.lines:
-                return sale.told(_nothing(order, policy, grid.version, attempt))
+                return sale.add_unplanned(
+                    _nothing(order, policy, grid.version, attempt)
+                )
         capacities = stock.capacity_left()
         candidates = self._finder.find(order, policy, network, capacities, feeding)
         built = build(order, policy, candidates, shown, capacities, attempt.own)
@@ -320,9 +322,9 @@ class Router:
                 reasons=reasons,
                 counterfactuals=options.counterfactuals,
             )
-        made = Made(solved.micros, attempt.plan_id, attempt.conflicts, found)
+        made = PlanMeta(solved.micros, attempt.plan_id, attempt.conflicts, found)
         plan = make_plan(judged, reasons, made)
-        return plan if sale is None else sale.told(plan)
+        return plan if sale is None else sale.add_unplanned(plan)
 
     def _drive(
         self, steps: Generator[SolveWork | ReplayWork | ReserveWork, Any, T]

@@ -7,7 +7,7 @@ from availability.model import LocationId, Sku
 from router.model import Order, RoutingPlan, RoutingPolicy
 
 
-class Wanted(NamedTuple):
+class PlanInputs(NamedTuple):
     """What a plan was made from, and is made anew from.
 
     The quantities of the order's lines are what is wanted still, shipped units
@@ -20,10 +20,10 @@ class Wanted(NamedTuple):
     solve_seconds: float = 1.0
 
 
-class StoredForm(Protocol):
+class PlanCodec(Protocol):
     """How a plan and what it was made from are stored, in bytes."""
 
-    def wanted(self, body: bytes) -> Wanted:
+    def wanted(self, body: bytes) -> PlanInputs:
         """Read what a plan was made from."""
         ...
 

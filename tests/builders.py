@@ -20,7 +20,7 @@ from router.model import (
 )
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
-from router.planning.assemble import Judged, accept
+from router.planning.assemble import CheckedSolution, accept
 from router.planning.build import Built, build
 from router.planning.candidates import CandidateFinder
 from router.policies import DEFAULT, PRESETS
@@ -110,7 +110,7 @@ def built(
 
 def judged(
     order: Order, stock: MemoryStock, policy: RoutingPolicy = PRESETS[DEFAULT]
-) -> Judged:
+) -> CheckedSolution:
     """Return the best plan of an order, found by trying every one."""
     problem = built(order, stock, policy)
     return accept(problem, try_all(problem.problem))

@@ -322,6 +322,37 @@ def test_no_rule_has_outlived_its_module(name: str) -> None:
     assert name in modules()
 
 
+def class_names(sources: Iterable[Source]) -> Iterator[tuple[str, str]]:
+    """Yield (class, module) of every class of ours; generated code has its own."""
+    for source in sources:
+        if within(source.name, GENERATED):
+            continue
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ClassDef):
+                yield node.name, source.name
+
+
+def defined_twice(sources: Iterable[Source]) -> dict[str, list[str]]:
+    homes: dict[str, list[str]] = {}
+    for name, module in class_names(sources):
+        homes.setdefault(name, []).append(module)
+    return {name: found for name, found in homes.items() if len(found) > 1}
+
+
+def test_one_type_name_means_one_thing() -> None:
+    """A reader who searches for a name finds the one thing that it stands for."""
+    assert defined_twice(sources()) == {}
+
+
+def test_a_name_that_means_two_things_is_found() -> None:
+    pair = [
+        Source.of("router.model", "class Step:\n    pass"),
+        Source.of("router.replay", "def f():\n    class Step:\n        pass"),
+    ]
+
+    assert defined_twice(pair) == {"Step": ["router.model", "router.replay"]}
+
+
 # --- and they can be broken -------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ docs/availability.md has the formulas, and the seed that each comes from.
 from collections.abc import Mapping
 
 from availability.model import LocationId
-from availability.offers.market import Case, Market, SkuStock
+from availability.offers.market import Market, OfferContext, SkuStock
 from availability.offers.offer import Offer, Rule, Status, Waterfall, max_orderable
 from availability.setup.channels import FULL_PERMILLE, Purpose
 from availability.setup.settings import Backorders
@@ -33,7 +33,7 @@ def explain_located(
 
     None if the SKU is not managed there: it is wherever it is needed.
     """
-    case = Case(market, stock, channel_id, now_seconds)
+    case = OfferContext(market, stock, channel_id, now_seconds)
     settings, preorder = case.settings, case.preorder
     waterfall = Waterfall(settings)
     located = _pool(case, waterfall)
@@ -83,7 +83,7 @@ def explain_located(
     return offer, located if settings.managed else None
 
 
-def _pool(case: Case, waterfall: Waterfall) -> dict[LocationId, int]:
+def _pool(case: OfferContext, waterfall: Waterfall) -> dict[LocationId, int]:
     """Steps 1 and 2: what the rules let through, by location.
 
     Floored at each location, so that one location's deficit never eats another's
@@ -133,7 +133,7 @@ _RULE_STEPS = (
 )
 
 
-def _promised(case: Case, waterfall: Waterfall) -> int | None:
+def _promised(case: OfferContext, waterfall: Waterfall) -> int | None:
     """Steps 3 and 4: what is there for this channel, None if unlimited.
 
     Below 0 if more is queued than is there; reserves take no more than there is.
@@ -158,7 +158,7 @@ def _promised(case: Case, waterfall: Waterfall) -> int | None:
     return waterfall.reach_units
 
 
-def _allocation(case: Case, waterfall: Waterfall) -> None:
+def _allocation(case: OfferContext, waterfall: Waterfall) -> None:
     """Step 4: a channel with an allocation is shown that, and no more (B2)."""
     own = case.own
     if own is None:
@@ -171,7 +171,7 @@ def _allocation(case: Case, waterfall: Waterfall) -> None:
 
 
 def _out_of_stock_threshold(
-    case: Case, waterfall: Waterfall, net_units: int | None
+    case: OfferContext, waterfall: Waterfall, net_units: int | None
 ) -> None:
     """Step 5: salable = net - T, unlimited where nothing bounds backorders (D2).
 
@@ -196,7 +196,7 @@ def _out_of_stock_threshold(
         waterfall.to(Rule.OUT_OF_STOCK_THRESHOLD, waterfall.units - threshold, name)
 
 
-def _channel(case: Case, waterfall: Waterfall) -> None:
+def _channel(case: OfferContext, waterfall: Waterfall) -> None:
     """Steps 6 and 7: before the release; then what the channel is sent.
 
     A fixed quantity is what the channel is sent: no share or buffer of it. Neither
@@ -228,7 +228,7 @@ def _channel(case: Case, waterfall: Waterfall) -> None:
         waterfall.to(Rule.BUFFER, left_units, "buffer_units")
 
 
-def _availability_threshold(case: Case, waterfall: Waterfall) -> None:
+def _availability_threshold(case: OfferContext, waterfall: Waterfall) -> None:
     """Step 8: unavailable iff q < threshold (A4); not before a release."""
     threshold = case.settings.availability_threshold_units
     below = not waterfall.unlimited and waterfall.units < threshold
@@ -238,7 +238,9 @@ def _availability_threshold(case: Case, waterfall: Waterfall) -> None:
         waterfall.keep(Rule.AVAILABILITY_THRESHOLD, name="availability_threshold_units")
 
 
-def _status(quantity_units: int | None, net_units: int | None, case: Case) -> Status:
+def _status(
+    quantity_units: int | None, net_units: int | None, case: OfferContext
+) -> Status:
     if quantity_units == 0:
         return Status.UNAVAILABLE
     if case.preorder is not None:
@@ -251,7 +253,7 @@ def _status(quantity_units: int | None, net_units: int | None, case: Case) -> St
 
 
 def _single_location(
-    case: Case, located: Mapping[LocationId, int], quantity_units: int | None
+    case: OfferContext, located: Mapping[LocationId, int], quantity_units: int | None
 ) -> int | None:
     """Return the most that one location can ship, within the quantity (A7)."""
     if not case.settings.managed:
@@ -261,7 +263,7 @@ def _single_location(
 
 
 def _available_from(
-    case: Case,
+    case: OfferContext,
     located: Mapping[LocationId, int],
     net_units: int | None,
     *,
@@ -289,7 +291,7 @@ def _available_from(
     return None
 
 
-def _leaves_from(case: Case, located: Mapping[LocationId, int]) -> int | None:
+def _leaves_from(case: OfferContext, located: Mapping[LocationId, int]) -> int | None:
     """Return when the first of it can leave, None if some of it can at once."""
     minutes = [
         case.lead_time_minutes.get(at, 0) for at, units in located.items() if units > 0
@@ -298,7 +300,7 @@ def _leaves_from(case: Case, located: Mapping[LocationId, int]) -> int | None:
     return case.now_seconds + 60 * soonest if soonest > 0 else None
 
 
-def _low_stock(case: Case) -> tuple[LocationId, ...]:
+def _low_stock(case: OfferContext) -> tuple[LocationId, ...]:
     """Return where the physical count is below the notice (D3: strict)."""
     return tuple(
         each.location_id

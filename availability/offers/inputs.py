@@ -26,10 +26,10 @@ ItemT = TypeVar("ItemT", Allocation, FutureSupply)
 _NO_COUNTS: Mapping[str, Counts] = {}
 
 
-class SetMarket:
+class MarketIndex:
     """A market as it is set up, with all that is looked up by SKU.
 
-    ``spoken_of`` are SKUs with an allocation or an expected receipt;
+    ``skus_with_promises`` are SKUs with an allocation or an expected receipt;
     ``stale_after_seconds`` is (L,), 0 where a count is trusted for ever.
     """
 
@@ -41,7 +41,7 @@ class SetMarket:
         self.supplies = _by_sku(setup.supplies.values())
         stale_after = [each.stale_after_seconds for each in network.locations]
         self.stale_after_seconds: IntArray = np.array(stale_after, np.int64)
-        self.spoken_of = self.allocations.keys() | self.supplies.keys()
+        self.skus_with_promises = self.allocations.keys() | self.supplies.keys()
         self._rows = {each: n for n, each in enumerate(setup.channels)}
 
     @functools.cached_property
@@ -49,7 +49,7 @@ class SetMarket:
         """What feeds each channel, as arrays."""
         return pools(self.market)
 
-    def names(self, channel_ids: Iterable[str], sku: Sku) -> bool:
+    def is_configured(self, channel_ids: Iterable[str], sku: Sku) -> bool:
         """Tell whether the setup names a SKU, for all channels or one of these."""
         book = self.setup.book
         return (
@@ -77,13 +77,13 @@ class Markets:
     """The market of the network and the setup that were last seen."""
 
     def __init__(self) -> None:
-        self._known = SetMarket(Network(()), Setup())
+        self._known = MarketIndex(Network(()), Setup())
 
-    def of(self, network: Network, setup: Setup) -> SetMarket:
+    def of(self, network: Network, setup: Setup) -> MarketIndex:
         """Return the market of these two."""
         known = self._known
         if known.network is not network or known.setup is not setup:
-            known = self._known = SetMarket(network, setup)
+            known = self._known = MarketIndex(network, setup)
         return known
 
 
@@ -95,7 +95,7 @@ def _by_sku(items: Iterable[ItemT]) -> dict[Sku, list[ItemT]]:
 
 
 def stock_of(
-    market: SetMarket, positions: Positions, sku: Sku, now_seconds: int
+    market: MarketIndex, positions: Positions, sku: Sku, now_seconds: int
 ) -> SkuStock:
     """Return what is known of one of the SKUs.
 
@@ -116,7 +116,7 @@ def stock_of(
 
 
 def kit_offer(
-    market: SetMarket,
+    market: MarketIndex,
     positions: Positions,
     channel_id: str,
     sku: Sku,
@@ -135,7 +135,7 @@ def kit_offer(
 
 
 def stale_ids(
-    market: SetMarket, counted_seconds: Mapping[int, int], now_seconds: int
+    market: MarketIndex, counted_seconds: Mapping[int, int], now_seconds: int
 ) -> frozenset[LocationId]:
     """Return the locations, given by column, whose count is not to be trusted."""
     return frozenset(
@@ -146,7 +146,7 @@ def stale_ids(
 
 
 def with_promises(
-    market: SetMarket, stock: SkuStock, counts: Mapping[str, Counts]
+    market: MarketIndex, stock: SkuStock, counts: Mapping[str, Counts]
 ) -> SkuStock:
     """Add what is promised of a SKU, and set apart, and expected."""
     sku = stock.sku

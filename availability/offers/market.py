@@ -8,8 +8,8 @@ from availability.setup.channels import (
     Allocation,
     Channel,
     FutureSupply,
+    governing_allocation,
     owners,
-    speaking,
 )
 from availability.setup.settings import WIDE_LEVELS, Level, Preorder, SettingsBook
 
@@ -91,7 +91,7 @@ def presold_units(
     )
 
 
-class Case:
+class OfferContext:
     """All that is asked of one (channel, SKU) more than once."""
 
     def __init__(
@@ -117,7 +117,7 @@ class Case:
             )
         )
         self.allocations = sorted(stock.allocations, key=lambda each: each.precedence)
-        self.own = speaking(self.allocations, channel_id)
+        self.own = governing_allocation(self.allocations, channel_id)
         self.stopped = self.own is not None and self.own.stops
         self.follows = self.own is not None and channel_id in self.own.following
         self.preorder = None if self.stopped else self._preorder(market)

@@ -17,8 +17,8 @@ from availability.offers.bulk.layout import stock_arrays, terms, world
 from availability.offers.explain import explain
 from availability.offers.inputs import (
     _NO_COUNTS,
+    MarketIndex,
     Markets,
-    SetMarket,
     _with_parts,
     kit_offer,
     named_skus,
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     version: int
 
 
-class Explanation(NamedTuple):
+class OfferExplanation(NamedTuple):
     """An offer with its steps, and the records that the pool has of the SKU.
 
     ``stale_ids`` are the locations whose record counts as if it were missing. A kit
@@ -76,7 +76,7 @@ class Page(Protocol):
         ...
 
 
-class Shelf(Protocol):
+class PromisedStock(Protocol):
     """What is read of a ledger."""
 
     def setup(self) -> Setup:
@@ -99,7 +99,7 @@ class Shelf(Protocol):
 class Offering:
     """What channels may be promised, over the memory of a ledger. Thread-safe."""
 
-    def __init__(self, shelf: Shelf, clock: Clock) -> None:
+    def __init__(self, shelf: PromisedStock, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
         self._markets = Markets()
@@ -129,7 +129,7 @@ class Offering:
             counted = counted[columns]
         known = (counted != 0).any(axis=1)
         for column in np.flatnonzero(~known).tolist():
-            known[column] = market.names(channel_ids, skus[column])
+            known[column] = market.is_configured(channel_ids, skus[column])
         for column, sku in enumerate(skus if setup.kits else ()):
             if sku in setup.kits:
                 for row, channel_id in enumerate(channel_ids):
@@ -137,7 +137,7 @@ class Offering:
                     _set(offers, (row, column), each)
         return Answer(offers, known, positions.version)
 
-    def explain(self, channel_id: str, sku: Sku) -> Explanation:
+    def explain(self, channel_id: str, sku: Sku) -> OfferExplanation:
         """Return what a channel may be promised of a SKU, and why.
 
         Raises
@@ -153,7 +153,7 @@ class Offering:
         market.row(channel_id)
         if sku in market.setup.kits:
             offer = kit_offer(market, positions, channel_id, sku, now_seconds)
-            return Explanation(offer, (), frozenset())
+            return OfferExplanation(offer, (), frozenset())
         page = self._shelf.stock([sku], limit=MAX_LOCATIONS)
         columns = market.network.index
         records = tuple(each for each in page.records if each.counted_seconds)
@@ -165,7 +165,7 @@ class Offering:
         offer = explain(market.market, stock, channel_id, now_seconds)
         pool = market.market.pools[channel_id]
         fed = tuple(each for each in records if each.location_id in pool)
-        return Explanation(offer, fed, stale)
+        return OfferExplanation(offer, fed, stale)
 
     def skus(self, channel_id: str) -> list[Sku]:
         """Return all SKUs that have a record, or that the setup names.
@@ -183,7 +183,7 @@ class Offering:
 
 
 def _offers(
-    market: SetMarket, positions: Positions, rows: Sequence[int], now_seconds: int
+    market: MarketIndex, positions: Positions, rows: Sequence[int], now_seconds: int
 ) -> Offers:
     if len(rows) * len(positions.skus) <= FEW:
         return _one_by_one(market, positions, rows, now_seconds)
@@ -193,8 +193,8 @@ def _offers(
         market.stale_after_seconds,
         now_seconds,
     )
-    counts, spoken_of = positions.counts, market.spoken_of
-    marked = spoken_of.intersection(positions.skus) | counts.keys()
+    counts, skus_with_promises = positions.counts, market.skus_with_promises
+    marked = skus_with_promises.intersection(positions.skus) | counts.keys()
     promises = [
         (n, with_promises(market, SkuStock(sku), counts.get(sku, _NO_COUNTS)))
         for n, sku in enumerate(positions.skus if marked else ())
@@ -208,7 +208,7 @@ def _offers(
 
 
 def _one_by_one(
-    market: SetMarket, positions: Positions, rows: Sequence[int], now_seconds: int
+    market: MarketIndex, positions: Positions, rows: Sequence[int], now_seconds: int
 ) -> Offers:
     """Return the same, sooner for a few: arrays take their time to be laid out."""
     offers = Offers.empty(len(rows), len(positions.skus))

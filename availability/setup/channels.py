@@ -146,7 +146,9 @@ class Allocation:
         return self.rank, self.created_number, self.allocation_id
 
 
-def speaking(allocations: Iterable[Allocation], channel_id: str) -> Allocation | None:
+def governing_allocation(
+    allocations: Iterable[Allocation], channel_id: str
+) -> Allocation | None:
     """Return the allocation that speaks for a channel: the first in precedence."""
     mine = [each for each in allocations if channel_id in each.channel_ids]
     return min(mine, key=lambda each: each.precedence, default=None)

@@ -29,7 +29,7 @@ from availability.reservations import (
     Ship,
 )
 from router.amending.cancelling import give_up
-from router.amending.rejecting import consequences, ever_looser, swap
+from router.amending.rejecting import consequences, relaxations, swap
 from router.amending.rejection import Rejection
 from router.blocking_work import ChangeWork, Encode, ReadWork, ReplayWork, SolveWork
 from router.errors import (
@@ -45,7 +45,7 @@ from router.optimize.limits import SolveLimits
 from router.pipeline import Evaluating, RouteOptions, Router
 from router.rerouting.joint_problem import Wishes
 from router.rerouting.single_plan import Decided, Plan, move, serve
-from router.stored_plans import OwnStock, StoredForm, Wanted
+from router.stored_plans import OwnStock, PlanCodec, PlanInputs
 
 Amending = Generator[SolveWork | ReplayWork | ReadWork | ChangeWork, Any, bytes]
 Deciding = Generator[SolveWork | ReplayWork, Any, Command]
@@ -63,7 +63,7 @@ class Amender:
     def __init__(
         self,
         router: Router,
-        stored: StoredForm,
+        stored: PlanCodec,
         *,
         max_attempts: int = 5,
     ) -> None:
@@ -270,7 +270,7 @@ class Amender:
     def _anew(
         self,
         record: ReservationRecord,
-        wanted: Wanted,
+        wanted: PlanInputs,
         own: OwnStock,
         limits: SolveLimits,
         attempt: int,
@@ -279,14 +279,14 @@ class Amender:
         options = RouteOptions(replace(limits, wall_seconds=seconds))
         rest = (options, record.plan_id, own, attempt)
         broken = None
-        for order, policy in ever_looser(wanted.order, wanted.policy):
+        for order, policy in relaxations(wanted.order, wanted.policy):
             try:
-                return (yield from self._router.anew_steps(order, policy, *rest))
+                return (yield from self._router.replan_steps(order, policy, *rest))
             except InvalidOrder as error:
                 broken = error
         raise SolverError("what stays breaks its limits") from broken
 
-    def _wanted(self, record: ReservationRecord, what: str) -> Wanted:
+    def _wanted(self, record: ReservationRecord, what: str) -> PlanInputs:
         """Return what an open plan was made from."""
         if record.state not in OPEN_STATES:
             raise ReservationResolved(record.plan_id, record.state.value, what)

@@ -21,7 +21,7 @@ from router.line_units import (
     queue_of,
 )
 from router.model import Frozen, Order, RoutingPlan, RoutingPolicy, SplitRung
-from router.stored_plans import OwnStock, Wanted
+from router.stored_plans import OwnStock, PlanInputs
 
 
 class Consequences(NamedTuple):
@@ -179,7 +179,7 @@ def _own_stock(
 
 def swap(
     record: ReservationRecord,
-    wanted: Wanted,
+    wanted: PlanInputs,
     meant: Consequences,
     plan: RoutingPlan,
     *,
@@ -212,7 +212,7 @@ def swap(
     )
 
 
-def ever_looser(
+def relaxations(
     order: Order, policy: RoutingPolicy
 ) -> Iterator[tuple[Order, RoutingPolicy]]:
     """Yield what to plan by: as it is, then without limits that what stays may break.

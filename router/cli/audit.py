@@ -10,7 +10,7 @@ from rich.text import Text
 from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.open import audit_url, without_secrets
 from availability.reservations import AuditReport
-from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.console.exits import OK, SOME_FAILED, clean_exit, fail
 from router.cli.remote.defaults import DEFAULT_DATABASE
 
 
@@ -29,7 +29,7 @@ def audit(
 
     Ends with 0 if nothing is wrong any more, with 1 if something is.
     """
-    with quietly():
+    with clean_exit():
         try:
             report = audit_url(database, repair)
         except (ValueError, StoreTooOld, StoreUnavailable) as error:

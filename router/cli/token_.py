@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli.console.exits import fail, quietly
+from router.cli.console.exits import clean_exit, fail
 from router.rpc.transport.tokens import SCOPES, new_secret, stanza
 
 
@@ -24,7 +24,7 @@ def token(
     of `repartir serve --tokens` is on stdout, so that `>> tokens.toml` adds it and
     the secret is not in the file.
     """
-    with quietly():
+    with clean_exit():
         unknown = [each for each in scope if each not in SCOPES]
         if unknown:
             raise fail(f"--scope must be one of {', '.join(SCOPES)}, got {unknown[0]}")

@@ -52,7 +52,7 @@ def solve(problem: SourcingProblem, limits: SolveLimits = SolveLimits()) -> Solu
     if solution is None:
         start = start_of(problem, _left(limits, deadline))
         solution = solve_cpsat(problem, _left(limits, deadline), start.pieces)
-        return start.told(problem, solution)
+        return start.with_bounds(problem, solution)
     if _all_proven(problem, solution) or np.count_nonzero(problem.available) > _CELLS:
         return solution
     return solve_cpsat(problem, _left(limits, deadline), solution.pieces)

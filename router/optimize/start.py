@@ -43,7 +43,7 @@ class Start(NamedTuple):
     units: int = 0
     shipments: int = 0
 
-    def told(self, problem: SourcingProblem, solution: Solution) -> Solution:
+    def with_bounds(self, problem: SourcingProblem, solution: Solution) -> Solution:
         """Return a solution with what is known of shipments among its bounds."""
         shipped = sum(piece.units for piece in solution.pieces)
         if solution.bounds is None or not self.shipments or shipped < self.units:

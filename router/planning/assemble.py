@@ -21,7 +21,7 @@ from router.planning.build import Built
 from router.planning.shipment_reasons import sentences
 
 
-class Made(NamedTuple):
+class PlanMeta(NamedTuple):
     """How a plan came about: what of it is not in the problem or the solution."""
 
     solve_micros: int = 0
@@ -30,10 +30,10 @@ class Made(NamedTuple):
     counterfactuals: Counterfactuals | None = None
 
 
-_NOTHING_SPECIAL = Made()
+_NOTHING_SPECIAL = PlanMeta()
 
 
-class Judged(NamedTuple):
+class CheckedSolution(NamedTuple):
     """A solution that keeps every limit, and what it is worth.
 
     ``short`` maps the lines that do not ship whole to the units they lack.
@@ -45,7 +45,7 @@ class Judged(NamedTuple):
     short: Mapping[int, int]
 
 
-def accept(built: Built, solution: Solution) -> Judged:
+def accept(built: Built, solution: Solution) -> CheckedSolution:
     """Trust no engine: judge its solution from the data.
 
     Raises
@@ -56,7 +56,7 @@ def accept(built: Built, solution: Solution) -> Judged:
     problem = built.problem
     verify(problem, solution)
     short = shortfall(problem, solution)
-    return Judged(built, solution, judge(problem, solution), short)
+    return CheckedSolution(built, solution, judge(problem, solution), short)
 
 
 def verify(problem: SourcingProblem, solution: Solution) -> None:
@@ -75,9 +75,9 @@ def shortfall(problem: SourcingProblem, solution: Solution) -> dict[int, int]:
 
 
 def make_plan(
-    judged: Judged,
+    judged: CheckedSolution,
     reasons: Mapping[int, UnassignedReason],
-    made: Made = _NOTHING_SPECIAL,
+    meta: PlanMeta = _NOTHING_SPECIAL,
 ) -> RoutingPlan:
     """Put an accepted solution into words; ``reasons`` has every short line."""
     built, solution, objectives, short = judged
@@ -96,11 +96,11 @@ def make_plan(
         eliminated=built.candidates.eliminated,
         stock_version=built.stock_version,
         engine=solution.engine,
-        solve_micros=made.solve_micros,
+        solve_micros=meta.solve_micros,
         policy=built.policy.name,
-        plan_id=made.plan_id,
-        conflict_count=made.conflict_count,
-        counterfactuals=made.counterfactuals,
+        plan_id=meta.plan_id,
+        conflict_count=meta.conflict_count,
+        counterfactuals=meta.counterfactuals,
     )
 
 
@@ -152,7 +152,7 @@ def assignments(
 
 
 def _shipments(
-    judged: Judged, groups: Sequence[Sequence[Piece]]
+    judged: CheckedSolution, groups: Sequence[Sequence[Piece]]
 ) -> tuple[Shipment, ...]:
     built = judged.built
     locations = built.candidates.pool.locations

@@ -48,7 +48,7 @@ class Built(NamedTuple):
     walk_order: IntArray | None
 
 
-class Units(Protocol):
+class AvailableUnits(Protocol):
     """The available units of SKUs: a grid, or a grid seen through rules."""
 
     @property
@@ -70,7 +70,7 @@ def build(
     order: Order,
     policy: RoutingPolicy,
     candidates: Candidates,
-    grid: Units,
+    grid: AvailableUnits,
     capacities: CapacitiesLeft,
     own: OwnStock | None = None,
 ) -> Built:

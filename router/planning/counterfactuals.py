@@ -10,7 +10,7 @@ from router.model import Counterfactuals, NextBest, ObjectiveValue, StockChangeN
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
 from router.optimize.score import judge
-from router.planning.assemble import Judged, assignments, by_shipment, verify
+from router.planning.assemble import CheckedSolution, assignments, by_shipment, verify
 from router.planning.build import Built
 
 SolveExcluding = Callable[
@@ -23,7 +23,7 @@ LOCATION_ORDER = "location order"
 
 
 def counterfactuals(
-    judged: Judged, limits: SolveLimits, solve_excluding: SolveExcluding
+    judged: CheckedSolution, limits: SolveLimits, solve_excluding: SolveExcluding
 ) -> Counterfactuals:
     """Say what the next best plan was, and what stock one shipment would take.
 
@@ -39,7 +39,7 @@ def counterfactuals(
 
 
 def next_best(
-    judged: Judged, limits: SolveLimits, solve_excluding: SolveExcluding
+    judged: CheckedSolution, limits: SolveLimits, solve_excluding: SolveExcluding
 ) -> NextBest | None:
     """Return the best plan that uses other locations; None: there is none.
 
@@ -95,7 +95,7 @@ def _lost_at(
     return differing[0] if differing else (LOCATION_ORDER, 0, 0)
 
 
-def one_shipment(judged: Judged) -> StockChangeNeeded | None:
+def one_shipment(judged: CheckedSolution) -> StockChangeNeeded | None:
     """Return the least stock with which one location could ship everything.
 
     In closed form: what each location lacks is known, so the least units win, then

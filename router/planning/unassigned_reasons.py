@@ -24,7 +24,7 @@ from router.model import (
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
 from router.optimize.score import judge
-from router.planning.assemble import Judged, shortfall
+from router.planning.assemble import CheckedSolution, shortfall
 from router.planning.build import Built
 
 Solve = Callable[[SourcingProblem, SolveLimits], Solution]
@@ -36,7 +36,7 @@ LEAST_SECONDS = 0.001
 """With less time than this nothing is worth starting."""
 
 
-def plain_reasons(judged: Judged) -> Reasons:
+def plain_reasons(judged: CheckedSolution) -> Reasons:
     """Return the reasons that need no solving; the lines left out need some."""
     reasons = _stock_reasons(judged.built, judged.short)
     still_open = [line for line in judged.short if line not in reasons]
@@ -48,7 +48,7 @@ def plain_reasons(judged: Judged) -> Reasons:
 
 
 def lifted_reasons(
-    judged: Judged, known: Reasons, limits: SolveLimits, solve: Solve
+    judged: CheckedSolution, known: Reasons, limits: SolveLimits, solve: Solve
 ) -> Reasons:
     """Return ``known`` with a reason for every other short line.
 

@@ -15,7 +15,7 @@ def _check(holds: bool, message: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LocationLoad:
     """What one location is given: orders it ships anything of, and units."""
 
     location_id: str
@@ -32,7 +32,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RoutingOutcome:
     """What becomes of the orders: before or after, or by one policy.
 
     ``shipments_per_order[n]`` orders have ``n`` shipments, those that nobody ships
@@ -59,7 +59,7 @@ class Outcome:
     assigned_units: int
     unassigned_units: int
     shipments_per_order: tuple[int, ...]
-    loads: tuple[Load, ...] = ()
+    loads: tuple[LocationLoad, ...] = ()
     unassigned: tuple[Count, ...] = ()
     refused_orders: int = 0
     unproven_orders: int = 0
@@ -145,7 +145,7 @@ class Report:
     """
 
     title: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RoutingOutcome, ...]
     bound: Bound | None = None
     conflicts: int = 0
     kept: tuple[Count, ...] = ()
@@ -167,12 +167,12 @@ class Report:
         )
 
     @property
-    def base(self) -> Outcome:
+    def base(self) -> RoutingOutcome:
         """What the others are compared with."""
         return self.outcomes[0]
 
     @property
-    def last(self) -> Outcome:
+    def last(self) -> RoutingOutcome:
         """What was done in the end."""
         return self.outcomes[-1]
 
@@ -195,7 +195,7 @@ class Report:
         """Shipments of the last outcome above the bound; None as above."""
         return self._above_bound(self.last)
 
-    def _above_bound(self, outcome: Outcome) -> int | None:
+    def _above_bound(self, outcome: RoutingOutcome) -> int | None:
         bound = self.bound
         if bound is None or bound.complete_orders != outcome.complete_orders:
             return None

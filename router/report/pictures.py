@@ -20,7 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from router.report.model import MAX_OUTCOMES, Outcome, Point, Report
+from router.report.model import MAX_OUTCOMES, Point, Report, RoutingOutcome
 from router.report.words import busiest, spread_counts, spread_labels
 
 PICTURE_LOCATIONS = 30
@@ -182,7 +182,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
     return [points[at * last // parts if parts else 0] for at in range(parts + 1)]
 
 
-def _name(outcome: Outcome) -> str:
+def _name(outcome: RoutingOutcome) -> str:
     # A name that begins so would be left out of the legend.
     return _cut(outcome.name).replace("_", "\N{LOW LINE}\N{WORD JOINER}", 1)
 

@@ -7,14 +7,14 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from router.model import RoutingPlan
-from router.report.model import Count, Load, Outcome
+from router.report.model import Count, LocationLoad, RoutingOutcome
 
 _DIGEST_BYTES = 8
 """Two ways to ship one order are taken for the same once in 2^64."""
 _NOTHING: Mapping[str, int] = {}
 
 
-class Piece(NamedTuple):
+class ShippedUnits(NamedTuple):
     """Units of one line from one location, which ships from ``origin``."""
 
     line_id: str
@@ -45,7 +45,7 @@ class Tally:
 
     def add(
         self,
-        pieces: Iterable[Piece],
+        pieces: Iterable[ShippedUnits],
         unassigned_units: int = 0,
         reasons: Mapping[str, int] = _NOTHING,
         *,
@@ -80,7 +80,7 @@ class Tally:
             reasons[missing.reason.value] += missing.quantity
         self.add(
             (
-                Piece(
+                ShippedUnits(
                     each.line_id,
                     origins[each.shipment],
                     each.location_id,
@@ -98,7 +98,7 @@ class Tally:
         self.add((), units, reasons)
         self._refused_orders += 1
 
-    def outcome(self, base: "Tally | None" = None) -> Outcome:
+    def outcome(self, base: "Tally | None" = None) -> RoutingOutcome:
         """Return what was added up, compared with another tally of the same orders.
 
         Raises
@@ -109,7 +109,7 @@ class Tally:
         changes = (0, 0, 0) if base is None else _changes(base, self)
         spread = self._orders_by_shipments
         counts = [spread[n] for n in range(max(spread, default=-1) + 1)]
-        return Outcome(
+        return RoutingOutcome(
             name=self._name,
             orders=sum(counts),
             complete_orders=sum(self._complete),
@@ -120,7 +120,7 @@ class Tally:
             unassigned_units=self._unassigned_units,
             shipments_per_order=tuple(counts),
             loads=tuple(
-                Load(name, self._orders_at[name], self._units_at[name])
+                LocationLoad(name, self._orders_at[name], self._units_at[name])
                 for name in sorted(self._orders_at)
             ),
             unassigned=tuple(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from router.report.model import Load, Outcome, Report
+from router.report.model import LocationLoad, Report, RoutingOutcome
 
 LAST_SHIPMENTS = 6
 """Orders with so many shipments or more are told together."""
@@ -28,7 +28,7 @@ class Grid(NamedTuple):
     rows: tuple[Row, ...]
 
 
-_FIGURES: tuple[tuple[str, Callable[[Outcome], int]], ...] = (
+_FIGURES: tuple[tuple[str, Callable[[RoutingOutcome], int]], ...] = (
     ("orders", lambda each: each.orders),
     ("complete orders", lambda each: each.complete_orders),
     ("split orders", lambda each: each.split_orders),
@@ -37,7 +37,7 @@ _FIGURES: tuple[tuple[str, Callable[[Outcome], int]], ...] = (
     ("units assigned", lambda each: each.assigned_units),
     ("units unassigned", lambda each: each.unassigned_units),
 )
-_RARE: tuple[tuple[str, Callable[[Outcome], int]], ...] = (
+_RARE: tuple[tuple[str, Callable[[RoutingOutcome], int]], ...] = (
     ("orders refused", lambda each: each.refused_orders),
     ("plans not proven", lambda each: each.unproven_orders),
 )
@@ -56,7 +56,7 @@ def figures(report: Report) -> Grid:
             for one in outcomes
         ]
         rows.append(_row(f"unassigned: {reason.replace('_', ' ')}", units))
-    return Grid("Outcome", "", _columns(report), tuple(rows))
+    return Grid("RoutingOutcome", "", _columns(report), tuple(rows))
 
 
 def spread(report: Report) -> Grid:
@@ -98,16 +98,18 @@ def _shipments_shown(report: Report) -> tuple[int, int]:
     return 0 if nobody else 1, max(len(each) for each in spreads) - 1
 
 
-def busiest(report: Report, most: int) -> list[tuple[str, list[Load]]]:
+def busiest(report: Report, most: int) -> list[tuple[str, list[LocationLoad]]]:
     """Return the locations with the most units in any outcome, a load for each."""
-    found: dict[str, list[Load]] = {}
+    found: dict[str, list[LocationLoad]] = {}
     for at, outcome in enumerate(report.outcomes):
         for load in outcome.loads:
             name = load.location_id
-            loads = found.setdefault(name, [Load(name, 0, 0)] * len(report.outcomes))
+            loads = found.setdefault(
+                name, [LocationLoad(name, 0, 0)] * len(report.outcomes)
+            )
             loads[at] = load
 
-    def size(item: tuple[str, list[Load]]) -> tuple[int, int, str]:
+    def size(item: tuple[str, list[LocationLoad]]) -> tuple[int, int, str]:
         units = [each.units for each in item[1]]
         return -max(units), -sum(units), item[0]
 
@@ -183,7 +185,7 @@ def sentences(report: Report) -> list[str]:
     return found
 
 
-def _compared(base: Outcome, other: Outcome) -> str:
+def _compared(base: RoutingOutcome, other: RoutingOutcome) -> str:
     shipments = other.shipments - base.shipments
     parts = ["as many shipments"]
     if shipments:

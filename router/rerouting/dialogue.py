@@ -7,7 +7,7 @@ from router.rerouting.open_plans import Selection
 from router.rerouting.summary import Summary
 
 
-class Asked(NamedTuple):
+class RerouteRequest(NamedTuple):
     """One re-routing. ``min_age_seconds`` is how long ago an order was routed."""
 
     selection: Selection = Selection()
@@ -18,7 +18,7 @@ class Asked(NamedTuple):
     certificate: bool = False
 
 
-class Step(NamedTuple):
+class RerouteProgress(NamedTuple):
     """How far it is; see `router.optimize.batch.limits.Progress` for the numbers."""
 
     phase: str
@@ -30,7 +30,7 @@ class Step(NamedTuple):
     conflicts: int = 0
 
 
-class Done(NamedTuple):
+class RerouteResult(NamedTuple):
     """What came of it; ``saved`` is the file that proves it, if it was asked for."""
 
     summary: Summary

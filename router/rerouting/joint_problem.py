@@ -54,7 +54,7 @@ class Wishes(NamedTuple):
         return self.policy or pending.wanted.policy
 
 
-class World(NamedTuple):
+class JointProblem(NamedTuple):
     """A joint problem and what its indices mean.
 
     Order ``o`` is ``orders[o]``; line ``j`` asks for ``skus[problem.sku[j]]``; column
@@ -80,7 +80,7 @@ def build_world(
     capacities: CapacitiesLeft,
     feeding: Feeding,
     wishes: Wishes,
-) -> World:
+) -> JointProblem:
     """Return the joint problem of orders that can be decided together.
 
     Those whose units wait in a queue keep what they hold and may only gain; the
@@ -143,7 +143,7 @@ def build_world(
         max_moves=wishes.max_moves,
         **_capacities(capacities, network, incumbent, np.array(start)),
     )
-    return World(problem, orders, tuple(skus), network, finder, feeding)
+    return JointProblem(problem, orders, tuple(skus), network, finder, feeding)
 
 
 def _candidates_of(

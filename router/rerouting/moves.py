@@ -12,11 +12,11 @@ from router.line_units import At, Counts, added, as_units, claims, less, queue_o
 from router.model import RoutingPlan
 from router.optimize.batch.problem import BatchPlan
 from router.optimize.problem import Piece, Solution
-from router.planning.assemble import Made, accept, make_plan
+from router.planning.assemble import PlanMeta, accept, make_plan
 from router.planning.build import build
-from router.rerouting.joint_problem import Wishes, World
+from router.rerouting.joint_problem import JointProblem, Wishes
 from router.rerouting.open_plans import as_promised, own_stock, with_unassigned
-from router.stored_plans import StoredForm
+from router.stored_plans import PlanCodec
 
 ENGINE = "joint"
 """What a plan says that was decided together with others."""
@@ -38,7 +38,11 @@ class Move(NamedTuple):
 
 
 def moves_of(
-    world: World, plan: BatchPlan, wishes: Wishes, stored: StoredForm, version: int
+    world: JointProblem,
+    plan: BatchPlan,
+    wishes: Wishes,
+    stored: PlanCodec,
+    version: int,
 ) -> list[Move]:
     """Return the changes that lead from what is held to a joint plan.
 
@@ -73,7 +77,9 @@ def moves_of(
     return found
 
 
-def _by_line(world: World, o: int, pieces: list[tuple[int, int, int]]) -> dict[At, int]:
+def _by_line(
+    world: JointProblem, o: int, pieces: list[tuple[int, int, int]]
+) -> dict[At, int]:
     """Return pieces as units of the order's own lines, most where they are now.
 
     Lines with one SKU are one line of the problem: what is at a location already
@@ -115,12 +121,12 @@ def _by_line(world: World, o: int, pieces: list[tuple[int, int, int]]) -> dict[A
 
 
 def _move(
-    world: World,
+    world: JointProblem,
     o: int,
     wanted: Counts,
     stock: "_Left",
     wishes: Wishes,
-    stored: StoredForm,
+    stored: PlanCodec,
 ) -> Move:
     pending = world.orders[o]
     order, record, held = pending.order, pending.record, pending.held
@@ -143,12 +149,12 @@ def _move(
 
 
 def _told(
-    world: World,
+    world: JointProblem,
     o: int,
     wanted: Counts,
     stock: "_Left",
     wishes: Wishes,
-    stored: StoredForm,
+    stored: PlanCodec,
 ) -> RoutingPlan:
     """Return the plan in words, judged by every limit of its own order."""
     pending = world.orders[o]
@@ -166,14 +172,14 @@ def _told(
         for (line_id, at), units in whole.items()
     )
     judged = accept(built, Solution(tuple(pieces), ENGINE, {}))
-    plan = make_plan(judged, {}, Made(plan_id=pending.record.plan_id))
+    plan = make_plan(judged, {}, PlanMeta(plan_id=pending.record.plan_id))
     return with_unassigned(plan, pending, stored)
 
 
 class _Left:
     """The stock that a joint plan leaves, as `router.planning.build` reads a grid."""
 
-    def __init__(self, world: World, left: IntArray, version: int) -> None:
+    def __init__(self, world: JointProblem, left: IntArray, version: int) -> None:
         self.version = version
         self.rows: Mapping[str, int] = {sku: n for n, sku in enumerate(world.skus)}
         self._left = left

@@ -21,7 +21,7 @@ from router.model import (
     Term,
     Unassigned,
 )
-from router.stored_plans import OwnStock, StoredForm, Wanted
+from router.stored_plans import OwnStock, PlanCodec, PlanInputs
 
 JOINT_TERMS = frozenset(
     {
@@ -47,7 +47,7 @@ class Pending(NamedTuple):
     """
 
     record: ReservationRecord
-    wanted: Wanted
+    wanted: PlanInputs
     held: HeldUnits
     picked: Counts
 
@@ -83,7 +83,7 @@ class Selection(NamedTuple):
         return any(at in self.location_ids for _, at in pending.held.open)
 
 
-def read_pending(record: ReservationRecord, stored: StoredForm) -> Pending | None:
+def read_pending(record: ReservationRecord, stored: PlanCodec) -> Pending | None:
     """Return a plan as it can be decided again, None if nothing of it is promised.
 
     One whose order was not stored with it (by an older version) can not either.
@@ -138,7 +138,7 @@ def own_stock(order: Order, units: Counts) -> OwnStock:
 
 
 def with_unassigned(
-    plan: RoutingPlan, pending: Pending, stored: StoredForm
+    plan: RoutingPlan, pending: Pending, stored: PlanCodec
 ) -> RoutingPlan:
     """Return a plan that says of what has no location why, as it was said before.
 

@@ -17,13 +17,13 @@ from router.optimize.batch.limits import BatchLimits, Progress
 from router.optimize.batch.problem import SHIPMENTS, visits
 from router.optimize.batch.proof.saved import Saved
 from router.optimize.batch.solve import solve_batch
-from router.report.model import Bound, Count, Outcome, Phase, Point
-from router.report.tally import Piece, Tally
-from router.rerouting.joint_problem import ReadStock, Wishes, World, build_world
+from router.report.model import Bound, Count, Phase, Point, RoutingOutcome
+from router.report.tally import ShippedUnits, Tally
+from router.rerouting.joint_problem import JointProblem, ReadStock, Wishes, build_world
 from router.rerouting.moves import Move, moves_of
 from router.rerouting.open_plans import Pending, Selection, read_pending, why_alone
 from router.rerouting.summary import Summary, Surroundings
-from router.stored_plans import StoredForm
+from router.stored_plans import PlanCodec
 
 MAX_ORDERS = 100_000
 """Most orders of one re-routing."""
@@ -31,14 +31,14 @@ MAX_POINTS = 500
 """Most points of the series of values and bounds; later ones replace the last."""
 
 
-class Session:
+class RerouteSession:
     """Collects plans, decides about them, and tells what became of them."""
 
     def __init__(
         self,
         selection: Selection,
         wishes: Wishes,
-        stored: StoredForm,
+        stored: PlanCodec,
         engine: Engine = LOCAL,
     ) -> None:
         self._engine = engine
@@ -48,7 +48,7 @@ class Session:
         self._pending: dict[str, Pending] = {}
         self._joint: set[str] = set()
         self._kept: Counter[str] = Counter()
-        self._first: World | None = None
+        self._first: JointProblem | None = None
         self._bound: int | None = None
         self._source = ""
         self._levels: tuple[tuple[str, int, int, str], ...] = ()
@@ -213,7 +213,7 @@ class Session:
                 (after, self._now[plan_id]),
             ):
                 pieces = [
-                    Piece(line_id, at, at, units)
+                    ShippedUnits(line_id, at, at, units)
                     for (line_id, at), units in counts.items()
                 ]
                 tally.add(pieces, max(0, promised - sum(counts.values())))
@@ -231,7 +231,7 @@ class Session:
             self._levels,
         )
 
-    def _shipments_bound(self, after: Outcome) -> Bound | None:
+    def _shipments_bound(self, after: RoutingOutcome) -> Bound | None:
         """Return what the proof says of all orders' shipments.
 
         It counts split lines among the shipments where the policy does, and moves
@@ -249,7 +249,7 @@ class Session:
         return Bound(self._bound + others, after.complete_orders, source)
 
 
-def _in_shipments(step: Progress, world: World) -> Progress:
+def _in_shipments(step: Progress, world: JointProblem) -> Progress:
     """Return what is known in whole shipments; both rounded up: they keep order."""
     scale = world.problem.shipment_weight
     value = None if step.value is None else -(-step.value // scale)

@@ -20,7 +20,7 @@ from router.rerouting.open_plans import (
     read_pending,
     with_unassigned,
 )
-from router.stored_plans import OwnStock, StoredForm
+from router.stored_plans import OwnStock, PlanCodec
 
 Planning = Generator[Any, Any, RoutingPlan]
 Plan = Callable[[Order, RoutingPolicy, OwnStock], Planning]
@@ -35,7 +35,7 @@ class Decided(NamedTuple):
 
 
 def serve(
-    record: ReservationRecord, stored: StoredForm, plan: Plan
+    record: ReservationRecord, stored: PlanCodec, plan: Plan
 ) -> Generator[Any, Any, Decided | None]:
     """Decide what a plan that waits gets now; None: nothing.
 
@@ -50,7 +50,7 @@ def serve(
 
 def move(
     record: ReservationRecord,
-    stored: StoredForm,
+    stored: PlanCodec,
     wishes: Wishes,
     closed: frozenset[LocationId],
     plan: Plan,
@@ -99,7 +99,7 @@ def _units(plan: RoutingPlan) -> int:
     return sum(each.quantity for each in plan.assignments)
 
 
-def _decided(pending: Pending, plan: RoutingPlan, stored: StoredForm) -> Decided | None:
+def _decided(pending: Pending, plan: RoutingPlan, stored: PlanCodec) -> Decided | None:
     held, order, record = pending.held, pending.order, pending.record
     placed: dict[At, int] = {}
     for each in plan.assignments:

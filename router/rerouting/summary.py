@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from availability.model import Network
 from availability.stock_view import CapacitiesLeft
-from router.report.model import Bound, Count, Outcome, Phase, Point
+from router.report.model import Bound, Count, Phase, Point, RoutingOutcome
 from router.rerouting.joint_problem import Feeding
 
 
@@ -20,8 +20,8 @@ class Surroundings(NamedTuple):
 class Summary(NamedTuple):
     """What a re-routing did; ``kept`` are orders that were not decided, by reason."""
 
-    before: Outcome
-    after: Outcome
+    before: RoutingOutcome
+    after: RoutingOutcome
     bound: Bound | None
     kept: tuple[Count, ...]
     series: tuple[Point, ...]

@@ -27,7 +27,7 @@ from router.rerouting.joint_problem import ReadStock, Wishes
 from router.rerouting.moves import Move
 from router.rerouting.open_plans import Selection
 from router.rerouting.summary import Summary, Surroundings
-from router.stored_plans import StoredForm
+from router.stored_plans import PlanCodec
 
 NICE = 10
 """How far the child stands back behind the server, which has callers waiting."""
@@ -43,7 +43,7 @@ class ChildFailed(Exception):
     """The child met a fault of ours; the text is its traceback."""
 
 
-class _Call(NamedTuple):
+class _ChildCall(NamedTuple):
     """What the child is to do; ``stock`` may be asked for before it answers."""
 
     name: str
@@ -66,7 +66,7 @@ class Child:
         self,
         selection: Selection,
         wishes: Wishes,
-        stored: StoredForm,
+        stored: PlanCodec,
         ray_address: str | None = None,
     ) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -169,7 +169,7 @@ class Child:
         part: Callable[[list[Move]], None] = lambda _: None,
     ) -> Any:
         try:
-            self._line.send(_Call(name, args))
+            self._line.send(_ChildCall(name, args))
             while True:
                 kind, value = self._line.recv()
                 match kind:
@@ -203,7 +203,7 @@ def _run(
     stop: "Connection[Any, Any]",
     selection: Selection,
     wishes: Wishes,
-    stored: StoredForm,
+    stored: PlanCodec,
     ray_address: str | None,
 ) -> None:
     os.nice(NICE)
@@ -216,7 +216,7 @@ def _run(
         try:
             engine = LOCAL if ray_address is None else _cluster(ray_address, stack)
             solving = importlib.import_module(_SESSION)
-            session = solving.Session(selection, wishes, stored, engine)
+            session = solving.RerouteSession(selection, wishes, stored, engine)
         except EngineError as error:
             broken = str(error)
         _serve(line, stopped, session or broken)
@@ -243,7 +243,7 @@ def _serve(
         for at in range(0, len(moves), PART_MOVES):
             line.send(("part", moves[at : at + PART_MOVES]))
 
-    def do(call: _Call) -> Any:
+    def do(call: _ChildCall) -> Any:
         if isinstance(session, str):
             raise EngineError(session)
         match call.name:

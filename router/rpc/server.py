@@ -84,7 +84,7 @@ class ServerOptions:
     each some of the connections. Calls beyond ``max_concurrent_rpcs`` are refused at
     once, and so are writes beyond ``max_waiting`` that wait for the store. With
     ``ray_address`` re-routing prices its orders on a Ray cluster. With
-    ``serve_queue`` orders that wait get stock as it comes, with ``leave_closed`` those
+    ``fill_queue`` orders that wait get stock as it comes, with ``drain_inactive`` those
     at locations that are made inactive are moved. At the end
     the server says NOT_SERVING for ``pre_stop_seconds``, so that balancers look
     elsewhere, then takes no new call and gives those in flight ``grace_seconds``.
@@ -101,8 +101,8 @@ class ServerOptions:
     handshake_seconds: float = HANDSHAKE_SECONDS
     probe_seconds: float = PROBE_SECONDS
     ray_address: str | None = None
-    serve_queue: bool = True
-    leave_closed: bool = True
+    fill_queue: bool = True
+    drain_inactive: bool = True
     pre_stop_seconds: float = 1.0
     grace_seconds: float = 30.0
 
@@ -241,10 +241,10 @@ def build_server(
         ledger, driver, Amender(router, WireForm()), rerouter, metrics
     )
     also: dict[str, Callable[[], Awaitable[None]]] = {}
-    if options.serve_queue:
-        also["serving the queue"] = follow_ups.serve_queue
-    if options.leave_closed:
-        also["leaving closed locations"] = follow_ups.leave_closed
+    if options.fill_queue:
+        also["serving the queue"] = follow_ups.fill_queue
+    if options.drain_inactive:
+        also["leaving closed locations"] = follow_ups.drain_inactive
     housekeeper = Housekeeper(ledger, driver, refresh_seconds=refresh, also=also)
     return RpcServer(
         server,

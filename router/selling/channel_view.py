@@ -7,12 +7,12 @@ import numpy as np
 
 from availability.model import IntArray, Sku
 from availability.offers.explain import explain_located
-from availability.offers.inputs import SetMarket, stock_of
+from availability.offers.inputs import MarketIndex, stock_of
 from availability.offers.market import SkuStock
 from availability.offers.offer import Offer, Rule
 from availability.positions import Positions, promised_on
 from availability.reservations import Guard
-from availability.setup.channels import FULL_PERMILLE, UNDECLARED, speaking
+from availability.setup.channels import FULL_PERMILLE, UNDECLARED, governing_allocation
 from availability.setup.settings import WIDE_LEVELS, Backorders, Effective
 from router.model import UnassignedReason
 
@@ -20,10 +20,10 @@ KEPT_SETTINGS = 100_000
 """Most (channel, SKU) whose settings are kept at hand."""
 
 
-class Channel:
+class ChannelView:
     """What holds for every SKU of a channel."""
 
-    def __init__(self, of: SetMarket, channel_id: str) -> None:
+    def __init__(self, of: MarketIndex, channel_id: str) -> None:
         market = of.market
         channel = of.setup.channels[channel_id]
         self.channel_id = channel_id
@@ -41,12 +41,12 @@ class Channel:
         )
 
 
-class Stall:
+class MarketView:
     """A market, and what is kept of it: dropped with it."""
 
-    def __init__(self, of: SetMarket) -> None:
+    def __init__(self, of: MarketIndex) -> None:
         self.of = of
-        self.channel = functools.cache(functools.partial(Channel, of))
+        self.channel = functools.cache(functools.partial(ChannelView, of))
         self.settings: Callable[[str, Sku], Effective] = functools.lru_cache(
             KEPT_SETTINGS
         )(of.market.book.resolve)
@@ -73,7 +73,7 @@ class Stall:
         )
 
 
-class Shelf:
+class SkuAvailability:
     """One SKU as the channel sees it, and what is left of it as lines are served.
 
     ``may_sell`` None is without a limit. ``there`` are units that can be shipped now.
@@ -81,8 +81,8 @@ class Shelf:
 
     def __init__(
         self,
-        stall: Stall,
-        channel: Channel,
+        stall: MarketView,
+        channel: ChannelView,
         positions: Positions,
         row: int,
         now_seconds: int,
@@ -104,7 +104,7 @@ class Shelf:
             self.reason = UnassignedReason.PREORDERED
             self.there = 0
         # What is shown, though nobody ever named it, can be sold as well.
-        named = stall.of.names([channel_id], sku)
+        named = stall.of.is_configured([channel_id], sku)
         self.known = named or bool(stock.records) or self.may_sell != 0
         self.guards = tuple(_guards(stall.of, channel, positions, stock, offer))
 
@@ -118,8 +118,8 @@ def _net_units(offer: Offer) -> int:
 
 
 def _guards(
-    of: SetMarket,
-    channel: Channel,
+    of: MarketIndex,
+    channel: ChannelView,
     positions: Positions,
     stock: SkuStock,
     offer: Offer,
@@ -129,7 +129,7 @@ def _guards(
     A number that came from outside bounds nothing: it is what the channel is sent.
     """
     sku, counts = stock.sku, positions.counts.get(stock.sku, {})
-    own = speaking(stock.allocations, channel.channel_id)
+    own = governing_allocation(stock.allocations, channel.channel_id)
     if own is not None and not offer.fixed:
         members = tuple(sorted(own.channel_ids))
         most_units = promised_on(counts, members) + own.remaining_units
@@ -147,7 +147,7 @@ def _guards(
 
 
 def _preorder_guard(
-    of: SetMarket, channel: Channel, sku: Sku, offer: Offer
+    of: MarketIndex, channel: ChannelView, sku: Sku, offer: Offer
 ) -> Iterable[Guard]:
     """Yield how many may wait for a release, on all channels that its cap covers."""
     release = offer.available_from_seconds

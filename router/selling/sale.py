@@ -43,7 +43,7 @@ class Sale:
         """Return the stock as the channel's rules let it through."""
         return LimitedGrid(grid, self.limits) if self.limits else grid
 
-    def told(self, plan: RoutingPlan) -> RoutingPlan:
+    def add_unplanned(self, plan: RoutingPlan) -> RoutingPlan:
         """Return a plan that names what was not planned, too."""
         if not self.waiting and not self.unsold:
             return plan

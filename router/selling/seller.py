@@ -31,7 +31,7 @@ from router.model import (
     RoutingPolicy,
     UnassignedReason,
 )
-from router.selling.channel_view import Shelf, Stall
+from router.selling.channel_view import MarketView, SkuAvailability
 from router.selling.sale import Sale
 
 _LIMIT_MESSAGES = {
@@ -48,7 +48,7 @@ class Seller:
         self._stock = stock
         self._clock = clock
         self._markets = Markets()
-        self._stall = Stall(self._markets.of(stock.network(), stock.setup()))
+        self._stall = MarketView(self._markets.of(stock.network(), stock.setup()))
 
     def sale(self, order: Order, policy: RoutingPolicy) -> Sale | None:
         """Return what is to be planned of an order, None if all of it.
@@ -73,7 +73,7 @@ class Seller:
         _check_limits(whole, stall)
         now_seconds = int(self._clock())
         shelves = {
-            sku: Shelf(stall, channel, positions, n, now_seconds)
+            sku: SkuAvailability(stall, channel, positions, n, now_seconds)
             for n, sku in enumerate(skus)
             if not stall.plain(order.channel_id, sku, positions)
         }
@@ -109,7 +109,7 @@ class Seller:
             for channel_id in positions.setup.channels
         }
 
-    def counts_on(self, order: Order) -> str:
+    def counting_channel(self, order: Order) -> str:
         """Return the channel on which an order's promises count, empty for none."""
         channels = self._stock.setup().channels
         if order.channel_id in channels:
@@ -134,10 +134,10 @@ class Seller:
             found.append(Purchase(line.line_id, line.sku, size, most, window))
         return tuple(found)
 
-    def _stall_of(self, positions: Positions) -> Stall:
+    def _stall_of(self, positions: Positions) -> MarketView:
         market = self._markets.of(positions.network, positions.setup)
         if self._stall.of is not market:
-            self._stall = Stall(market)
+            self._stall = MarketView(market)
         return self._stall
 
 
@@ -168,7 +168,7 @@ def _with_components(
     return order._replace(lines=tuple(lines)), of_kits
 
 
-def _check_limits(order: Order, stall: Stall) -> None:
+def _check_limits(order: Order, stall: MarketView) -> None:
     """Refuse what may not be ordered at a time; lines with one SKU are one."""
     asked: dict[Sku, int] = {}
     for line in order.lines:
@@ -195,7 +195,7 @@ def _divide(
     order: Order,
     policy: RoutingPolicy,
     feeding: frozenset[LocationId],
-    shelves: Mapping[Sku, Shelf],
+    shelves: Mapping[Sku, SkuAvailability],
     kits: Mapping[str, int | None],
 ) -> Sale:
     """Serve line after line with what may be sold and what is there of it."""
@@ -237,7 +237,7 @@ def _divide(
 
 
 def _served(
-    order: Order, shelves: Mapping[Sku, Shelf], kits: Mapping[str, int | None]
+    order: Order, shelves: Mapping[Sku, SkuAvailability], kits: Mapping[str, int | None]
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return the units of each line that may be sold, and those that are there.
 
@@ -284,7 +284,9 @@ def _keep_together(
             now[line.line_id] = 0
 
 
-def _reason(line: OrderLine, shelves: Mapping[Sku, Shelf]) -> UnassignedReason:
+def _reason(
+    line: OrderLine, shelves: Mapping[Sku, SkuAvailability]
+) -> UnassignedReason:
     reasons = [shelves[sku].reason for sku, _ in parts_of(line) if sku in shelves]
     if UnassignedReason.PREORDERED in reasons:
         return UnassignedReason.PREORDERED

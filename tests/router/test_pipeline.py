@@ -429,7 +429,9 @@ def test_planned_anew_an_order_is_not_judged_again() -> None:
     pairs = frozenset(("hat", f"gone-{n}") for n in range(10_001))
     wanted = order("hat:4", frozen=(picked("hat", "laval", 3),), rejected=pairs)
     own = OwnStock({(LocationId("laval"), Sku("hat")): 3})
-    steps = Router(Ledger()).anew_steps(wanted, PRESETS[DEFAULT], OPTIONS, "p", own, 2)
+    steps = Router(Ledger()).replan_steps(
+        wanted, PRESETS[DEFAULT], OPTIONS, "p", own, 2
+    )
 
     plan = Router(Ledger())._drive(steps)
 

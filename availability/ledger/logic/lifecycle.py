@@ -45,7 +45,7 @@ Key = tuple[LocationId, Sku]
 
 
 @dataclass(frozen=True, slots=True)
-class StockRow:
+class StockBalances:
     """A stock record's balances, and the counts of its available zones."""
 
     on_hand: int = 0
@@ -72,7 +72,7 @@ class Decision(NamedTuple):
 
     record: ReservationRecord
     movements: tuple[Movement, ...] = ()
-    rows: Mapping[Key, StockRow] = {}
+    rows: Mapping[Key, StockBalances] = {}
     withdrawals: tuple[Withdrawal, ...] = ()
     taken: Mapping[LocationId, int] = {}
     freed: Mapping[LocationId, int] = {}
@@ -98,7 +98,7 @@ def touched(record: ReservationRecord, command: Command) -> list[Key]:
 def decide(
     record: ReservationRecord,
     command: Command,
-    rows: Mapping[Key, StockRow],
+    rows: Mapping[Key, StockBalances],
     now: float,
 ) -> Decision:
     """Return what a command does, ``now`` in seconds since the epoch.
@@ -142,7 +142,7 @@ def decide(
 
 
 def decide_together(
-    swaps: Sequence[tuple[ReservationRecord, Swap]], rows: Mapping[Key, StockRow]
+    swaps: Sequence[tuple[ReservationRecord, Swap]], rows: Mapping[Key, StockBalances]
 ) -> list[Decision]:
     """Return what several swaps do at once, each of another plan.
 
@@ -176,7 +176,9 @@ def decide_together(
 class _Draft:
     """A decision in the making, on rows that it changes."""
 
-    def __init__(self, record: ReservationRecord, rows: dict[Key, StockRow]) -> None:
+    def __init__(
+        self, record: ReservationRecord, rows: dict[Key, StockBalances]
+    ) -> None:
         self._record = record
         self._holds = record.state is State.HELD
         self._rows = rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from availability.errors import MAX_VIOLATIONS, InvalidChange, SnapshotDrops, Violation
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.memory.places import Places
 from availability.model import (
     MAX_STOCK_UNITS,
@@ -38,7 +38,7 @@ class SoundChange(NamedTuple):
 
 
 @dataclass(slots=True)
-class Judged:
+class CheckedImport:
     """An import after what can be judged without the stock.
 
     ``counted`` has the available zones of all locations, as (location key, zone);
@@ -63,7 +63,7 @@ def judge(
     changes: Sequence[StockChange],
     places: Places,
     max_drop_permille: int | None = None,
-) -> Judged:
+) -> CheckedImport:
     """Check everything but what a DELTA would leave on hand, or a SNAPSHOT drop.
 
     Raises
@@ -116,7 +116,7 @@ def judge(
         if available
     ]
     version = places.network.version
-    return Judged(mode, breaches, sound, counted, version, max_drop_permille)
+    return CheckedImport(mode, breaches, sound, counted, version, max_drop_permille)
 
 
 _NO_ZONES: dict[str, bool] = {}
@@ -260,7 +260,7 @@ class Imported:
     changed_count: int
     zeroed_count: int
     drop: Drop
-    units: Sequence[Units]
+    units: Sequence[UnitsDelta]
 
     @property
     def changes(self) -> bool:

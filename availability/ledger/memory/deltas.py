@@ -9,7 +9,7 @@ from availability.positions import Counts
 from availability.reservations import Reservation
 
 
-class Units(NamedTuple):
+class UnitsDelta(NamedTuple):
     """What may still be promised of one record, signed.
 
     ``left`` is on_hand - allocated - held - withdrawn - safety_stock;
@@ -24,7 +24,7 @@ class Units(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class DayLoad:
     """What a location was given on one day."""
 
     orders: int = 0
@@ -35,11 +35,11 @@ Added = Mapping[tuple[str, str], Counts]
 """What was added to the counts, by (channel, SKU)."""
 
 
-Loads = Mapping[tuple[int, LocationId], Load]
+Loads = Mapping[tuple[int, LocationId], DayLoad]
 """What locations were given, by UTC day."""
 
 
-def moves_of(units: Iterable[Units]) -> dict[tuple[str, str], Counts]:
+def moves_of(units: Iterable[UnitsDelta]) -> dict[tuple[str, str], Counts]:
     """Return what is added to the counts when records moved otherwise."""
     return {("", each.sku): Counts(0, 1) for each in units}
 

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from availability.ledger.memory.change_log import ChangeLog
-from availability.ledger.memory.deltas import Added, Load, Loads, Units, moves_of
+from availability.ledger.memory.deltas import (
+    Added,
+    DayLoad,
+    Loads,
+    UnitsDelta,
+    moves_of,
+)
 from availability.ledger.memory.places import Places, is_capped
 from availability.ledger.protocol import CapacityLeft
 from availability.model import LocationId, Sku
@@ -36,7 +42,7 @@ class Mirror:
     def __init__(
         self,
         places: Places,
-        units: Iterable[Units],
+        units: Iterable[UnitsDelta],
         loads: Loads,
         counts: Added,
         version: int,
@@ -66,7 +72,7 @@ class Mirror:
 
     def set(
         self,
-        units: Iterable[Units],
+        units: Iterable[UnitsDelta],
         version: int,
         *,
         added: Iterable[Added] = (),
@@ -96,7 +102,7 @@ class Mirror:
                 self._loads = {**self._loads, **more_loads}
             self._set(units, version)
 
-    def _set(self, units: Iterable[Units], version: int) -> None:
+    def _set(self, units: Iterable[UnitsDelta], version: int) -> None:
         grid, columns = self.grid, self._columns
         touched = []
         for sku, location_key, left, counted in units:
@@ -109,7 +115,7 @@ class Mirror:
     def move(
         self,
         places: Places,
-        units: Sequence[Units],
+        units: Sequence[UnitsDelta],
         version: int,
         setup: Setup | None = None,
     ) -> None:
@@ -218,8 +224,8 @@ class Mirror:
                 at: load for at, load in self._loads.items() if at[0] >= day - 1
             }
         for location_id, units in self.load_of(reservation).items():
-            before = self._loads.get((day, location_id), Load())
-            after = Load(before.orders + 1, before.units + units)
+            before = self._loads.get((day, location_id), DayLoad())
+            after = DayLoad(before.orders + 1, before.units + units)
             self._loads[day, location_id] = after
 
     def load_of(self, reservation: Reservation) -> dict[LocationId, int]:
@@ -236,7 +242,7 @@ class Mirror:
         loads = self._loads
         left = {}
         for each in self.places.capped:
-            load = loads.get((day, each.location_id), Load())
+            load = loads.get((day, each.location_id), DayLoad())
             left[each.location_id] = CapacityLeft(
                 _left(each.capacity_orders, load.orders),
                 _left(each.capacity_units, load.units),

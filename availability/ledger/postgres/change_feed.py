@@ -39,7 +39,7 @@ References
 
 from typing import Any, NamedTuple
 
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.postgres.reads import VERSION
 from availability.ledger.postgres.session import PostgresSession
 from availability.positions import Counts
@@ -97,7 +97,7 @@ class News(NamedTuple):
     network: int
     setup: int
     xids: frozenset[int]
-    units: list[Units]
+    units: list[UnitsDelta]
     counts: dict[tuple[str, str], Counts]
 
 
@@ -112,7 +112,7 @@ def read_news(session: PostgresSession, seen: str) -> News:
         network,
         setup,
         frozenset(xids or ()),
-        [Units(*row) for row in _rows(units)],
+        [UnitsDelta(*row) for row in _rows(units)],
         {(channel_id, sku): Counts(*both) for channel_id, sku, *both in _rows(counts)},
     )
 

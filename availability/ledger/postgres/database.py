@@ -71,7 +71,7 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class Database:
+class PostgresDatabase:
     """A bounded pool of connections, and this process's lock for writes.
 
     Writes happen between `exclusive` and its end, one thread at a time, so that

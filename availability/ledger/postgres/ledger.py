@@ -14,14 +14,19 @@ from availability.ledger.logic.stock_import import judge
 from availability.ledger.memory.deltas import moves_of
 from availability.ledger.postgres.locations import read_places, write_locations
 from availability.ledger.postgres.reads import read_promised, read_setup
-from availability.ledger.postgres.reserve import RESERVE, Outcome, arguments, check_text
+from availability.ledger.postgres.reserve import (
+    RESERVE,
+    GroupOutcome,
+    arguments,
+    check_text,
+)
 from availability.ledger.postgres.session import (
     LONG_SECONDS,
     WHOLE_TABLES,
     PostgresSession,
 )
 from availability.ledger.postgres.stock_import import import_stock
-from availability.ledger.postgres.writer import DRAW, Done, PostgresWriter
+from availability.ledger.postgres.writer import DRAW, PostgresWriter, WriteResult
 from availability.ledger.protocol import (
     GROUP_LIMIT,
     SWEEP_LIMIT,
@@ -116,10 +121,10 @@ class PostgresLedger(PostgresWriter):
         """Create or replace locations; see `Ledger.put_locations`."""
         check_locations(locations)
 
-        def work(session: PostgresSession, now: float) -> Done[bytes]:
+        def work(session: PostgresSession, now: float) -> WriteResult[bytes]:
             reply = first_reply(session, request)
             if reply is not None:
-                return Done(reply)
+                return WriteResult(reply)
             session.run(_LOCK_NETWORK)
             before = read_places(session)
             known = before.locations
@@ -128,7 +133,7 @@ class PostgresLedger(PostgresWriter):
             reply = encode(PutResult(len(locations) - replaced, replaced))
             store_reply(session, request, now, reply)
             if not changed:
-                return Done(reply)
+                return WriteResult(reply)
             ((drawn, xid),) = session.run(DRAW)
             places = before.with_put(changed, drawn)
             left = rezone(session, locations, before, now)
@@ -143,7 +148,7 @@ class PostgresLedger(PostgresWriter):
                 else:
                     self._memory.reload(version)
 
-            return Done(reply, xid, follow)
+            return WriteResult(reply, xid, follow)
 
         return self._answer(request, work)
 
@@ -160,10 +165,10 @@ class PostgresLedger(PostgresWriter):
         check_locations(locations)
         request = Request() if dry_run else request
 
-        def work(session: PostgresSession, now: float) -> Done[bytes]:
+        def work(session: PostgresSession, now: float) -> WriteResult[bytes]:
             reply = first_reply(session, request)
             if reply is not None:
-                return Done(reply)
+                return WriteResult(reply)
             session.run(_LOCK_NETWORK)
             before, setup = read_places(session), read_setup(session)
             moved = [x for x in locations if before.locations.get(x.location_id) != x]
@@ -175,7 +180,7 @@ class PostgresLedger(PostgresWriter):
                 version = self._memory.mirror.version
                 reply = encode(draft.result(locations, before.locations, version))
                 store_reply(session, request, now, reply)
-                return Done(reply)
+                return WriteResult(reply)
             ((drawn, xid),) = session.run(DRAW)
             version = self._memory.next_version(drawn)
             reply = encode(draft.result(locations, before.locations, version))
@@ -195,7 +200,7 @@ class PostgresLedger(PostgresWriter):
                     mirror = self._memory.mirror
                     mirror.say(replace(draft.after, version=drawn), version)
 
-            return Done(reply, xid, follow)
+            return WriteResult(reply, xid, follow)
 
         return self._answer(request, work, LONG_SECONDS)
 
@@ -219,10 +224,10 @@ class PostgresLedger(PostgresWriter):
         places = self._memory.current().places
         judged = judge(mode, changes, places, max_drop_permille)
 
-        def work(session: PostgresSession, now: float) -> Done[bytes]:
+        def work(session: PostgresSession, now: float) -> WriteResult[bytes]:
             reply = first_reply(session, request)
             if reply is not None:
-                return Done(reply)
+                return WriteResult(reply)
             ((network,),) = session.run(_SHARE_NETWORK)  # no zone opens or closes now
             fair = judged
             if fair.zones_of != network:
@@ -237,14 +242,14 @@ class PostgresLedger(PostgresWriter):
             version, xid = self._drawn(session, done.changes and not dry_run)
             reply = encode(done.result(version))
             if dry_run:
-                return Done(reply)
+                return WriteResult(reply)
             store_reply(session, request, now, reply)
             units, moved = done.units, {}
             if done.changes and self._memory.mirror.setup.channels:
                 # Nobody guards a promise where no channel is declared.
                 moved = moves_of(units)
                 session.run(_COUNT_MOVES, {"skus": [sku for _, sku in sorted(moved)]})
-            return Done(
+            return WriteResult(
                 reply,
                 xid,
                 lambda: self._take_over(units, version, network, added=[moved]),
@@ -285,7 +290,7 @@ class PostgresLedger(PostgresWriter):
             now = None if self._clock is None else milliseconds(self._clock())
             values = arguments(reservations, now)
             (row,) = self._database.once(RESERVE, values)
-            done = Outcome.of(reservations, values, row)
+            done = GroupOutcome.of(reservations, values, row)
             version = mirror.version
             if done.version is not None and done.xid is not None:
                 version = memory.next_version(done.version)
@@ -315,10 +320,10 @@ class PostgresLedger(PostgresWriter):
     ) -> bytes:
         """Do what a command says to a reservation; see `Ledger.change`."""
 
-        def work(session: PostgresSession, now: float) -> Done[bytes]:
+        def work(session: PostgresSession, now: float) -> WriteResult[bytes]:
             reply = first_reply(session, request)
             if reply is not None:
-                return Done(reply)
+                return WriteResult(reply)
             session.run(_SHARE_NETWORK)  # no zone opens or closes now
             changed = change(session, plan, command, now)
             reply = encode(changed.record)
@@ -331,7 +336,7 @@ class PostgresLedger(PostgresWriter):
         """Do several swaps in one transaction; see `Ledger.swap_together`."""
         check_together(swaps)
 
-        def work(session: PostgresSession, now: float) -> Done[None]:
+        def work(session: PostgresSession, now: float) -> WriteResult[None]:
             session.run(_SHARE_NETWORK)  # no zone opens or closes now
             changes = swap_together(session, swaps, now)
             left = [units for each in changes for units in each.left]
@@ -346,7 +351,7 @@ class PostgresLedger(PostgresWriter):
         their stock rows, and many at once would deadlock with what is reserved.
         """
 
-        def work(session: PostgresSession, now: float) -> Done[Swept]:
+        def work(session: PostgresSession, now: float) -> WriteResult[Swept]:
             done = sweep(session, now, 1)
             left = [units for each in done.changes for units in each.left]
             return self._changed(
@@ -372,16 +377,16 @@ class PostgresLedger(PostgresWriter):
         places = self._memory.current().places
         check_withdrawals(changes, places)
 
-        def work(session: PostgresSession, now: float) -> Done[bytes]:
+        def work(session: PostgresSession, now: float) -> WriteResult[bytes]:
             reply = first_reply(session, request)
             if reply is not None:
-                return Done(reply)
+                return WriteResult(reply)
             left = put_withdrawals(session, changes, places, now)
             version, xid = self._drawn(session, bool(left))
             reply = encode(version)
             store_reply(session, request, now, reply)
             network, moved = places.network.version, moves_of(left)
-            return Done(
+            return WriteResult(
                 reply,
                 xid,
                 lambda: self._take_over(left, version, network, added=[moved]),
@@ -394,16 +399,16 @@ class PostgresLedger(PostgresWriter):
         if not repair:
             return self._audited()
 
-        def work(session: PostgresSession, now: float) -> Done[AuditReport]:
+        def work(session: PostgresSession, now: float) -> WriteResult[AuditReport]:
             session.run(_LOCK_BALANCES)
             session.run(WHOLE_TABLES)
             report = repair_drifts(session, now)
             if not report.drifts:
-                return Done(report)
+                return WriteResult(report)
             ((drawn, xid),) = session.run(DRAW)
             # A repaired balance has no movement that others could hear of.
             session.run("INSERT INTO news DEFAULT VALUES")
             version = self._memory.next_version(drawn)
-            return Done(report, xid, lambda: self._memory.reload(version))
+            return WriteResult(report, xid, lambda: self._memory.reload(version))
 
         return self._write(work, LONG_SECONDS)

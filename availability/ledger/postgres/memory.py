@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.postgres.change_feed import SNAPSHOT, read_news
-from availability.ledger.postgres.database import Database
+from availability.ledger.postgres.database import PostgresDatabase
 from availability.ledger.postgres.reads import load_mirror, read_loads, read_setup
 from availability.ledger.postgres.session import LONG_SECONDS
 from availability.ledger.times import utc_day
@@ -19,14 +19,14 @@ MAX_OWN = 100_000
 class Memory:
     """The mirror, and the snapshot up to which it has heard of others' commits.
 
-    Changed only within `Database.exclusive`, read by any thread.
+    Changed only within `PostgresDatabase.exclusive`, read by any thread.
 
     Versions are drawn from a sequence, so they are the same in all processes up to
     the order of commits: one that commits late has drawn early. So that a version
     still grows with every commit a process sees, it is at least one more than before.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: PostgresDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._doubtful = False
@@ -49,8 +49,8 @@ class Memory:
     def in_step(self) -> Iterator[Mirror]:
         """Give the mirror to a write, and doubt it when the write fails.
 
-        A commit that failed may have happened all the same, and an interruption may
-        fall between a commit and what follows it. Only within `Database.exclusive`.
+        A commit that failed may have happened, and an interruption may fall between a
+        commit and what follows it. Only within `PostgresDatabase.exclusive`.
         """
         self._resolve_doubt()
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from availability.ledger.memory.deltas import Load, Units
+from availability.ledger.memory.deltas import DayLoad, UnitsDelta
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.memory.places import Places
 from availability.ledger.postgres.locations import read_places
@@ -75,7 +75,7 @@ def load_mirror(session: PostgresSession, today: int) -> Mirror:
         ((skus, keys, left, counted),) = session.run(_UNITS, values)
         if skus is None:
             return mirror
-        mirror.set(map(Units, skus, keys, left, counted), version)
+        mirror.set(map(UnitsDelta, skus, keys, left, counted), version)
         last = (skus[-1], keys[-1])
 
 
@@ -106,11 +106,11 @@ def read_promised(
 
 def read_loads(
     session: PostgresSession, places: Places, today: int
-) -> dict[tuple[int, LocationId], Load]:
+) -> dict[tuple[int, LocationId], DayLoad]:
     """Read what the locations were given from yesterday on."""
     ids = {key: location_id for location_id, key in places.keys.items()}
     return {
-        (day, ids[key]): Load(orders, units)
+        (day, ids[key]): DayLoad(orders, units)
         for day, key, orders, units in session.run(_LOADS, {"day": today - 1})
         if key in ids
     }

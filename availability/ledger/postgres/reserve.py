@@ -16,7 +16,7 @@ from availability.errors import (
     StockConflict,
     StoreUnavailable,
 )
-from availability.ledger.memory.deltas import Load, Units, bought_by
+from availability.ledger.memory.deltas import DayLoad, UnitsDelta, bought_by
 from availability.model import MAX_STOCK_UNITS, LocationId
 from availability.positions import counted_by
 from availability.reservations import Claim, Purchase, Reservation
@@ -73,11 +73,11 @@ _TYPES = {
 RESERVE = "SELECT * FROM reserve_group({}, now_ms => %(now_ms)s::bigint)".format(
     ", ".join(f"{name} => %({name})b::{kind}" for name, kind in _TYPES.items())
 )
-"""The one statement; `arguments` has its values, `Outcome.of` reads its row."""
+"""The one statement; `arguments` has its values, `GroupOutcome.of` reads its row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GroupOutcome:
     """What became of a group, and what memory has to take over.
 
     ``version`` is None if nothing was promised; ``xid`` the transaction's then.
@@ -87,8 +87,8 @@ class Outcome:
 
     outcomes: list[bytes | AvailabilityError]
     stored: list[Reservation]
-    units: list[Units]
-    loads: dict[tuple[int, LocationId], Load]
+    units: list[UnitsDelta]
+    loads: dict[tuple[int, LocationId], DayLoad]
     version: int | None
     xid: int | None
     network: int
@@ -97,7 +97,7 @@ class Outcome:
     @classmethod
     def of(
         cls, reservations: Sequence[Reservation], values: dict[str, Any], row: Any
-    ) -> "Outcome":
+    ) -> "GroupOutcome":
         """Read the row the function returned for these values."""
         (kinds, live, replies, failed, keys, lefts, caps, orders, units) = row[:9]
         today, version, xid, network = row[9:]
@@ -115,14 +115,14 @@ class Outcome:
                 if kind == "stored"
             ],
             [
-                Units(sku, key, left)
+                UnitsDelta(sku, key, left)
                 for sku, key, left in zip(
                     values["row_skus"], keys or (), lefts or (), strict=True
                 )
                 if left is not None
             ],
             {
-                (today, places[key]): Load(*load)
+                (today, places[key]): DayLoad(*load)
                 for key, *load in zip(
                     caps or (), orders or (), units or (), strict=True
                 )

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from availability.errors import StoreTooOld
 from availability.ledger.migrations.upgrade import upgrade
-from availability.ledger.postgres.database import Database
+from availability.ledger.postgres.database import PostgresDatabase
 
 LOCK_KEY = 0x7270_7274_0001
 """Advisory lock of whoever creates or migrates: "rprt", 1."""
@@ -19,7 +19,7 @@ WHERE p.proname = 'reserve_group' AND n.nspname = current_schema()
 """)
 
 
-def prepare(database: Database) -> None:
+def prepare(database: PostgresDatabase) -> None:
     """Bring the tables up to date and install what the hot path calls.
 
     Processes that start together wait for each other. The schema is the first of the

@@ -9,14 +9,14 @@ from itertools import repeat
 
 from availability.errors import MAX_VIOLATIONS
 from availability.ledger.logic.stock_import import (
+    CheckedImport,
     Drop,
     Imported,
-    Judged,
     check_drop,
     left_out_of_range,
     refusal,
 )
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.postgres.session import WHOLE_TABLES, PostgresSession
 from availability.model import MAX_STOCK_UNITS, ImportMode
 
@@ -274,7 +274,7 @@ FROM import_total
 
 def import_stock(
     session: PostgresSession,
-    judged: Judged,
+    judged: CheckedImport,
     now_ms: int,
     reference: str,
     *,
@@ -318,7 +318,7 @@ def import_stock(
     return Imported(changed, zeroed, drop, units)
 
 
-def _lay_out(session: PostgresSession, judged: Judged) -> None:
+def _lay_out(session: PostgresSession, judged: CheckedImport) -> None:
     """Lock the records and fill the temporary tables; no balance is written."""
     snapshot = judged.mode is ImportMode.SNAPSHOT
     if judged.counts:
@@ -340,7 +340,7 @@ def _lay_out(session: PostgresSession, judged: Judged) -> None:
 
 def _write(
     session: PostgresSession, counted_ms: int, now_ms: int, reference: str
-) -> list[Units]:
+) -> list[UnitsDelta]:
     """Write what was laid out; return what it leaves of each record."""
     session.run(_APPLY, {"counted_ms": counted_ms})
     session.run(_APPLY_ZONES)
@@ -349,10 +349,10 @@ def _write(
     session.run(_TELL, {"now_ms": now_ms})
     ((skus, keys, left),) = session.run(_UNITS)
     counted = repeat(counted_ms // 1_000)
-    return list(map(Units, skus or (), keys or (), left or (), counted))
+    return list(map(UnitsDelta, skus or (), keys or (), left or (), counted))
 
 
-def _fill(session: PostgresSession, judged: Judged) -> None:
+def _fill(session: PostgresSession, judged: CheckedImport) -> None:
     columns = [list(each) for each in zip(*judged.sound, strict=True)] or [[]] * 7
     names = ("positions", "skus", "keys", "zones", "counts", "on_hand", "safety")
     values: dict[str, object] = dict(zip(names, columns, strict=True))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from availability.ledger.postgres.database import Database
+from availability.ledger.postgres.database import PostgresDatabase
 from availability.ledger.postgres.memory import Memory
 from availability.ledger.postgres.reads import read_page
 from availability.ledger.postgres.schema import prepare
@@ -50,7 +50,7 @@ class PostgresViews:
 
     def __init__(self, url: str, clock: Clock | None) -> None:
         self._clock = clock
-        self._database = Database(url)
+        self._database = PostgresDatabase(url)
         try:
             prepare(self._database)
             self._memory = Memory(self._database, clock or time.time)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from availability.errors import AvailabilityError, RequestReused, StoreUnavailable
-from availability.ledger.memory.deltas import Added, Loads, Units, moves_of
+from availability.ledger.memory.deltas import Added, Loads, UnitsDelta, moves_of
 from availability.ledger.postgres.reads import read_loads
 from availability.ledger.postgres.session import STATEMENT_SECONDS, PostgresSession
 from availability.ledger.postgres.views import PostgresViews
@@ -19,7 +19,7 @@ _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 ResultT = TypeVar("ResultT")
 
 
-class Done(NamedTuple, Generic[ResultT]):
+class WriteResult(NamedTuple, Generic[ResultT]):
     """What a write returns, and what memory does once it is committed.
 
     ``xid`` is its transaction, None if it changed nothing that memory holds.
@@ -38,10 +38,10 @@ class PostgresWriter(PostgresViews):
         session: PostgresSession,
         result: ResultT,
         changes: Sequence[Changed],
-        left: Sequence[Units],
+        left: Sequence[UnitsDelta],
         now: float,
-        moved: Sequence[Units] = (),
-    ) -> Done[ResultT]:
+        moved: Sequence[UnitsDelta] = (),
+    ) -> WriteResult[ResultT]:
         """Return what memory takes over from changes of reservations.
 
         ``left`` comes of the changes, ``moved`` of anything else.
@@ -51,14 +51,14 @@ class PostgresWriter(PostgresViews):
         left = [*left, *moved]
         version, xid = self._drawn(session, bool(left or counts))
         if xid is None:
-            return Done(result)
+            return WriteResult(result)
         mirror = self._memory.mirror
         loads = None
         if any(each.loads for each in changes):
             loads = read_loads(session, mirror.places, utc_day(now))
         ((network,),) = session.run("SELECT network_version FROM ledger")
 
-        return Done(
+        return WriteResult(
             result,
             xid,
             lambda: self._take_over(left, version, network, added=counts, loads=loads),
@@ -73,7 +73,7 @@ class PostgresWriter(PostgresViews):
 
     def _take_over(
         self,
-        left: Sequence[Units],
+        left: Sequence[UnitsDelta],
         version: int,
         network: int,
         *,
@@ -97,7 +97,7 @@ class PostgresWriter(PostgresViews):
     def _answer(
         self,
         request: Request,
-        work: Callable[[PostgresSession, float], Done[bytes]],
+        work: Callable[[PostgresSession, float], WriteResult[bytes]],
         seconds: int = STATEMENT_SECONDS,
     ) -> bytes:
         """Do a request's transaction, or return its first reply.
@@ -119,12 +119,12 @@ class PostgresWriter(PostgresViews):
 
     def _write(
         self,
-        work: Callable[[PostgresSession, float], Done[ResultT]],
+        work: Callable[[PostgresSession, float], WriteResult[ResultT]],
         seconds: int = STATEMENT_SECONDS,
     ) -> ResultT:
         """Do a transaction, then let memory follow it before anyone else writes."""
 
-        def whole(session: PostgresSession) -> Done[ResultT]:
+        def whole(session: PostgresSession) -> WriteResult[ResultT]:
             if self._clock is not None:
                 return work(session, self._clock())
             ((now,),) = session.run(_NOW)

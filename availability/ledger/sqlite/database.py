@@ -98,7 +98,7 @@ def read_only(path: Path) -> Iterator[Cursor]:
             yield connection.cursor()
 
 
-class Database:
+class SqliteDatabase:
     """One writer connection and a few readers over a file, or over memory.
 
     Writes happen between `exclusive` and its end, one thread at a time. An

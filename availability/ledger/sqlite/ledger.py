@@ -11,7 +11,7 @@ from pathlib import Path
 from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.group_commit import Combiner, failure_of
 from availability.ledger.logic.stock_import import judge
-from availability.ledger.memory.deltas import Units, moves_of
+from availability.ledger.memory.deltas import UnitsDelta, moves_of
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.memory.places import Places
 from availability.ledger.protocol import (
@@ -29,7 +29,7 @@ from availability.ledger.protocol import (
     record_to_json,
     version_to_json,
 )
-from availability.ledger.sqlite.database import Database
+from availability.ledger.sqlite.database import SqliteDatabase
 from availability.ledger.sqlite.locations import put_locations
 from availability.ledger.sqlite.reads import (
     load_mirror,
@@ -126,7 +126,7 @@ class SqliteLedger:
 
     def __init__(self, path: Path | None, clock: Clock) -> None:
         self._clock = clock
-        self._database = Database(path)
+        self._database = SqliteDatabase(path)
         self._doubtful = False
         self._doubts_version = False
         self._combiner: Combiner[Reservation, bytes | AvailabilityError] = Combiner(
@@ -207,7 +207,7 @@ class SqliteLedger:
                 setup = replace(draft.after, version=version)
                 draft.write(session, version)
                 tx.db.execute(_SET_SETUP, (version,))
-            left: list[Units] = []
+            left: list[UnitsDelta] = []
             if moved:
                 left = list(rezone(session, locations, mirror.places, now))
                 put_locations(tx.db, moved, places)
@@ -221,7 +221,7 @@ class SqliteLedger:
         return reply
 
     def _moved(
-        self, places: Places, left: Sequence[Units], setup: Setup | None = None
+        self, places: Places, left: Sequence[UnitsDelta], setup: Setup | None = None
     ) -> None:
         """Take over locations that were put, and what their zones hold now."""
         before = self._mirror
@@ -371,8 +371,8 @@ class SqliteLedger:
         self,
         tx: "_Writing",
         changes: Sequence[Changed],
-        left: Sequence[Units],
-        moved: Sequence[Units] = (),
+        left: Sequence[UnitsDelta],
+        moved: Sequence[UnitsDelta] = (),
     ) -> None:
         """Raise the version by what changed, and let memory follow the commit.
 

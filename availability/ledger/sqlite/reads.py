@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from availability.ledger.memory.deltas import Load, Units
+from availability.ledger.memory.deltas import DayLoad, UnitsDelta
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.memory.places import Places
 from availability.ledger.protocol import StockCursor, StockPage
@@ -114,14 +114,14 @@ def load_mirror(db: Cursor, today: int) -> Mirror:
 
 def read_loads(
     db: Cursor, places: Places, today: int
-) -> dict[tuple[int, LocationId], Load]:
+) -> dict[tuple[int, LocationId], DayLoad]:
     """Read what the locations were given from yesterday on."""
     ids = {key: location_id for location_id, key in places.keys.items()}
     return {
-        (day, ids[key]): Load(orders, units)
+        (day, ids[key]): DayLoad(orders, units)
         for day, key, orders, units in db.execute(_LOADS, (today - 1,)).fetchall()
     }
 
 
-def _units(db: Cursor) -> Iterator[Units]:
-    return (Units(*row) for row in db.execute(_UNITS))
+def _units(db: Cursor) -> Iterator[UnitsDelta]:
+    return (UnitsDelta(*row) for row in db.execute(_UNITS))

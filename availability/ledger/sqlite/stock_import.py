@@ -9,14 +9,14 @@ import json
 
 from availability.errors import MAX_VIOLATIONS
 from availability.ledger.logic.stock_import import (
+    CheckedImport,
     Drop,
     Imported,
-    Judged,
     check_drop,
     left_out_of_range,
     refusal,
 )
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.sqlite.session import Cursor
 from availability.model import MAX_STOCK_UNITS, ImportMode
 
@@ -210,7 +210,12 @@ FROM temp.total WHERE differs OR :counted_ms > 0
 
 
 def import_stock(
-    db: Cursor, judged: Judged, now_ms: int, reference: str, *, dry_run: bool = False
+    db: Cursor,
+    judged: CheckedImport,
+    now_ms: int,
+    reference: str,
+    *,
+    dry_run: bool = False,
 ) -> Imported:
     """Write an import within the caller's transaction, or only say what it would do.
 
@@ -241,7 +246,7 @@ def import_stock(
     return Imported(changed, zeroed, drop, units)
 
 
-def _lay_out(db: Cursor, judged: Judged) -> None:
+def _lay_out(db: Cursor, judged: CheckedImport) -> None:
     """Fill the temporary tables; nothing is written."""
     counted = {"counted": json.dumps(judged.counted, ensure_ascii=False)}
     values = {
@@ -259,7 +264,9 @@ def _lay_out(db: Cursor, judged: Judged) -> None:
         db.execute(_CONFIRM_THE_REST)
 
 
-def _write(db: Cursor, counted_ms: int, now_ms: int, reference: str) -> list[Units]:
+def _write(
+    db: Cursor, counted_ms: int, now_ms: int, reference: str
+) -> list[UnitsDelta]:
     """Write what was laid out; return what it leaves of each record."""
     counted = {"counted_ms": counted_ms}
     db.execute(_APPLY, counted)
@@ -267,7 +274,7 @@ def _write(db: Cursor, counted_ms: int, now_ms: int, reference: str) -> list[Uni
     db.execute(_RECORD, {"now_ms": now_ms, "reference": reference})
     (rows,) = db.execute(_UNITS, counted).fetchone()
     seconds = counted_ms // 1_000
-    return [Units(sku, key, left, seconds) for sku, key, left in json.loads(rows)]
+    return [UnitsDelta(sku, key, left, seconds) for sku, key, left in json.loads(rows)]
 
 
 _EMPTY = ("DELETE FROM temp.change", "DELETE FROM temp.total")

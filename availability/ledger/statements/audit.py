@@ -43,7 +43,7 @@ from availability.reservations import (
 
 
 @dataclass(slots=True)
-class _Found:
+class _Drifts:
     """Balances that drifted together, and what would put them right."""
 
     drifts: list[Drift] = field(default_factory=list)
@@ -78,20 +78,20 @@ def _report(session: Session, drifts: list[list[Drift]]) -> AuditReport:
     return AuditReport(tuple(flat[:MAX_DRIFTS]), len(flat), *counts)
 
 
-def _check_stock(session: Session) -> Iterator[_Found]:
+def _check_stock(session: Session) -> Iterator[_Drifts]:
     for sku, key, at, *numbers in session.rows(STOCK):
         now, sums = numbers[:5], [int(each) for each in numbers[5:]]
         drifts = _drifts(f"stock {at}/{sku}", BALANCES, now, sums)
         right = dict(zip(BALANCES, sums, strict=True))
         # A sum below zero no balance may be: nobody but a person can say what is.
         repair = None if min(sums) < 0 else _set_stock(sku, key, right)
-        yield _Found(drifts, repair)
+        yield _Drifts(drifts, repair)
 
 
-def _check_missing(session: Session) -> Iterator[_Found]:
+def _check_missing(session: Session) -> Iterator[_Drifts]:
     for sku, at, *sums in session.rows(MISSING):
         expected = [int(each) for each in sums]
-        yield _Found(_drifts(f"stock {at}/{sku}", BALANCES, [0] * 5, expected))
+        yield _Drifts(_drifts(f"stock {at}/{sku}", BALANCES, [0] * 5, expected))
 
 
 def _set_stock(
@@ -107,14 +107,14 @@ def _set_stock(
     return repair
 
 
-def _check_zones(session: Session) -> Iterator[_Found]:
+def _check_zones(session: Session) -> Iterator[_Drifts]:
     for sku, key, at, zone_id, units, right in session.rows(ZONES):
         at_zone = {"at_sku": sku, "at_location_key": key, "at_zone_id": zone_id}
         drifts = _drifts(f"zone {at}/{zone_id}/{sku}", ["on_hand"], [units], [right])
-        yield _Found(drifts, _set(SET_ZONE, new_on_hand=int(right), **at_zone))
+        yield _Drifts(drifts, _set(SET_ZONE, new_on_hand=int(right), **at_zone))
 
 
-def _check_queues(session: Session) -> Iterator[_Found]:
+def _check_queues(session: Session) -> Iterator[_Drifts]:
     for channel_id, sku, *numbers in session.rows(QUEUES):
         right = [int(each) for each in numbers[2:]]
         names = ("queued", "promised")
@@ -122,16 +122,16 @@ def _check_queues(session: Session) -> Iterator[_Found]:
         at = {"at_channel_id": channel_id, "at_sku": sku}
         new = {f"new_{name}": each for name, each in zip(names, right, strict=True)}
         # A sum below zero no queue may be, as with stock.
-        yield _Found(drifts, None if right[0] < 0 else _set(SET_QUEUE, **at, **new))
+        yield _Drifts(drifts, None if right[0] < 0 else _set(SET_QUEUE, **at, **new))
 
 
-def _check_loads(session: Session) -> Iterator[_Found]:
+def _check_loads(session: Session) -> Iterator[_Drifts]:
     for day, key, at, *numbers in session.rows(LOADS):
         right = [int(each) for each in numbers[2:]]
         names = ("orders", "units")
         drifts = _drifts(f"load {at} on day {day}", names, numbers[:2], right)
         new = {f"new_{name}": each for name, each in zip(names, right, strict=True)}
-        yield _Found(drifts, _set(SET_LOAD, at_day=day, at_location_key=key, **new))
+        yield _Drifts(drifts, _set(SET_LOAD, at_day=day, at_location_key=key, **new))
 
 
 def _set(statement: Any, **values: object) -> Callable[[Session, float], None]:
@@ -141,15 +141,15 @@ def _set(statement: Any, **values: object) -> Callable[[Session, float], None]:
     return repair
 
 
-def _check_withdrawn(session: Session) -> Iterator[_Found]:
+def _check_withdrawn(session: Session) -> Iterator[_Drifts]:
     for sku, key, at, units, right in session.rows(WITHDRAWN):
         subject = f"withdrawals {at}/{sku}"
         drifts = _drifts(subject, ["withdrawn"], [units], [int(right)])
         moved = Movement(Cause.REPAIRED, sku, at, withdrawn=int(right) - units)
-        yield _Found(drifts, _move(moved, key, None))
+        yield _Drifts(drifts, _move(moved, key, None))
 
 
-def _check_strays(session: Session) -> Iterator[_Found]:
+def _check_strays(session: Session) -> Iterator[_Drifts]:
     for row in session.rows(STRAYS):
         plan_key, plan_id, line_id, key, channel_id, sku, *sums = row
         units = [int(each) for each in sums]
@@ -166,7 +166,7 @@ def _check_strays(session: Session) -> Iterator[_Found]:
             held=held,
             queued=queued,
         )
-        yield _Found(drifts, _move(moved, key, plan_key))
+        yield _Drifts(drifts, _move(moved, key, plan_key))
 
 
 def _move(
@@ -202,7 +202,7 @@ def _drifts(
     ]
 
 
-_CHECKS: tuple[Callable[[Session], Iterator[_Found]], ...] = (
+_CHECKS: tuple[Callable[[Session], Iterator[_Drifts]], ...] = (
     _check_stock,
     _check_missing,
     _check_zones,

@@ -14,14 +14,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from availability.ledger.logic.lifecycle import (
     Decision,
     Key,
-    StockRow,
+    StockBalances,
     decide,
     decide_together,
     touched,
 )
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.statements.capacities import free_capacity, take_capacity
-from availability.ledger.statements.records import Found, find
+from availability.ledger.statements.records import PlanRow, find
 from availability.ledger.statements.session import Session
 from availability.ledger.statements.tables import (
     location,
@@ -55,7 +55,7 @@ class Changed(NamedTuple):
     """
 
     record: ReservationRecord
-    left: tuple[Units, ...] = ()
+    left: tuple[UnitsDelta, ...] = ()
     counts: Mapping[tuple[str, str], Counts] = {}
     loads: bool = False
 
@@ -237,8 +237,8 @@ def swap_together(
 
 def _lock_rows(
     session: Session, keys: Iterable[Key]
-) -> tuple[dict[Key, StockRow], dict[LocationId, PlaceRow]]:
-    rows: dict[Key, StockRow] = {}
+) -> tuple[dict[Key, StockBalances], dict[LocationId, PlaceRow]]:
+    rows: dict[Key, StockBalances] = {}
     places: dict[LocationId, PlaceRow] = {}
     for location_id, sku in keys:
         read = session.rows(_ROW, sku=sku, location_id=location_id)
@@ -251,7 +251,7 @@ def _lock_rows(
         if zones:
             read = session.rows(_ZONES, sku=sku, location_key=key)
             counts = tuple((each, count) for each, count in read if each in zones)
-        rows[location_id, sku] = StockRow(
+        rows[location_id, sku] = StockBalances(
             on_hand,
             allocated,
             held,
@@ -273,9 +273,9 @@ def available_zones(body: Mapping[str, object]) -> frozenset[str]:
 
 def _write(
     session: Session,
-    found: Found,
+    found: PlanRow,
     decision: Decision,
-    before: Mapping[Key, StockRow],
+    before: Mapping[Key, StockBalances],
     places: Mapping[LocationId, PlaceRow],
     now: float,
 ) -> Changed:
@@ -286,7 +286,7 @@ def _write(
             write_row(session, key[1], location_key, row)
         elif key[0] not in decision.taken:  # or capacity moved from day to day
             continue
-        left.append(Units(key[1], location_key, row.left))
+        left.append(UnitsDelta(key[1], location_key, row.left))
     moved = [_on_channel(each, found.channel_id) for each in decision.movements]
     for each in moved:
         at = LocationId(each.location_id)
@@ -321,7 +321,7 @@ def _write(
 
 def _free(
     session: Session,
-    found: Found,
+    found: PlanRow,
     decision: Decision,
     places: Mapping[LocationId, PlaceRow],
 ) -> bool:
@@ -370,7 +370,9 @@ def _move_purchases(
             session.count(_MOVE_PURCHASE, more_units=units, **at)
 
 
-def write_row(session: Session, sku: str, location_key: int, row: StockRow) -> None:
+def write_row(
+    session: Session, sku: str, location_key: int, row: StockBalances
+) -> None:
     """Write a record's balances; only within the lock they were read under."""
     session.count(
         WRITE_ROW,
@@ -423,7 +425,7 @@ def write_movement(
         )
 
 
-def count_moves(session: Session, units: Iterable[Units]) -> None:
+def count_moves(session: Session, units: Iterable[UnitsDelta]) -> None:
     """Count that the stock of these records moved otherwise than by promises.
 
     Their rows are locked: so whoever guards a promise by this count cannot have
@@ -463,7 +465,7 @@ def write_withdrawal(
     )
 
 
-def _write_plan(session: Session, found: Found, record: ReservationRecord) -> None:
+def _write_plan(session: Session, found: PlanRow, record: ReservationRecord) -> None:
     expires = record.expires_seconds
     held = expires is not None
     session.count(

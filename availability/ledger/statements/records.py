@@ -140,7 +140,7 @@ _STORE_REPLY: ClauseElement = request.insert().values(
 )
 
 
-class Found(NamedTuple):
+class PlanRow(NamedTuple):
     """A record, its plan's key in the database, and for whom its units count."""
 
     plan_key: int
@@ -195,7 +195,7 @@ def plan_reply(session: Session, plan_id: str) -> bytes:
     return bytes(rows[0][0])
 
 
-def find(session: Session, ref: PlanRef, *, lock: bool = False) -> Found:
+def find(session: Session, ref: PlanRef, *, lock: bool = False) -> PlanRow:
     """Return a plan's record, and keep others from changing it if asked to.
 
     Raises
@@ -214,7 +214,7 @@ def find(session: Session, ref: PlanRef, *, lock: bool = False) -> Found:
     # After the lock: what another transaction changed until then is in it.
     sums = session.rows(_SUMS, plan_key=plan_key)
     *row, channel_id, customer_id = rows[0]
-    return Found(plan_key, _record(tuple(row), sums), channel_id, customer_id)
+    return PlanRow(plan_key, _record(tuple(row), sums), channel_id, customer_id)
 
 
 def open_plans(

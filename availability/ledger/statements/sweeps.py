@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, case, or_, select
 
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.statements.commands import (
     Changed,
     change,
@@ -94,7 +94,7 @@ class SweepDone(NamedTuple):
 
     swept: Swept
     changes: tuple[Changed, ...]
-    left: tuple[Units, ...]
+    left: tuple[UnitsDelta, ...]
 
 
 def sweep(session: Session, now: float, limit: int) -> SweepDone:
@@ -115,7 +115,7 @@ def sweep(session: Session, now: float, limit: int) -> SweepDone:
     return SweepDone(swept, changes, left)
 
 
-def _turn(session: Session, due: list[Row], now: float) -> Iterator[Units]:
+def _turn(session: Session, due: list[Row], now: float) -> Iterator[UnitsDelta]:
     for sku, location_key, withdrawal_id, quantity, active, ends in due:
         at = {
             "at_sku": sku,
@@ -135,11 +135,11 @@ def withdraw(
     withdrawal_id: str,
     units: int,
     now: float,
-) -> Units:
+) -> UnitsDelta:
     """Take units out of sale, or (below 0) put them back."""
     cause = Cause.WITHDRAWN if units > 0 else Cause.RETURNED
     moved = Movement(cause, sku, withdrawn=units)
     write_movement(session, moved, location_key, now, reference=withdrawal_id)
     at = {"at_sku": sku, "at_location_key": location_key}
     ((left, counted),) = session.rows(WITHDRAW, units=units, **at)
-    return Units(sku, location_key, left, counted)
+    return UnitsDelta(sku, location_key, left, counted)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import bindparam, or_, select
 
 from availability.errors import MAX_VIOLATIONS, InvalidChange, Violation
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.memory.places import Places
 from availability.ledger.protocol import MAX_PAGE, MAX_WITHDRAWALS
 from availability.ledger.statements.commands import count_moves, write_withdrawal
@@ -97,7 +97,7 @@ def _breaches(path: str, change: Withdrawals) -> Iterator[Violation]:
 
 def put_withdrawals(
     session: Session, changes: Sequence[Withdrawals], places: Places, now: float
-) -> list[Units]:
+) -> list[UnitsDelta]:
     """Replace the withdrawals of each record within the caller's transaction.
 
     Raises
@@ -116,7 +116,7 @@ def put_withdrawals(
     if unknown:
         unknown.sort(key=lambda each: each[0])
         raise InvalidChange([each for _, each in unknown[:MAX_VIOLATIONS]])
-    left: list[Units] = []
+    left: list[UnitsDelta] = []
     for sku, at, n in ordered:
         left += _replace(session, sku, keys[at], changes[n].withdrawals, now)
     count_moves(session, left)
@@ -125,7 +125,7 @@ def put_withdrawals(
 
 def _replace(
     session: Session, sku: str, key: int, wanted: Sequence[Withdrawal], now: float
-) -> Iterator[Units]:
+) -> Iterator[UnitsDelta]:
     before: dict[str, int] = {}
     after: dict[str, int] = {}
     for withdrawal_id, units, active in session.rows(_KNOWN, sku=sku, location_key=key):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, case, select
 
 from availability.errors import MAX_VIOLATIONS, InvalidChange, Violation
-from availability.ledger.memory.deltas import Units
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.memory.places import Places
 from availability.ledger.protocol import MAX_PAGE, ZoneRecord
 from availability.ledger.statements.commands import count_moves, write_movement
@@ -79,7 +79,7 @@ class _Turned(NamedTuple):
 
 def rezone(
     session: Session, locations: Sequence[Location], before: Places, now: float
-) -> list[Units]:
+) -> list[UnitsDelta]:
     """Count the zones of locations that open, and no longer those that close.
 
     Only within the transaction that changes the locations; ``locations`` are all
@@ -119,13 +119,13 @@ def rezone(
     return left
 
 
-def _recount(session: Session, turned: _Turned, now: float) -> Units:
+def _recount(session: Session, turned: _Turned, now: float) -> UnitsDelta:
     sku, _, key, zone_id, units = turned
     moved = Movement(Cause.ZONED, sku, zone_id=zone_id, on_hand=units)
     write_movement(session, moved, key, now)
     at = {"at_sku": sku, "at_location_key": key}
     ((left, counted),) = session.rows(_RECOUNT, units=units, **at)
-    return Units(sku, key, left, counted)
+    return UnitsDelta(sku, key, left, counted)
 
 
 def list_zones(

@@ -67,7 +67,7 @@ class PoolArrays:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class TermArrays:
     """What counts for each (channel, SKU): arrays that broadcast to (C, S).
 
     What is the same on all channels or for all SKUs has one row or one column. The
@@ -134,12 +134,12 @@ class SupplyArrays:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class OfferArrays:
     """All that the number of any (channel, SKU) depends on at one instant."""
 
     stock: StockArrays
     pools: PoolArrays
-    terms: Terms
+    terms: TermArrays
     allocations: AllocationArrays
     queue: QueueArrays
     supplies: SupplyArrays

@@ -11,10 +11,16 @@ from itertools import chain
 
 import numpy as np
 
-from availability.offers.bulk.arrays import Offers, World
+from availability.offers.bulk.arrays import OfferArrays, Offers
 from availability.offers.bulk.one import OneSku
-from availability.offers.bulk.reserves import Owned, Queued
-from availability.offers.bulk.rules import STATUSES, BlockTerms, Expected, fill, said
+from availability.offers.bulk.reserves import Owned, QueuedUnits
+from availability.offers.bulk.rules import (
+    STATUSES,
+    BlockTerms,
+    Expected,
+    fill,
+    given_terms,
+)
 from availability.offers.bulk.supply import BlockStock, PoolTables, record_columns
 
 __all__ = ["STATUSES", "Promiser", "promise"]
@@ -23,7 +29,7 @@ BLOCK_SKUS = 4096
 """So many that numpy's calls cost little, so few that a block stays in the cache."""
 
 
-def promise(world: World, channels: Sequence[int] | None = None) -> Offers:
+def promise(world: OfferArrays, channels: Sequence[int] | None = None) -> Offers:
     """Return what the channels may be promised of every SKU: a row for each asked.
 
     ``channels`` are places in the market, each once; None is all. The queue, the
@@ -55,7 +61,7 @@ class Promiser:
 
     def __init__(
         self,
-        world: World,
+        world: OfferArrays,
         channels: Sequence[int] | None = None,
         block_skus: int = BLOCK_SKUS,
     ) -> None:
@@ -69,10 +75,10 @@ class Promiser:
         self._block_skus = block_skus
         self._columns = record_columns(world.stock, len(pools.active))
         self._pools = PoolTables(pools, channels)
-        self._queued = Queued(world.queue, pools, channels)
+        self._queued = QueuedUnits(world.queue, pools, channels)
         self._owned = Owned(world.allocations, pools, channels)
         self._expected = Expected(world.supplies, pools, channels, world.now_seconds)
-        self._terms = said(world.terms, channels)
+        self._terms = given_terms(world.terms, channels)
         self._one: OneSku | None = None
 
     def fill(self, offers: Offers, threads: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""From values to arrays: the `World` of a market and of what is known of its SKUs."""
+"""From values to arrays: the `OfferArrays` of a market and its SKUs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
@@ -12,13 +12,13 @@ from availability.offers.bulk.arrays import (
     NO_BOUND,
     NOT_GIVEN,
     AllocationArrays,
+    OfferArrays,
     PoolArrays,
     QueueArrays,
     RuleArrays,
     StockArrays,
     SupplyArrays,
-    Terms,
-    World,
+    TermArrays,
 )
 from availability.offers.market import Market, SkuStock
 from availability.setup.channels import FULL_PERMILLE, Purpose, SupplyRule
@@ -51,7 +51,9 @@ TERMS = DEFAULTS | {"preorder_common": 0}
 """Every term, and what counts where nobody said anything."""
 
 
-def lay_out(market: Market, stocks: Sequence[SkuStock], now_seconds: int) -> World:
+def lay_out(
+    market: Market, stocks: Sequence[SkuStock], now_seconds: int
+) -> OfferArrays:
     """Return the arrays for these SKUs, in this order, on all channels.
 
     Records at locations that the network does not have are left out.
@@ -70,10 +72,10 @@ def world(
     market: Market,
     stock: StockArrays,
     pool: PoolArrays,
-    counts: Terms,
+    counts: TermArrays,
     promises: Sequence[tuple[int, SkuStock]],
     now_seconds: int,
-) -> World:
+) -> OfferArrays:
     """Put a world together from stock, pools and terms, and what was promised.
 
     ``promises`` are what is queued, set apart and expected of some SKUs, each with
@@ -99,7 +101,7 @@ def world(
         if each.location_id in columns
     )
     sku, from_seconds, location, units = _columns(supplies, 4)
-    return World(
+    return OfferArrays(
         stock,
         pool,
         counts,
@@ -229,7 +231,7 @@ def terms(
     skus: Sequence[Sku],
     now_seconds: int,
     channels: Sequence[int] | None = None,
-) -> Terms:
+) -> TermArrays:
     """Return what counts for these SKUs, each named once, level over level.
 
     A term that no level sets by SKU has one column, one that none sets by channel
@@ -240,12 +242,12 @@ def terms(
     book = market.book
     places = range(len(market.channels)) if channels is None else channels
     names = [market.channels[at].channel_id for at in places]
-    everything = _Said.of([book.everything], now_seconds, common=True)
-    by_channel = _Said.of(map(book.channels.get, names), now_seconds)
+    everything = _TermColumns.of([book.everything], now_seconds, common=True)
+    by_channel = _TermColumns.of(map(book.channels.get, names), now_seconds)
     its = map(book.skus.get, skus) if book.skus else []
-    by_sku = _Said.of(its, now_seconds, common=True)
+    by_sku = _TermColumns.of(its, now_seconds, common=True)
     cells, rows, columns = _cells(book.channel_skus, names, skus)
-    by_cell = _Said.of(cells, now_seconds)
+    by_cell = _TermColumns.of(cells, now_seconds)
     arrays: dict[str, IntArray] = {}
     for name, default in TERMS.items():
         shape = (
@@ -264,7 +266,7 @@ def terms(
             values, given = by_cell.of_all(name)
             array[rows[given], columns[given]] = values[given]
         arrays[name] = array
-    return Terms(**arrays, channels=None if channels is None else tuple(channels))
+    return TermArrays(**arrays, channels=None if channels is None else tuple(channels))
 
 
 def _cells(
@@ -291,7 +293,7 @@ def _cells(
     return settings, at_rows, at_columns
 
 
-class _Said:
+class _TermColumns:
     """What is said at many places, each distinct object of settings looked at once.
 
     ``values`` has, by term, the value in each of the objects, and ``given`` whether
@@ -310,7 +312,7 @@ class _Said:
         now_seconds: int,
         *,
         common: bool = False,
-    ) -> "_Said":
+    ) -> "_TermColumns":
         """Look at what is said at each place, None is nothing.
 
         ``common`` is whether it is said for all channels together.

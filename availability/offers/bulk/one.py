@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from availability.model import IntArray
 from availability.offers.bulk.arrays import NO_BOUND, NOT_GIVEN, UNLIMITED, StockArrays
 from availability.offers.bulk.layout import TERMS
-from availability.offers.bulk.reserves import Owned, Queued
+from availability.offers.bulk.reserves import Owned, QueuedUnits
 from availability.offers.bulk.rules import (
     AVAILABLE,
     BACKORDER,
@@ -62,7 +62,7 @@ class OneSku:
         columns: IntArray,
         pools: PoolTables,
         terms: dict[str, IntArray],
-        queued: Queued,
+        queued: QueuedUnits,
         owned: Owned,
         expected: Expected,
     ) -> None:

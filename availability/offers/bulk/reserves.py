@@ -19,7 +19,7 @@ from availability.offers.bulk.arrays import (
 )
 
 
-class Queued:
+class QueuedUnits:
     """What is queued of each SKU that has any, (C, Q) or (1, Q).
 
     ``units`` are those on channels that share a pool, ``own_units`` those on the

@@ -18,10 +18,10 @@ from availability.offers.bulk.arrays import (
     Offers,
     PoolArrays,
     SupplyArrays,
-    Terms,
+    TermArrays,
 )
 from availability.offers.bulk.layout import TERMS
-from availability.offers.bulk.reserves import Own, Queued
+from availability.offers.bulk.reserves import Own, QueuedUnits
 from availability.offers.bulk.supply import Pooled
 from availability.offers.offer import Status
 from availability.setup.channels import FULL_PERMILLE
@@ -47,7 +47,7 @@ class BlockTerms:
         return rows if rows is None or rows.shape[1] == 1 else rows[:, self._skus]
 
 
-def said(terms: Terms, channels: Sequence[int]) -> dict[str, IntArray]:
+def given_terms(terms: TermArrays, channels: Sequence[int]) -> dict[str, IntArray]:
     """Return the terms that somebody said something about, for the asked channels.
 
     Raises
@@ -139,7 +139,7 @@ def fill(
     offers: Offers,
     pooled: Pooled,
     term: BlockTerms,
-    queued: Queued,
+    queued: QueuedUnits,
     own: Own | None,
     expected: Expected,
     skus: slice,
@@ -239,7 +239,7 @@ def fill(
 
 
 def _waiting(
-    preorder_units: IntArray, common: IntArray | None, queued: Queued, skus: slice
+    preorder_units: IntArray, common: IntArray | None, queued: QueuedUnits, skus: slice
 ) -> IntArray:
     """Return what is left of the caps after all that is queued for the release."""
     first, last = queued.skus.searchsorted([skus.start, skus.stop]).tolist()

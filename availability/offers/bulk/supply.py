@@ -275,7 +275,7 @@ def record_columns(stock: StockArrays, location_count: int) -> IntArray:
     return stock.locations + np.where(stock.stale, location_count, 0)
 
 
-class _Group(NamedTuple):
+class _RuleGroup(NamedTuple):
     """Rules of one pool that stand or fall together: arrays are (2 L + 1,).
 
     ``factor`` is what a unit counts for: permille if ``shared``, else 1, and 0 where
@@ -295,7 +295,7 @@ class _Group(NamedTuple):
 _ORDER = ((True, False), (True, True), (False, True), (False, False))
 
 
-def _groups(pool: int, rules: RuleArrays, pools: PoolArrays) -> list[_Group]:
+def _groups(pool: int, rules: RuleArrays, pools: PoolArrays) -> list[_RuleGroup]:
     """Return the groups of a pool: at least one."""
     conditional = (rules.threshold_units > 0) | (rules.min_locations > 0)
     free = np.flatnonzero(~conditional)
@@ -314,7 +314,7 @@ def _groups(pool: int, rules: RuleArrays, pools: PoolArrays) -> list[_Group]:
         max_units[mine] = rules.max_units[owner]
         shared = bool(np.any(factor % FULL_PERMILLE))
         groups.append(
-            _Group(
+            _RuleGroup(
                 pool,
                 np.concatenate(
                     [factor if shared else factor // FULL_PERMILLE, nowhere]

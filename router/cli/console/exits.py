@@ -22,7 +22,7 @@ def fail(*lines: str, status: int = UNUSABLE) -> typer.Exit:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def clean_exit() -> Iterator[None]:
     """End as a shell expects on Ctrl-C and when the reader of a pipe has left."""
     try:
         yield

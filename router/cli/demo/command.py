@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from availability.v1 import location_pb2, stock_service_pb2
-from router.cli.console.exits import SOME_FAILED, fail, quietly
+from router.cli.console.exits import SOME_FAILED, clean_exit, fail
 from router.cli.demo.child_server import running_server
 from router.cli.demo.example import ORDERS, OUTLETS, SKUS, STOCK, SeedOrder
 from router.cli.demo.plan_tables import plan_view, stock_table
@@ -37,7 +37,7 @@ def demo() -> None:
     """Route the vendor's worked example on a server of its own, and explain it."""
     began = time.monotonic()
     console = Console(highlight=False)
-    with quietly():
+    with clean_exit():
         try:
             with running_server() as address, connect(address) as client:
                 good = _show(console, client)

@@ -16,7 +16,7 @@ from availability.imports.network_file import read_network_file
 from availability.imports.staging import Staging, open_staging
 from availability.imports.stock_formats import StockFormat, read_stock
 from availability.model import ImportMode, Location, StockChange
-from router.cli.console.exits import SOME_FAILED, fail, quietly
+from router.cli.console.exits import SOME_FAILED, clean_exit, fail
 from router.cli.console.progress import progress
 from router.cli.importing.chunks import check_snapshot, location_chunks, stock_chunks
 from router.cli.importing.max_drop import DEFAULT_PERCENT, Totals, percent_permille
@@ -141,7 +141,7 @@ def import_(
     than it may. Exit status: 0, all is imported; 1, it takes away too much, or
     the server refused or was lost; 2, bad usage or bad files.
     """
-    with quietly():
+    with clean_exit():
         if server is not None and database is not None:
             raise fail("give --server or --database, not both")
         of_stock = (stock, locations, mode, max_drop, stock_format)
@@ -198,7 +198,7 @@ def import_(
                 form = stock_format or StockFormat.CSV
                 listed = _read(staging, locations, stock, form, chosen)
                 with open_target(address, database, access) as target:
-                    run = _Run(target, run_id, staging)
+                    run = _ImportRun(target, run_id, staging)
                     run.send(listed, chosen, limit, force=force, dry_run=dry_run)
 
 
@@ -245,7 +245,7 @@ def _byte_count(path: Path) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-class _Run:
+class _ImportRun:
     """One import into one target."""
 
     def __init__(self, target: Target, run_id: str, staging: Staging) -> None:

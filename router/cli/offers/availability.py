@@ -1,6 +1,5 @@
 """`repartir availability`: what a channel may be promised, and why."""
 
-import enum
 import itertools
 import time
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,8 @@ from rich.console import Console
 from availability.imports.fields import id_fault, instant_seconds
 from availability.ledger.open import is_postgres, sqlite_path
 from availability.model import MAX_STOCK_UNITS, Sku
-from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.console.exits import OK, SOME_FAILED, clean_exit, fail
+from router.cli.console.formats import OutputFormat
 from router.cli.offers.from_files import Files, offers_from_files
 from router.cli.offers.from_server import served_offers
 from router.cli.offers.table import (
@@ -43,13 +43,6 @@ from router.cli.remote.targets import CHANNEL_NOT_FOUND, Target, open_target
 TABLE_ROWS = 1_000
 """Most rows of one table: its columns are as wide as the widest of them, so that all
 have to be there before the first is printed."""
-
-
-class Format(enum.Enum):
-    """What is printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def availability(
@@ -94,8 +87,8 @@ def availability(
         bool, typer.Option("--all-steps", help="show every step")
     ] = False,
     format_: Annotated[
-        Format, typer.Option("--format", help="json: one object a line, per SKU")
-    ] = Format.TABLE,
+        OutputFormat, typer.Option("--format", help="json: one object a line, per SKU")
+    ] = OutputFormat.TABLE,
     request: Annotated[
         int | None,
         typer.Option(
@@ -124,7 +117,7 @@ def availability(
     Exit status: 0, and all of --request may be ordered; 1, some of it may not,
     or the server refused or was lost; 2, bad usage or bad files.
     """
-    with quietly(), ExitStack() as stack:
+    with clean_exit(), ExitStack() as stack:
         steps = explain or all_steps
         asked = Question(channel, checked_skus(skus or ()), request, bought, steps)
         with failures_told():
@@ -145,7 +138,7 @@ def availability(
                     open_target(server or DEFAULT_ADDRESS, database, access)
                 )
                 views = _served(target, asked, source)
-            if format_ is Format.JSON:
+            if format_ is OutputFormat.JSON:
                 refused = _print_json(views, steps=steps)
             else:
                 refused = _print_tables(views, source, steps, all_steps=all_steps)

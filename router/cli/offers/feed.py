@@ -24,7 +24,7 @@ from availability.feeds.rows import (
 from availability.model import MAX_STOCK_UNITS, Sku
 from availability.offers.bulk.arrays import UNLIMITED
 from availability.offers.inputs import named_skus
-from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.console.exits import OK, SOME_FAILED, clean_exit, fail
 from router.cli.offers.availability import checked_skus, chosen_files, no_channel
 from router.cli.offers.from_files import Files, read_world
 from router.cli.offers.from_server import CHUNK_SKUS
@@ -50,7 +50,7 @@ from router.rpc.codec.offers import (
 )
 
 
-class Format(enum.Enum):
+class FeedFormat(enum.Enum):
     """What is written."""
 
     CSV = "csv"
@@ -113,8 +113,8 @@ def feed(
         ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="json: one object a line, per SKU")
-    ] = Format.CSV,
+        FeedFormat, typer.Option("--format", help="json: one object a line, per SKU")
+    ] = FeedFormat.CSV,
     ca: CaOption = None,
     certificate: CertificateOption = None,
     key: KeyOption = None,
@@ -129,7 +129,7 @@ def feed(
     Exit status: 0, all was written; 1, the server refused or was lost, or the
     output cannot be written; 2, bad usage or bad files.
     """
-    with quietly():
+    with clean_exit():
         wanted = checked_skus(skus or ())
         _check_output(output, since or ())
         with failures_told():
@@ -149,7 +149,7 @@ def feed(
                 with open_target(server or DEFAULT_ADDRESS, database, access) as target:
                     rows = _rows(_served(target, channel, wanted, source), buffer)
         told = snapshot(rows) if sent is None else differential(_of(sent, wanted), rows)
-        text = _csv(told) if format_ is Format.CSV else _json(told)
+        text = _csv(told) if format_ is FeedFormat.CSV else _json(told)
         if output is None:
             # The receiver's bytes, whatever the terminal's are.
             typer.echo(text.encode(), nl=False)

@@ -11,7 +11,7 @@ from availability.imports.network_file import NetworkFile, read_network_file
 from availability.model import Network, Sku
 from availability.offers.explain import explain_located
 from availability.offers.explain_kit import Part, explain_kit
-from availability.offers.inputs import SetMarket, named_skus
+from availability.offers.inputs import MarketIndex, named_skus
 from availability.offers.market import SkuStock
 from availability.offers.offer import Offer
 from router.cli.console.exits import fail
@@ -48,7 +48,7 @@ def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
     ]
 
 
-def read_world(files: Files, channel_id: str) -> "World":
+def read_world(files: Files, channel_id: str) -> "FileOffers":
     """Return all that files say, as one channel asks it.
 
     Raises
@@ -60,7 +60,7 @@ def read_world(files: Files, channel_id: str) -> "World":
     if channel_id not in read.setup.channels:
         known = ", ".join(read.setup.channels) or "no channel"
         raise fail(f"no channel {channel_id!r}: {files.network} has {known}")
-    return World(read, sheets, queued, channel_id, files.now_seconds)
+    return FileOffers(read, sheets, queued, channel_id, files.now_seconds)
 
 
 def _read(
@@ -85,7 +85,7 @@ def _read(
     return read or NetworkFile(), sheets, queued
 
 
-class World:
+class FileOffers:
     """All that the files say, asked by one channel."""
 
     def __init__(
@@ -99,7 +99,7 @@ class World:
         self.setup = read.setup
         self.locations = read.locations
         self.sheets = sheets
-        self._market = SetMarket(Network.of(read.locations), read.setup)
+        self._market = MarketIndex(Network.of(read.locations), read.setup)
         self._queued = queued
         self._channel_id = channel_id
         self._now_seconds = now_seconds

@@ -35,7 +35,12 @@ from router.cli.remote.access import Access
 from router.cli.remote.client import CallFailed, Client, connect
 from router.rpc.background.offer_rows import OfferReader
 from router.rpc.codec.enums import MODE_TO_WIRE
-from router.rpc.codec.offers import MAX_ORDERABLE, SINGLE_LOCATION, Asked, Fields
+from router.rpc.codec.offers import (
+    MAX_ORDERABLE,
+    SINGLE_LOCATION,
+    Fields,
+    RequestedUnits,
+)
 from router.rpc.codec.request import MAX_PAGE, decode_request
 from router.rpc.codec.setup import (
     SetupItems,
@@ -358,7 +363,7 @@ class DatabaseTarget:
         bought_units: int = 0,
     ) -> availability_service_pb2.ExplainAvailabilityResponse:
         """Return how a number came to be, and if an order passes."""
-        asked = Asked(request_units, bought_units)
+        asked = RequestedUnits(request_units, bought_units)
         with _as_call_failed():
             return self._reader.explanation(channel_id, sku, asked)
 

@@ -1,6 +1,5 @@
 """`repartir reroute`: pending orders decided again, together, by a server."""
 
-import enum
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.console.exits import OK, SOME_FAILED, clean_exit, fail
+from router.cli.console.formats import OutputFormat
 from router.cli.console.whole_file import check_writable, write_whole
 from router.cli.remote.access import Access
 from router.cli.remote.client import connect
@@ -31,13 +31,6 @@ from router.cli.rerouting.verify import print_verified
 from router.cli.routing.policy_file import SUFFIX
 from router.policies import PRESETS
 from router.v1 import rerouting_pb2
-
-
-class Format(enum.Enum):
-    """What is printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def reroute(
@@ -94,8 +87,8 @@ def reroute(
         Path | None, typer.Option(help="write a page with pictures there (HTML)")
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="json: the report as one object")
-    ] = Format.TABLE,
+        OutputFormat, typer.Option("--format", help="json: the report as one object")
+    ] = OutputFormat.TABLE,
     verify: Annotated[
         Path | None,
         typer.Option(help="check a file of --proof again, with no server"),
@@ -116,11 +109,11 @@ def reroute(
     lost, a file could not be written, or --verify does not hold; 2, bad usage or
     bad files: nothing was done.
     """
-    with quietly():
+    with clean_exit():
         if verify is not None:
             if any(each is not None for each in (server, policy, proof, report)):
                 raise fail("--verify goes by itself, or with --format")
-            print_verified(verify, as_json=format_ is Format.JSON)
+            print_verified(verify, as_json=format_ is OutputFormat.JSON)
             return
         asked = rerouting_pb2.Rerouting(
             selection=request.selection(
@@ -157,7 +150,9 @@ def reroute(
         raise typer.Exit(_show(told, proof, report, format_))
 
 
-def _show(told: Told, proof: Path | None, report: Path | None, format_: Format) -> int:
+def _show(
+    told: Told, proof: Path | None, report: Path | None, format_: OutputFormat
+) -> int:
     """Write the files, print the report and return the exit status.
 
     What was done cannot be done again: a file that fails does not take the report
@@ -172,7 +167,7 @@ def _show(told: Told, proof: Path | None, report: Path | None, format_: Format) 
             typer.echo(f"repartir: {proof} is not written: {why}", err=True)
     if report is not None:
         status |= _attempt(lambda: write_page(told.report, report))
-    if format_ is Format.JSON:
+    if format_ is OutputFormat.JSON:
         print(told.report.to_json())
     else:
         render(told.report, Console(highlight=False))

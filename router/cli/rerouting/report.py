@@ -1,6 +1,14 @@
 """What a server reports of a re-routing, as a report."""
 
-from router.report.model import Bound, Count, Load, Outcome, Phase, Point, Report
+from router.report.model import (
+    Bound,
+    Count,
+    LocationLoad,
+    Phase,
+    Point,
+    Report,
+    RoutingOutcome,
+)
 from router.v1 import rerouting_pb2
 
 PROVENANCES = {
@@ -82,8 +90,8 @@ def _point(wire: rerouting_pb2.ReroutePoint) -> Point:
     )
 
 
-def _outcome(name: str, wire: rerouting_pb2.RerouteOutcome) -> Outcome:
-    return Outcome(
+def _outcome(name: str, wire: rerouting_pb2.RerouteOutcome) -> RoutingOutcome:
+    return RoutingOutcome(
         name=name,
         orders=wire.order_count,
         complete_orders=wire.complete_count,
@@ -94,7 +102,8 @@ def _outcome(name: str, wire: rerouting_pb2.RerouteOutcome) -> Outcome:
         unassigned_units=wire.queued_units,
         shipments_per_order=tuple(wire.orders_by_shipments),
         loads=tuple(
-            Load(each.location_id, each.order_count, each.units) for each in wire.loads
+            LocationLoad(each.location_id, each.order_count, each.units)
+            for each in wire.loads
         ),
         moved_orders=wire.moved_count,
         gained_orders=wire.gained_count,

@@ -1,6 +1,5 @@
 """`repartir replay`: past orders under other policies, side by side."""
 
-import enum
 import os
 import stat
 from contextlib import ExitStack
@@ -13,7 +12,8 @@ from rich.console import Console
 from availability.errors import BadFile
 from availability.imports.csv_rows import Faults
 from router.cli.console.durations import duration_seconds
-from router.cli.console.exits import SOME_FAILED, UNUSABLE, fail, quietly
+from router.cli.console.exits import SOME_FAILED, UNUSABLE, clean_exit, fail
+from router.cli.console.formats import OutputFormat
 from router.cli.console.progress import progress
 from router.cli.reports.file import check_target, write_page
 from router.cli.reports.terminal import render
@@ -30,13 +30,6 @@ from router.report.tally import Tally
 
 MAX_ORDERS = 10_000_000
 """Most orders of one replay: each takes about two hundred bytes while it runs."""
-
-
-class Format(enum.Enum):
-    """What is printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def replay(
@@ -76,8 +69,8 @@ def replay(
         Path | None, typer.Option(help="write a page with pictures there (HTML)")
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="json: the report as one object")
-    ] = Format.TABLE,
+        OutputFormat, typer.Option("--format", help="json: the report as one object")
+    ] = OutputFormat.TABLE,
     solve_work: Annotated[
         str,
         typer.Option(
@@ -93,7 +86,7 @@ def replay(
     Exit status: 0, all orders were replayed; 1, the report could not be written, or
     a fault of ours; 2, bad usage or bad files: nothing was done.
     """
-    with quietly(), ExitStack() as stack:
+    with clean_exit(), ExitStack() as stack:
         seconds = duration_seconds("--solve-work", solve_work, 0.001, 30.0)
         policies = read_policies(policy)
         if len(policies) > MAX_OUTCOMES:
@@ -106,13 +99,13 @@ def replay(
             files = read_replay_stock(stock, locations, network, now)
         except BadFile as error:
             raise fail(*error.lines) from None
-        run = _Run(orders, _open(orders, stack), files, replay_limits(seconds))
+        run = _ReplayRun(orders, _open(orders, stack), files, replay_limits(seconds))
         tallies = [run.replay(each) for each in policies]
         made = replay_report(f"Replay of {run.count:,} orders", tallies)
         # The page first: who reads the table knows that the page is there.
         if report is not None:
             write_page(made, report)
-        if format_ is Format.JSON:
+        if format_ is OutputFormat.JSON:
             print(made.to_json())
         else:
             render(made, Console(highlight=False))
@@ -126,7 +119,7 @@ class _Stopped(Exception):
         super().__init__(message)
 
 
-class _Run:
+class _ReplayRun:
     """The orders of one file, once for each policy."""
 
     def __init__(

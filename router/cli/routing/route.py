@@ -17,7 +17,7 @@ from availability.memory_stock import MemoryStock
 from availability.model import LocationId, Sku, StockRecord
 from availability.reservations import Claim
 from router.cli.console.durations import duration_seconds
-from router.cli.console.exits import OK, SOME_FAILED, fail, quietly
+from router.cli.console.exits import OK, SOME_FAILED, clean_exit, fail
 from router.cli.console.progress import progress
 from router.cli.routing.orders_file import OrderRow, read_orders
 from router.cli.routing.plan_json import plan_json
@@ -65,7 +65,7 @@ def route(
     Exit status: 0, every order has its plan (PARTIAL and NONE are plans too); 1,
     some lines held no valid order, said on standard error; 2, nothing was routed.
     """
-    with quietly(), ExitStack() as stack:
+    with clean_exit(), ExitStack() as stack:
         chosen = PRESETS.get(policy)
         if chosen is None:
             raise fail(f"no policy {policy!r}: choose one of {', '.join(PRESETS)}")
@@ -78,7 +78,7 @@ def route(
         source, byte_count = _open_orders(orders, stack)
         target = _open_output(output, (stock, locations, Path(orders)), stack)
         # Who writes orders into a pipe may be waiting for each answer.
-        run = _Run(files, chosen, options, consume=consume, flush=orders == STDIN)
+        run = _RouteRun(files, chosen, options, consume=consume, flush=orders == STDIN)
         # Plans that pass by on the terminal are progress enough.
         bar_wanted = output is not None or not sys.stdout.isatty()
         name = "stdin" if orders == STDIN else orders
@@ -94,7 +94,7 @@ def route(
         raise typer.Exit(SOME_FAILED if bad_count else OK)
 
 
-class _Run:
+class _RouteRun:
     """One pass over the orders with one stock."""
 
     def __init__(

@@ -12,7 +12,7 @@ import typer
 from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.open import is_postgres, open_ledger, without_secrets
 from router.cli.console.durations import duration_seconds
-from router.cli.console.exits import fail, quietly
+from router.cli.console.exits import clean_exit, fail
 from router.cli.remote.defaults import DEFAULT_ADDRESS, DEFAULT_DATABASE
 from router.cli.serving.logs import LogFormat, LogLevel, start_logging
 from router.cli.serving.workers import (
@@ -33,7 +33,7 @@ READY = "repartir: serving on "
 """What stands before the address in the first line of output."""
 
 
-class Engine(enum.Enum):
+class PricingEngine(enum.Enum):
     """What re-routing prices its orders with."""
 
     LOCAL = "local"
@@ -94,16 +94,16 @@ def serve(
     ] = 1,
     worker: Annotated[int | None, typer.Option(hidden=True)] = None,
     engine: Annotated[
-        Engine, typer.Option(help="what re-routing prices its orders with")
-    ] = Engine.LOCAL,
+        PricingEngine, typer.Option(help="what re-routing prices its orders with")
+    ] = PricingEngine.LOCAL,
     ray_address: Annotated[
         str | None,
         typer.Option(help="with --engine ray: the cluster's host:port, or auto"),
     ] = None,
-    serve_queue: Annotated[
+    fill_queue: Annotated[
         bool, typer.Option(help="give orders that wait their stock as it comes")
     ] = True,
-    leave_closed: Annotated[
+    drain_inactive: Annotated[
         bool, typer.Option(help="move orders from locations that are made inactive")
     ] = True,
     log_level: Annotated[
@@ -117,7 +117,7 @@ def serve(
 
     The first line of output says the address, once calls are taken.
     """
-    with quietly():
+    with clean_exit():
         options = ServerOptions(
             address=listen,
             pre_stop_seconds=duration_seconds("--pre-stop", pre_stop, 0.0, 60.0),
@@ -127,8 +127,8 @@ def serve(
             metrics_address=_metrics_of(metrics, worker),
             reuse_port=worker is not None,
             ray_address=_ray_address(engine, ray_address),
-            serve_queue=serve_queue,
-            leave_closed=leave_closed,
+            fill_queue=fill_queue,
+            drain_inactive=drain_inactive,
         )
         if options.tokens and not (options.tls or insecure_tokens or is_local(listen)):
             raise fail(
@@ -142,8 +142,8 @@ def serve(
             _run(database, options, worker)
 
 
-def _ray_address(engine: Engine, address: str | None) -> str | None:
-    if (engine is Engine.RAY) != (address is not None):
+def _ray_address(engine: PricingEngine, address: str | None) -> str | None:
+    if (engine is PricingEngine.RAY) != (address is not None):
         raise fail("--engine ray and --ray-address go together")
     if address is not None and importlib.util.find_spec("ray") is None:
         raise fail("--engine ray needs an extra: pip install 'repartir[ray]'")

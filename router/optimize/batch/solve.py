@@ -77,7 +77,7 @@ def solve_batch(
         More orders have to move than may.
     """
     watch = Watch(limits, progress, cancelled)
-    return _Run(problem, limits, watch, engine).run()
+    return _BatchRun(problem, limits, watch, engine).run()
 
 
 class _Contest(NamedTuple):
@@ -91,7 +91,7 @@ class _Contest(NamedTuple):
     proven: int
 
 
-class _Run:
+class _BatchRun:
     def __init__(
         self, problem: BatchProblem, limits: BatchLimits, watch: Watch, engine: Engine
     ) -> None:

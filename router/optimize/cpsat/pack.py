@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from router.errors import SolverError
-from router.optimize.cpsat.terms import Level
+from router.optimize.cpsat.terms import ObjectiveLevel
 from router.optimize.cpsat.variables import Variable, weighted
 
 PACK_SIZE = 2**30
@@ -20,7 +20,7 @@ class Pack:
     Each weighs as much as the levels after it have combinations of values.
     """
 
-    def __init__(self, levels: Sequence[Level]) -> None:
+    def __init__(self, levels: Sequence[ObjectiveLevel]) -> None:
         self.levels = tuple(levels)
         sizes = [level.size for level in levels]
         self.weights = [math.prod(sizes[i:]) for i in range(1, len(sizes) + 1)]
@@ -31,7 +31,7 @@ class Pack:
         """Return the weighted sum of a value for each level."""
         return sum(w * value for w, value in zip(self.weights, values, strict=True))
 
-    def with_level(self, level: Level) -> "Pack | None":
+    def with_level(self, level: ObjectiveLevel) -> "Pack | None":
         """Return the pack with another level, if it should share the solve."""
         pack = Pack([*self.levels, level])
         if self.levels and (pack.size > PACK_SIZE or pack.reach > MAX_REACH):

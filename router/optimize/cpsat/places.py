@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from router.optimize.cpsat.terms import Level
+from router.optimize.cpsat.terms import ObjectiveLevel
 from router.optimize.cpsat.variables import SourcingVariables, Variable, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceLevel(Level):
+class PlaceLevel(ObjectiveLevel):
     """Lines whole at the ``place``-th busiest location, and line units there.
 
     One number for both, ``weight * lines + units`` with ``units < weight``; it is
@@ -40,7 +40,7 @@ class PlaceLevel(Level):
         return {lines: -least // self.weight, units: min(left, self.weight - 1)}
 
 
-class Places:
+class LocationRanking:
     """Which location is the busiest, which the second busiest, and so on.
 
     The j-th number is at most what j locations have: maximised in turn, they are

@@ -9,8 +9,13 @@ from router.errors import SolverError
 from router.model import Objective, Term
 from router.optimize.cpsat.limits import Limits
 from router.optimize.cpsat.pack import Pack
-from router.optimize.cpsat.places import Places
-from router.optimize.cpsat.terms import LOCATION_ORDER, Level, Terms, location_order
+from router.optimize.cpsat.places import LocationRanking
+from router.optimize.cpsat.terms import (
+    LOCATION_ORDER,
+    ObjectiveLevel,
+    ObjectiveTerms,
+    location_order,
+)
 from router.optimize.cpsat.variables import (
     Clock,
     OutOfTimeError,
@@ -27,7 +32,7 @@ ENGINE = "cp-sat"
 FEW_PLACES = 4
 """Most places that share one solve; of more, most are never taken."""
 
-_Make = Callable[[], Level]
+_Make = Callable[[], ObjectiveLevel]
 
 
 class NoOtherPlanError(Exception):
@@ -87,8 +92,8 @@ class Search:
         limits.add_limits()
         if self._excluded is not None:
             limits.exclude(self._excluded)
-        self._terms = Terms(self._vars)
-        self._places = Places(self._vars)
+        self._terms = ObjectiveTerms(self._vars)
+        self._places = LocationRanking(self._vars)
         pack = Pack([])
         for make in self._levels():
             if make is None:
@@ -248,7 +253,7 @@ class Search:
             else:
                 raise OutOfTimeError
 
-    def _hold(self, level: Level, best: int) -> None:
+    def _hold(self, level: ObjectiveLevel, best: int) -> None:
         """Hold all later solves to the best of a level, or to its tolerance."""
         worst = level.cap(best)
         if worst < level.high:

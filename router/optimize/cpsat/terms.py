@@ -14,7 +14,7 @@ LOCATION_ORDER = "location order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class ObjectiveLevel:
     """One number that is minimised before the next.
 
     The solver sees ``expr``, the weighted sum of the variables, between ``low``
@@ -64,7 +64,7 @@ def location_order(pieces: Iterable[Piece]) -> int:
     return sum(location * units for location, _, units in pieces)
 
 
-class Terms:
+class ObjectiveTerms:
     """Makes the levels of one model.
 
     What is known of all plans that are still wanted makes later levels narrower:
@@ -95,7 +95,7 @@ class Terms:
         sizes = sorted(map(len, self._vars.locations_at.values()), reverse=True)
         return min(sum(sizes[: self.shipments]), self.units_most)
 
-    def of(self, objective: Objective) -> Level:
+    def of(self, objective: Objective) -> ObjectiveLevel:
         """Return the level of any objective but primary."""
         problem, made = self._problem, self._vars
         match objective.term:
@@ -128,10 +128,10 @@ class Terms:
             case Term.PRIMARY:
                 raise AssertionError("primary is many levels: see cpsat_places")
 
-    def location_order(self) -> Level:
+    def location_order(self) -> ObjectiveLevel:
         """Return the level of the tie-break."""
         cells = list(self._vars.units)
-        return Level(
+        return ObjectiveLevel(
             variables=list(self._vars.units.values()),
             coefficients=[n for n, _ in cells],
             high=max((n for n, _ in cells), default=0) * self.units_most,
@@ -141,9 +141,9 @@ class Terms:
     def _most(self, location: int, line: int) -> int:
         return int(self._vars.most[line, location])
 
-    def _unassigned(self, objective: Objective) -> Level:
+    def _unassigned(self, objective: Objective) -> ObjectiveLevel:
         units = self._vars.units
-        return Level(
+        return ObjectiveLevel(
             variables=list(units.values()),
             coefficients=[-1] * len(units),
             low=-self.units_most,
@@ -164,7 +164,7 @@ class Terms:
             self._made[Term.INCOMPLETE_ORDERS] = literal
         return self._made[Term.INCOMPLETE_ORDERS]
 
-    def _max_rank(self, objective: Objective) -> Level:
+    def _max_rank(self, objective: Objective) -> ObjectiveLevel:
         model = self._vars.model
         last = max(self._vars.used, default=-1) + 1
         if Term.MAX_RANK not in self._made:
@@ -172,7 +172,7 @@ class Terms:
             for n, used in self._vars.used.items():
                 model.add(place >= (n + 1) * used)
         place = self._made[Term.MAX_RANK]
-        return Level(
+        return ObjectiveLevel(
             variables=[place],
             coefficients=[1],
             high=last,
@@ -180,7 +180,7 @@ class Terms:
             objective=objective,
         )
 
-    def _count(self, literals: list[Variable], objective: Objective) -> Level:
+    def _count(self, literals: list[Variable], objective: Objective) -> ObjectiveLevel:
         return self._sum(
             dict(enumerate(literals)),
             dict.fromkeys(range(len(literals)), 1),
@@ -188,7 +188,9 @@ class Terms:
             objective,
         )
 
-    def _over_shipments(self, values: IntArray | None, objective: Objective) -> Level:
+    def _over_shipments(
+        self, values: IntArray | None, objective: Objective
+    ) -> ObjectiveLevel:
         each = dict.fromkeys(self._vars.shipment, 0)
         if values is not None:
             each = {origin: int(values[origin]) for origin in each}
@@ -200,9 +202,9 @@ class Terms:
         values: Mapping[int, int],
         most: int,
         objective: Objective,
-    ) -> Level:
+    ) -> ObjectiveLevel:
         """Return the sum of the values of true literals, of which ``most`` are true."""
-        return Level(
+        return ObjectiveLevel(
             variables=list(literals.values()),
             coefficients=[values[key] for key in literals],
             high=sum_of_greatest(values.values(), most),
@@ -210,7 +212,7 @@ class Terms:
             objective=objective,
         )
 
-    def _cost(self, objective: Objective) -> Level:
+    def _cost(self, objective: Objective) -> ObjectiveLevel:
         """Return the cost as a multiple of what divides all costs.
 
         Where it is known how many units ship, the least unit cost times their
@@ -232,7 +234,7 @@ class Terms:
             demand * max((unit[n] for n in made.locations_of[line]), default=0)
             for line, demand in enumerate(self._problem.demand)
         )
-        return Level(
+        return ObjectiveLevel(
             variables=[*made.shipment.values(), *made.units.values()],
             coefficients=[*shipment.values(), *(unit[n] for n, _ in made.units)],
             high=sum_of_greatest(shipment.values(), self.shipments) + dearest,

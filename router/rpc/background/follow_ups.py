@@ -19,7 +19,7 @@ from availability.reservations import OPEN_STATES
 from router.amending.amender import Amender
 from router.errors import RouterError
 from router.optimize.limits import SolveLimits
-from router.rerouting.dialogue import Asked, Done
+from router.rerouting.dialogue import RerouteRequest, RerouteResult
 from router.rerouting.open_plans import Selection
 from router.rpc.background.driver import Driver
 from router.rpc.background.rerouter import Rerouter
@@ -58,7 +58,7 @@ class FollowUps:
         self._network: Network | None = None
         self._left: frozenset[LocationId] = frozenset()
 
-    async def serve_queue(self) -> None:
+    async def fill_queue(self) -> None:
         """Give to orders that wait what is there by now, the first promised first."""
         changes = self._ledger.changes(self._mark)
         waiting = {sku for _, sku in self._ledger.queued()}
@@ -101,7 +101,7 @@ class FollowUps:
         row = grid.rows.get(sku)
         return row is not None and bool((grid.read([row]) > 0).any())
 
-    async def leave_closed(self) -> None:
+    async def drain_inactive(self) -> None:
         """Move what is to be shipped from locations that are not active any more."""
         network = self._ledger.network()
         if network is self._network:
@@ -128,11 +128,11 @@ class FollowUps:
                 return False
 
     async def _leave(self, closed: frozenset[LocationId]) -> None:
-        asked = Asked(
+        asked = RerouteRequest(
             Selection(OPEN_STATES, location_ids=closed), solve_seconds=CLOSED_SECONDS
         )
         async for step in self._rerouter.run(asked, asyncio.Event()):
-            if isinstance(step, Done):
+            if isinstance(step, RerouteResult):
                 after = step.summary.after
                 told = {
                     "locations": sorted(closed),

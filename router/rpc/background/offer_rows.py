@@ -8,12 +8,12 @@ import numpy as np
 from availability.ledger.protocol import Ledger
 from availability.model import BoolArray, Sku
 from availability.offers.offer import max_orderable
-from availability.offers.service import Answer, Explanation
+from availability.offers.service import Answer, OfferExplanation
 from availability.setup.channels import Allocation
 from availability.setup.settings import Settings
 from availability.setup.setup import Setup
 from availability.v1 import availability_service_pb2
-from router.rpc.codec.offers import Asked, Rows, encode_explanation, rows_of
+from router.rpc.codec.offers import RequestedUnits, Rows, encode_explanation, rows_of
 
 
 class OfferSource(Protocol):
@@ -23,7 +23,7 @@ class OfferSource(Protocol):
         """Return offers; a SKU that nobody knows has one too."""
         ...
 
-    def explain(self, channel_id: str, sku: Sku) -> Explanation:
+    def explain(self, channel_id: str, sku: Sku) -> OfferExplanation:
         """Return one offer with its steps."""
         ...
 
@@ -61,7 +61,7 @@ class OfferReader:
         return self._source.skus(channel_id)
 
     def explanation(
-        self, channel_id: str, sku: Sku, asked: Asked
+        self, channel_id: str, sku: Sku, asked: RequestedUnits
     ) -> availability_service_pb2.ExplainAvailabilityResponse:
         """Return how a number came to be; reads the store; raises ChannelNotFound."""
         found = self._source.explain(channel_id, sku)

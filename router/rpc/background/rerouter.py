@@ -31,14 +31,14 @@ from router.errors import RouterError
 from router.optimize.batch.limits import BatchLimits, Progress
 from router.optimize.limits import SolveLimits
 from router.pipeline import Router
-from router.rerouting.dialogue import Asked, Done, Step
+from router.rerouting.dialogue import RerouteProgress, RerouteRequest, RerouteResult
 from router.rerouting.move_order import sequence
 from router.rerouting.moves import Move
 from router.rerouting.summary import Surroundings
 from router.rerouting.worker_process import Child
 from router.rpc.background.driver import Driver
 from router.rpc.transport.errors import Overloaded
-from router.stored_plans import StoredForm
+from router.stored_plans import PlanCodec
 
 PAGE = 100
 """Plans read at a time: some milliseconds of the interpreter."""
@@ -64,7 +64,7 @@ class Rerouter:
         router: Router,
         ledger: Ledger,
         driver: Driver,
-        stored: StoredForm,
+        stored: PlanCodec,
         clock: Clock = time.time,
         ray_address: str | None = None,
     ) -> None:
@@ -77,8 +77,8 @@ class Rerouter:
         self._busy = False
 
     async def run(
-        self, asked: Asked, stop: asyncio.Event
-    ) -> AsyncGenerator[Step | Done, None]:
+        self, asked: RerouteRequest, stop: asyncio.Event
+    ) -> AsyncGenerator[RerouteProgress | RerouteResult, None]:
         """Yield how far it is, then what came of it.
 
         Once ``stop`` is set, the best so far is applied.
@@ -98,7 +98,7 @@ class Rerouter:
         if self._busy:
             raise Overloaded("the server is re-routing already")
         self._busy = True
-        run = _Run(
+        run = _RerouteRun(
             self._router,
             self._ledger,
             self._driver,
@@ -117,14 +117,14 @@ class Rerouter:
             await run.close()
 
 
-class _Run:
+class _RerouteRun:
     def __init__(
         self,
         router: Router,
         ledger: Ledger,
         driver: Driver,
-        stored: StoredForm,
-        asked: Asked,
+        stored: PlanCodec,
+        asked: RerouteRequest,
         stop: asyncio.Event,
         ray_address: str | None,
     ) -> None:
@@ -140,12 +140,14 @@ class _Run:
         self._child: Child | None = None
         self._told: asyncio.Queue[Progress] = asyncio.Queue()
         self._orders = 0
-        self._step = Step("reading")
+        self._step = RerouteProgress("reading")
         self._applied = 0
         self._conflicts = 0
         self._given_up = 0
 
-    async def steps(self, created_before: float) -> AsyncGenerator[Step | Done, None]:
+    async def steps(
+        self, created_before: float
+    ) -> AsyncGenerator[RerouteProgress | RerouteResult, None]:
         asked = self._asked
         self._loop = asyncio.get_running_loop()
         yield self._step
@@ -182,7 +184,7 @@ class _Run:
             summary, saved = await self._aside(child.finish)
         finally:
             stopping.cancel()
-        yield Done(
+        yield RerouteResult(
             summary,
             self._conflicts,
             self._given_up,
@@ -220,7 +222,7 @@ class _Run:
         await self._stop.wait()
         child.stop()
 
-    def _now(self, phase: str, **said: int) -> Step:
+    def _now(self, phase: str, **said: int) -> RerouteProgress:
         self._step = self._step._replace(
             phase=phase,
             orders=self._orders,
@@ -289,7 +291,7 @@ class _Run:
 
     async def _progress(
         self, solve: "asyncio.Future[list[Move]]"
-    ) -> AsyncGenerator[Step, None]:
+    ) -> AsyncGenerator[RerouteProgress, None]:
         """Yield what the solver tells, not too often, until it is done."""
         last = 0.0
         while not solve.done():
@@ -312,7 +314,7 @@ class _Run:
 
     async def _apply_all(
         self, child: Child, moves: list[Move]
-    ) -> AsyncGenerator[Step, None]:
+    ) -> AsyncGenerator[RerouteProgress, None]:
         """Do all moves, and decide anew about those that could not be done."""
         for turn in range(MAX_ROUNDS):
             if not moves:
@@ -329,7 +331,7 @@ class _Run:
             again = functools.partial(self._again, child, tally.left)
             moves = await self._aside(again)
 
-    async def _round(self, tally: "_Tally") -> AsyncGenerator[Step, None]:
+    async def _round(self, tally: "_Tally") -> AsyncGenerator[RerouteProgress, None]:
         groups = sequence(tally.moves, self._available)
         last = time.monotonic()
         while True:
@@ -349,7 +351,7 @@ class _Run:
                 yield self._now("applying")
         yield self._now("applying")
 
-    async def _one_by_one(self, child: Child) -> AsyncGenerator[Step, None]:
+    async def _one_by_one(self, child: Child) -> AsyncGenerator[RerouteProgress, None]:
         """Decide again, each by itself, those that can not be decided together."""
         wishes = self._asked.wishes
         plans: list[PlanRef] = await self._aside(child.alone)

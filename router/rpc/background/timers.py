@@ -27,7 +27,7 @@ class Timers:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._said = _Said(Setup(), Network(()))
+        self._said = _SetupTimes(Setup(), Network(()))
 
     @property
     def running(self) -> bool:
@@ -62,13 +62,13 @@ class Timers:
             said.last_due = (after, until), found
         return found
 
-    def _current(self) -> "_Said":
+    def _current(self) -> "_SetupTimes":
         setup, network = self._ledger.setup(), self._ledger.network()
         if self._said.setup is not setup or self._said.network is not network:
-            self._said = _Said(setup, network)
+            self._said = _SetupTimes(setup, network)
         return self._said
 
-    def _stale(self, said: "_Said", after: int, until: int) -> frozenset[Sku]:
+    def _stale(self, said: "_SetupTimes", after: int, until: int) -> frozenset[Sku]:
         if not said.stale_columns:
             return frozenset()
         grid = self._ledger.grid()
@@ -93,7 +93,7 @@ class Timers:
         return frozenset(found)
 
 
-class _Said:
+class _SetupTimes:
     """Instants at which what is said begins to count, or ceases to."""
 
     def __init__(self, setup: Setup, network: Network) -> None:

@@ -31,7 +31,7 @@ from router.rpc.codec.offers import (
     encode_reached,
     encode_watched,
 )
-from router.rpc.codec.watch import Wanted, _encode_token
+from router.rpc.codec.watch import WatchRequest, _encode_token
 from router.rpc.transport.errors import Overloaded
 
 MAX_WATCHED = 10_000_000
@@ -149,7 +149,7 @@ class Watches:
         self.watched = 0
         """SKUs watched by all streams."""
 
-    async def batches(self, wanted: Wanted) -> AsyncGenerator[bytes, None]:
+    async def batches(self, wanted: WatchRequest) -> AsyncGenerator[bytes, None]:
         """Yield the messages of one stream, until the server drains.
 
         Raises
@@ -210,7 +210,7 @@ class Watches:
         self, stream: "_Stream", todo: "_Todo", always: bool
     ) -> AsyncGenerator[bytes, None]:
         """Yield what changed of some rows; the last message has the new token."""
-        held: _Found | None = None
+        held: _Rows | None = None
         for start in range(0, len(todo.places), EVALUATED_ROWS):
             places = todo.places[start : start + EVALUATED_ROWS]
             for found in await self._in_thread(partial(stream.evaluated, places)):
@@ -251,7 +251,7 @@ class _Todo(NamedTuple):
     seen_seconds: int
 
 
-class _Found(NamedTuple):
+class _Rows(NamedTuple):
     """Rows to send."""
 
     body: bytes
@@ -261,7 +261,9 @@ class _Found(NamedTuple):
 class _Stream:
     """One stream: what it watches, what it sent, and how far it has come."""
 
-    def __init__(self, wanted: Wanted, reader: OfferReader, timers: Timers) -> None:
+    def __init__(
+        self, wanted: WatchRequest, reader: OfferReader, timers: Timers
+    ) -> None:
         self.mark = wanted.mark
         self.skus: list[Sku] = list(wanted.skus)
         """In order, so that a SKU is found without a second copy of their names."""
@@ -320,7 +322,7 @@ class _Stream:
             new[kept] = old
         self.skus, self._sent = merged, sent
 
-    def evaluated(self, places: IntArray) -> list[_Found]:
+    def evaluated(self, places: IntArray) -> list[_Rows]:
         """Work out rows and return those that are others than what was sent."""
         names = [self.skus[at] for at in places.tolist()]
         rows, self._version = self._reader.rows(self._wanted.channel_id, names)
@@ -336,7 +338,7 @@ class _Stream:
             some = changed[start : start + BATCH_ROWS]
             skus = [names[at] for at in some.tolist()]
             body = encode_watched(skus, rows.take(some), self._wanted.fields)
-            found.append(_Found(body, self._version))
+            found.append(_Rows(body, self._version))
         return found
 
     def reached(self, todo: _Todo) -> None:
@@ -344,7 +346,7 @@ class _Stream:
         self.mark, self._seen_seconds = todo.mark, todo.seen_seconds
         self.token = _encode_token(todo.mark, todo.seen_seconds, self._wanted.digest)
 
-    def batch(self, found: _Found | None, token: str) -> bytes:
+    def batch(self, found: _Rows | None, token: str) -> bytes:
         """Return a message, without rows if there are none."""
         if found is None:
             return encode_reached(token, self._version)

@@ -11,14 +11,14 @@ from router.rpc.codec.order import decode_order, encode_order
 from router.rpc.codec.plan import decode_reply, encode_reply
 from router.rpc.codec.policy import decode_policy
 from router.rpc.codec.request import DEFAULT_SOLVE_SECONDS, decode_solve_timeout
-from router.stored_plans import Wanted
+from router.stored_plans import PlanInputs
 from router.v1 import routing_service_pb2
 
 
 class WireForm:
-    """Plans and bodies as messages: a `router.stored_plans.StoredForm`."""
+    """Plans and bodies as messages: a `router.stored_plans.PlanCodec`."""
 
-    def wanted(self, body: bytes) -> Wanted:
+    def wanted(self, body: bytes) -> PlanInputs:
         """Read what a plan was made from.
 
         Raises
@@ -42,7 +42,7 @@ class WireForm:
             seconds = decode_solve_timeout(wire.solve_timeout, violations)
         if violations:
             raise ValueError(f"a stored body breaks rules: {violations[0]}")
-        return Wanted(order, policy, wire.queue_unassigned, seconds)
+        return PlanInputs(order, policy, wire.queue_unassigned, seconds)
 
     def body(self, before: bytes, order: Order) -> bytes:
         """Return a body with another order in it, and the rest as before."""

@@ -243,7 +243,7 @@ def encode_reached(token: str, version: int) -> bytes:
     return batch.SerializeToString(deterministic=True)
 
 
-class Asked(NamedTuple):
+class RequestedUnits(NamedTuple):
     """An order to be judged: units, and those its customer has bought already."""
 
     request_units: int | None = None
@@ -256,7 +256,7 @@ def encode_explanation(
     stale_ids: Collection[LocationId],
     known_sku: bool,
     max_orderable_units: int | None,
-    asked: Asked,
+    asked: RequestedUnits,
 ) -> availability_service_pb2.ExplainAvailabilityResponse:
     """Write how a number came to be, and what becomes of an order.
 

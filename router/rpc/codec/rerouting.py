@@ -7,8 +7,8 @@ from google.protobuf import duration_pb2
 from availability.errors import MAX_VIOLATIONS, Violation
 from availability.reservations import OPEN_STATES, ReservationState
 from router.errors import InvalidOrder
-from router.report.model import Outcome
-from router.rerouting.dialogue import Asked, Done, Step
+from router.report.model import RoutingOutcome
+from router.rerouting.dialogue import RerouteProgress, RerouteRequest, RerouteResult
 from router.rerouting.joint_problem import Wishes
 from router.rerouting.open_plans import Selection
 from router.rpc.codec.enums import STATE_TO_WIRE
@@ -32,7 +32,7 @@ CHUNK_BYTES = 2**20
 _STATES = {wire: state for state, wire in STATE_TO_WIRE.items()}
 
 
-def decode_rerouting(wire: rerouting_pb2.Rerouting) -> Asked:
+def decode_rerouting(wire: rerouting_pb2.Rerouting) -> RerouteRequest:
     """Read what is to be done.
 
     Raises
@@ -71,7 +71,7 @@ def decode_rerouting(wire: rerouting_pb2.Rerouting) -> Asked:
         age = _seconds(selection.min_age, 0.0, MAX_AGE_SECONDS, path + "min_age", found)
     if found:
         raise InvalidOrder(found[:MAX_VIOLATIONS])
-    return Asked(
+    return RerouteRequest(
         selected,
         Wishes(policy, gain, moves),
         seconds,
@@ -130,7 +130,7 @@ def _seconds(
     return seconds
 
 
-def encode_step(step: Step) -> bytes:
+def encode_step(step: RerouteProgress) -> bytes:
     """Return how far it is, as a ``RerouteOrdersResponse``."""
     progress = rerouting_pb2.RerouteProgress(
         phase=step.phase,
@@ -144,7 +144,7 @@ def encode_step(step: Step) -> bytes:
     return _answer(routing_service_pb2.RerouteOrdersResponse(progress=progress))
 
 
-def encode_done(done: Done) -> list[bytes]:
+def encode_done(done: RerouteResult) -> list[bytes]:
     """Return the last messages: the certificate, if there is one, and the report."""
     wire = routing_service_pb2.RerouteOrdersResponse
     chunks = [
@@ -154,7 +154,7 @@ def encode_done(done: Done) -> list[bytes]:
     return [*chunks, _answer(wire(report=encode_report(done)))]
 
 
-def encode_report(done: Done) -> rerouting_pb2.RerouteReport:
+def encode_report(done: RerouteResult) -> rerouting_pb2.RerouteReport:
     """Write what came of it."""
     summary = done.summary
     report = rerouting_pb2.RerouteReport(
@@ -183,7 +183,7 @@ def encode_report(done: Done) -> rerouting_pb2.RerouteReport:
     return report
 
 
-def _outcome(outcome: Outcome) -> rerouting_pb2.RerouteOutcome:
+def _outcome(outcome: RoutingOutcome) -> rerouting_pb2.RerouteOutcome:
     wire = rerouting_pb2.RerouteOutcome(
         order_count=outcome.orders,
         complete_count=outcome.complete_orders,

@@ -20,7 +20,7 @@ MAX_SKUS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WatchRequest:
     """What a stream is to watch: ``skus`` in order and each once, none for all.
 
     ``mark`` and ``seen_seconds`` are how far the client has come, None if nowhere.
@@ -34,7 +34,9 @@ class Wanted:
     seen_seconds: int = 0
 
 
-def decode_watch(wire: availability_service_pb2.WatchAvailabilityRequest) -> Wanted:
+def decode_watch(
+    wire: availability_service_pb2.WatchAvailabilityRequest,
+) -> WatchRequest:
     """Read a request.
 
     Raises
@@ -56,8 +58,10 @@ def decode_watch(wire: availability_service_pb2.WatchAvailabilityRequest) -> Wan
         token = _decode_token(wire.resume_token, violations)
     refuse(violations)
     if token is None or token.digest != digest:
-        return Wanted(wire.channel_id, skus, fields, digest)
-    return Wanted(wire.channel_id, skus, fields, digest, token.mark, token.seen_seconds)
+        return WatchRequest(wire.channel_id, skus, fields, digest)
+    return WatchRequest(
+        wire.channel_id, skus, fields, digest, token.mark, token.seen_seconds
+    )
 
 
 def _digest(channel_id: str, skus: Sequence[Sku], fields: Fields) -> str:

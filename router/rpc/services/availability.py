@@ -15,8 +15,8 @@ from router.rpc.background.offer_rows import OfferReader
 from router.rpc.background.watch import Watches
 from router.rpc.codec.lists import count, refuse
 from router.rpc.codec.offers import (
-    Asked,
     Fields,
+    RequestedUnits,
     decode_fields,
     encode_chunk,
     encode_get,
@@ -122,7 +122,7 @@ class AvailabilityService:
                 message = f"must be {least} to {MAX_STOCK_UNITS}, got {value}"
                 violations.append(Violation(name, "OUT_OF_RANGE", message))
         refuse(violations)
-        asked = Asked(units, wire.bought_units)
+        asked = RequestedUnits(units, wire.bought_units)
 
         def read() -> bytes:
             reply = self._reader.explanation(wire.channel_id, Sku(wire.sku), asked)

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from availability.errors import Violation
 from router.errors import InvalidOrder
-from router.rerouting.dialogue import Done
+from router.rerouting.dialogue import RerouteResult
 from router.rpc.background.rerouter import Rerouter
 from router.rpc.codec.rerouting import decode_rerouting, encode_done, encode_step
 from router.rpc.transport.interceptors import Heard
@@ -33,7 +33,7 @@ class RerouteCalls:
         try:
             async with aclosing(self._rerouter.run(asked, stop)) as steps:
                 async for step in steps:
-                    if isinstance(step, Done):
+                    if isinstance(step, RerouteResult):
                         for message_bytes in encode_done(step):
                             yield message_bytes
                     else:

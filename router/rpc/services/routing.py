@@ -57,7 +57,7 @@ SERVICE = "router.v1.RoutingService"
 _DEFAULT_POLICY = PRESETS[DEFAULT]
 
 
-class _Call(NamedTuple):
+class _RouteCall(NamedTuple):
     order: Order
     policy: RoutingPolicy
     request: Request
@@ -190,7 +190,7 @@ def _result_of(error: Exception) -> bytes:
     return result.SerializeToString(deterministic=True)
 
 
-def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _Call:
+def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _RouteCall:
     """Read a request.
 
     Raises
@@ -220,4 +220,4 @@ def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _Call:
         rest = order_breaches(order) + policy_breaches(policy)
         violations += [each for each in rest if each.path not in said]
         raise InvalidOrder(violations[:MAX_VIOLATIONS])
-    return _Call(order, policy, request, solve_seconds, hold_seconds, body)
+    return _RouteCall(order, policy, request, solve_seconds, hold_seconds, body)

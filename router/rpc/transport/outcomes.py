@@ -48,7 +48,7 @@ from router.v1 import error_reason_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ErrorStatus:
     """How one error is told.
 
     ``metadata`` names the attributes of the error that its ErrorInfo carries;
@@ -61,19 +61,19 @@ class Outcome:
     retry_seconds: float | None = None
 
 
-INTERNAL = Outcome(grpc.StatusCode.INTERNAL, error_reason_pb2.ERROR_REASON_INTERNAL)
-_INVALID = Outcome(
+INTERNAL = ErrorStatus(grpc.StatusCode.INTERNAL, error_reason_pb2.ERROR_REASON_INTERNAL)
+_INVALID = ErrorStatus(
     grpc.StatusCode.INVALID_ARGUMENT, error_reason_pb2.ERROR_REASON_INVALID_REQUEST
 )
 
 
-def _resolved(reason: error_reason_pb2.ErrorReason.ValueType) -> Outcome:
-    return Outcome(
+def _resolved(reason: error_reason_pb2.ErrorReason.ValueType) -> ErrorStatus:
+    return ErrorStatus(
         grpc.StatusCode.FAILED_PRECONDITION, reason, metadata=("plan_id", "state")
     )
 
 
-RESOLVED: Mapping[str, Outcome] = MappingProxyType(
+RESOLVED: Mapping[str, ErrorStatus] = MappingProxyType(
     {
         ReservationState.NONE: _resolved(error_reason_pb2.ERROR_REASON_NOTHING_HELD),
         # What can not be done to a hold is to ship it.
@@ -95,115 +95,115 @@ RESOLVED: Mapping[str, Outcome] = MappingProxyType(
 )
 """What it is told of a `ReservationResolved`, by the state that it names."""
 
-ORDER_NOT_FOUND = Outcome(
+ORDER_NOT_FOUND = ErrorStatus(
     grpc.StatusCode.NOT_FOUND,
     error_reason_pb2.ERROR_REASON_ORDER_NOT_FOUND,
     metadata=("order_id",),
 )
 """What it is told of a `PlanNotFound` that was looked for by its order."""
 
-OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
+OUTCOMES: Mapping[type[Exception], ErrorStatus] = MappingProxyType(
     {
         InvalidOrder: _INVALID,
         InvalidChange: _INVALID,
         BadFile: _INVALID,
-        MalformedMessage: Outcome(
+        MalformedMessage: ErrorStatus(
             grpc.StatusCode.INVALID_ARGUMENT,
             error_reason_pb2.ERROR_REASON_MALFORMED_MESSAGE,
         ),
-        StockContention: Outcome(
+        StockContention: ErrorStatus(
             grpc.StatusCode.ABORTED,
             error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
             metadata=("attempts",),
             # By then the group commits that took the stock are over.
             retry_seconds=0.05,
         ),
-        StockConflict: Outcome(
+        StockConflict: ErrorStatus(
             grpc.StatusCode.ABORTED,
             error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
             retry_seconds=0.05,
         ),
-        TooManyOrders: Outcome(
+        TooManyOrders: ErrorStatus(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_TOO_MANY_ORDERS,
             metadata=("most",),
         ),
         # Whole re-routings are repeated, by whoever wants them, not single calls.
-        ReroutingEnded: Outcome(
+        ReroutingEnded: ErrorStatus(
             grpc.StatusCode.ABORTED,
             error_reason_pb2.ERROR_REASON_REROUTING_ENDED,
             metadata=("how",),
         ),
-        CustomerLimitReached: Outcome(
+        CustomerLimitReached: ErrorStatus(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_CUSTOMER_LIMIT,
             metadata=("line_id", "sku", "max_units"),
         ),
-        DeadlineTooShort: Outcome(
+        DeadlineTooShort: ErrorStatus(
             grpc.StatusCode.DEADLINE_EXCEEDED,
             error_reason_pb2.ERROR_REASON_DEADLINE_TOO_SHORT,
         ),
-        ReplyFull: Outcome(
+        ReplyFull: ErrorStatus(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             error_reason_pb2.ERROR_REASON_REPLY_FULL,
         ),
-        TokenMissing: Outcome(
+        TokenMissing: ErrorStatus(
             grpc.StatusCode.UNAUTHENTICATED,
             error_reason_pb2.ERROR_REASON_TOKEN_MISSING,
         ),
-        TokenUnknown: Outcome(
+        TokenUnknown: ErrorStatus(
             grpc.StatusCode.UNAUTHENTICATED,
             error_reason_pb2.ERROR_REASON_TOKEN_UNKNOWN,
         ),
-        ScopeMissing: Outcome(
+        ScopeMissing: ErrorStatus(
             grpc.StatusCode.PERMISSION_DENIED,
             error_reason_pb2.ERROR_REASON_SCOPE_MISSING,
             metadata=("scopes",),
         ),
-        Overloaded: Outcome(
+        Overloaded: ErrorStatus(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             error_reason_pb2.ERROR_REASON_OVERLOADED,
             # A few commits later there is room again, or there is none for long.
             retry_seconds=0.1,
         ),
-        RequestReused: Outcome(
+        RequestReused: ErrorStatus(
             grpc.StatusCode.ALREADY_EXISTS,
             error_reason_pb2.ERROR_REASON_REQUEST_ID_REUSED,
             metadata=("request_id",),
         ),
-        OrderAlreadyRouted: Outcome(
+        OrderAlreadyRouted: ErrorStatus(
             grpc.StatusCode.ALREADY_EXISTS,
             error_reason_pb2.ERROR_REASON_ORDER_ALREADY_ROUTED,
             metadata=("order_id", "plan_id"),
         ),
-        PlanNotFound: Outcome(
+        PlanNotFound: ErrorStatus(
             grpc.StatusCode.NOT_FOUND,
             error_reason_pb2.ERROR_REASON_PLAN_NOT_FOUND,
             metadata=("plan_id",),
         ),
-        ChannelNotFound: Outcome(
+        ChannelNotFound: ErrorStatus(
             grpc.StatusCode.NOT_FOUND,
             error_reason_pb2.ERROR_REASON_CHANNEL_NOT_FOUND,
             metadata=("channel_id",),
         ),
         ReservationResolved: RESOLVED[ReservationState.NONE],
-        UnitsNotOpen: Outcome(
+        UnitsNotOpen: ErrorStatus(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_UNITS_NOT_OPEN,
             metadata=("plan_id",),
         ),
-        PlanChanged: Outcome(
+        PlanChanged: ErrorStatus(
             grpc.StatusCode.ABORTED,
             error_reason_pb2.ERROR_REASON_PLAN_CHANGED,
             metadata=("plan_id",),
             retry_seconds=0.05,
         ),
-        NotReroutable: Outcome(
+        NotReroutable: ErrorStatus(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_PLAN_NOT_REROUTABLE,
             metadata=("plan_id",),
         ),
-        SnapshotDrops: Outcome(
+        SnapshotDrops: ErrorStatus(
             grpc.StatusCode.FAILED_PRECONDITION,
             error_reason_pb2.ERROR_REASON_SNAPSHOT_DROPS,
             metadata=(
@@ -214,7 +214,7 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
                 "max_drop_permille",
             ),
         ),
-        StoreUnavailable: Outcome(
+        StoreUnavailable: ErrorStatus(
             grpc.StatusCode.UNAVAILABLE,
             error_reason_pb2.ERROR_REASON_STORE_UNAVAILABLE,
             retry_seconds=1.0,
@@ -228,7 +228,7 @@ OUTCOMES: Mapping[type[Exception], Outcome] = MappingProxyType(
 """By class; a subclass has its parent's."""
 
 
-def outcome_of(error: Exception) -> Outcome:
+def outcome_of(error: Exception) -> ErrorStatus:
     """Return how an error is told; what is no error of ours is `INTERNAL`."""
     if isinstance(error, ReservationResolved):
         return RESOLVED[error.state]

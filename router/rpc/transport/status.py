@@ -25,7 +25,7 @@ from availability.errors import (
     Violation,
 )
 from router.errors import InvalidOrder
-from router.rpc.transport.outcomes import INTERNAL, Outcome, outcome_of
+from router.rpc.transport.outcomes import INTERNAL, ErrorStatus, outcome_of
 from router.v1 import error_reason_pb2
 
 DOMAIN = "repartir"
@@ -106,7 +106,7 @@ def _internal(error: Exception) -> status_pb2.Status:
 
 
 def _with_violations(
-    outcome: Outcome,
+    outcome: ErrorStatus,
     info: error_details_pb2.ErrorInfo,
     violations: tuple[Violation, ...],
 ) -> status_pb2.Status:
@@ -126,7 +126,7 @@ def _with_violations(
 
 
 def _with_breaches(
-    outcome: Outcome, info: error_details_pb2.ErrorInfo, error: UnitsNotOpen
+    outcome: ErrorStatus, info: error_details_pb2.ErrorInfo, error: UnitsNotOpen
 ) -> status_pb2.Status:
     failure = error_details_pb2.PreconditionFailure()
     listed = [
@@ -148,7 +148,7 @@ def _place(line_id: str, location_id: str) -> str:
 
 
 def _listing(
-    outcome: Outcome,
+    outcome: ErrorStatus,
     info: error_details_pb2.ErrorInfo,
     text: str,
     detail: message.Message,

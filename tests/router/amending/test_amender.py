@@ -31,7 +31,7 @@ from router.model import Order, RoutingPlan
 from router.optimize.limits import SolveLimits
 from router.pipeline import Router
 from router.policies import DEFAULT, PRESETS
-from router.stored_plans import Wanted
+from router.stored_plans import PlanInputs
 from tests.builders import order, stock
 from tests.router.held import held, planned, record
 
@@ -47,9 +47,9 @@ class Stored:
         self.order = wanted
         self.stored: list[Order] = []
 
-    def wanted(self, body: bytes) -> Wanted:
+    def wanted(self, body: bytes) -> PlanInputs:
         assert body == b"body"
-        return Wanted(self.order, PRESETS[DEFAULT])
+        return PlanInputs(self.order, PRESETS[DEFAULT])
 
     def body(self, before: bytes, order: Order) -> bytes:
         assert before == b"body"

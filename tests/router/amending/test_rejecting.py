@@ -8,12 +8,12 @@ import pytest
 from availability.errors import UnitsNotOpen
 from availability.model import LocationId, Sku
 from availability.reservations import Cause, Correction, Holding
-from router.amending.rejecting import Consequences, consequences, ever_looser, swap
+from router.amending.rejecting import Consequences, consequences, relaxations, swap
 from router.amending.rejection import RejectedLine, Rejection, RejectionReason
 from router.errors import InvalidOrder
 from router.model import Order, SplitRung, Unassigned, UnassignedReason
 from router.policies import DEFAULT, PRESETS
-from router.stored_plans import Wanted
+from router.stored_plans import PlanInputs
 from tests.builders import kit, line, order, picked, policy
 from tests.router.held import held, planned, record
 
@@ -259,7 +259,7 @@ def test_who_has_nothing_has_nothing_to_refuse() -> None:
 def swapped(
     queue: bool, holdings: tuple[Holding, ...], made: Any, wanted: Order
 ) -> Any:
-    what = Wanted(wanted, PRESETS[DEFAULT], queue)
+    what = PlanInputs(wanted, PRESETS[DEFAULT], queue)
     found = consequences(wanted, record(*holdings), refusing())
     return swap(record(*holdings), what, found, made, reply=b"new", body=b"order")
 
@@ -315,7 +315,7 @@ def test_limits_are_given_up_one_after_another_and_stock_never() -> None:
     wanted = order(line("hat:3", indivisible=True), line("cap", ship_together="g"))
     by = policy(min_split_value_micros=9, max_shipments=1, routing_floor_units=2)
 
-    plain, whole, free = ever_looser(wanted, by)
+    plain, whole, free = relaxations(wanted, by)
 
     assert plain == (wanted, by)
     assert whole[0].lines == order("hat:3", "cap").lines

@@ -55,13 +55,13 @@ def test_allowed_no_worse_and_never_above_the_optimum(limits: dict[str, Any]) ->
         best = solve_cpsat(problem, LIMITS)
         # Without its own bounds: what is known from the start.
         bare = best._replace(bounds={})
-        values = judge(problem, start.told(problem, bare))
+        values = judge(problem, start.with_bounds(problem, bare))
         shipments = next(each for each in values if each.name == "shipments")
         assert shipments.bound <= shipments.value
-        assert start.told(problem, best) == best
+        assert start.with_bounds(problem, best) == best
         # Fewer units may need fewer shipments.
         fewer = bare._replace(pieces=best.pieces[1:])
-        assert start.told(problem, fewer) == fewer
+        assert start.with_bounds(problem, fewer) == fewer
 
 
 def test_better_than_the_greedy_and_nearly_proven() -> None:

@@ -14,7 +14,7 @@ from router.model import (
     UnassignedReason,
 )
 from router.optimize.problem import Piece, Solution
-from router.planning.assemble import Made, accept, make_plan
+from router.planning.assemble import PlanMeta, accept, make_plan
 from router.policies import DEFAULT, PRESETS
 from tests.builders import (
     PARIS,
@@ -133,7 +133,7 @@ def test_carries_what_it_was_made_from_and_how() -> None:
         built(order("hat"), shelf, rule), Solution((Piece(1, 0, 1),), "greedy", {})
     )
 
-    made = make_plan(judged, {}, Made(7, "p1", 2))
+    made = make_plan(judged, {}, PlanMeta(7, "p1", 2))
 
     assert made.eliminated == {"sherbrooke": EliminationFilter.EXCLUDED}
     assert made.stock_version == 41

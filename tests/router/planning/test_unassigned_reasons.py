@@ -11,7 +11,7 @@ from availability.memory_stock import MemoryStock
 from router.model import Incomplete, Order, RoutingPolicy, SplitRung, Term
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, Solution, SourcingProblem
-from router.planning.assemble import Judged, accept
+from router.planning.assemble import CheckedSolution, accept
 from router.planning.unassigned_reasons import lifted, lifted_reasons, plain_reasons
 from router.policies import DEFAULT, PRESETS
 from tests.builders import (
@@ -32,7 +32,7 @@ NO_SPLIT = SplitRung.NO_SPLIT
 LINE_SPLIT = SplitRung.LINE_SPLIT
 
 
-def said(judged: Judged, reasons: Mapping[int, Any]) -> dict[str, str]:
+def said(judged: CheckedSolution, reasons: Mapping[int, Any]) -> dict[str, str]:
     lines = judged.built.order.lines
     return {lines[n].line_id: reason.value for n, reason in sorted(reasons.items())}
 

@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from router.report.model import Bound, Count, Load, Outcome, Phase, Point, Report
+from router.report.model import (
+    Bound,
+    Count,
+    LocationLoad,
+    Phase,
+    Point,
+    Report,
+    RoutingOutcome,
+)
 
 
-def outcome(name: str = "after", *spread: int, **more: Any) -> Outcome:
+def outcome(name: str = "after", *spread: int, **more: Any) -> RoutingOutcome:
     """Return an outcome of orders with 0, 1, 2... shipments, all complete."""
     counts = spread or (0, 4)
     given: dict[str, Any] = {
@@ -19,7 +27,7 @@ def outcome(name: str = "after", *spread: int, **more: Any) -> Outcome:
         "unassigned_units": 0,
         "shipments_per_order": counts,
     }
-    return Outcome(**{**given, **more})
+    return RoutingOutcome(**{**given, **more})
 
 
 def rerouting(**more: Any) -> Report:
@@ -27,8 +35,10 @@ def rerouting(**more: Any) -> Report:
     given: dict[str, Any] = {
         "title": "Re-routing",
         "outcomes": (
-            outcome("before", 0, 96, 4, loads=(Load("dc", 60, 70),)),
-            outcome("after", 0, 99, 1, loads=(Load("shop", 1, 2),), moved_orders=3),
+            outcome("before", 0, 96, 4, loads=(LocationLoad("dc", 60, 70),)),
+            outcome(
+                "after", 0, 99, 1, loads=(LocationLoad("shop", 1, 2),), moved_orders=3
+            ),
         ),
         "bound": Bound(100, 100, "LP prices"),
         "conflicts": 1,

@@ -11,7 +11,14 @@ import pytest
 from matplotlib import rc_context
 
 from router.report.html import PicturesUnavailable, check_pictures, to_html
-from router.report.model import Count, Load, Outcome, Phase, Point, Report
+from router.report.model import (
+    Count,
+    LocationLoad,
+    Phase,
+    Point,
+    Report,
+    RoutingOutcome,
+)
 from tests.router.report.reports import outcome, rerouting
 
 VOID = {"meta", "br", "use"}
@@ -53,9 +60,9 @@ class Page(html.parser.HTMLParser):
 
 def hostile() -> Report:
     loads = (
-        Load(HOSTILE, 1, 5),
-        Load("_" + "long" * 40, 1, 3),
-        Load("$x^2$", 1, 1),
+        LocationLoad(HOSTILE, 1, 5),
+        LocationLoad("_" + "long" * 40, 1, 3),
+        LocationLoad("$x^2$", 1, 1),
     )
     return rerouting(
         title=HOSTILE,
@@ -70,7 +77,7 @@ def hostile() -> Report:
     )
 
 
-def nothing() -> Outcome:
+def nothing() -> RoutingOutcome:
     return outcome("nothing", 0, shipments_per_order=())
 
 
@@ -85,7 +92,7 @@ REPORTS = {
     "one point": rerouting(series=(Point(0.0, None, None),)),
     "wide": rerouting(
         outcomes=(
-            outcome(loads=tuple(Load(f"l{n}", 1, n) for n in range(1_000))),
+            outcome(loads=tuple(LocationLoad(f"l{n}", 1, n) for n in range(1_000))),
             outcome("b"),
         ),
         series=tuple(Point(n / 10, 9_999 - n, n) for n in range(5_000)),

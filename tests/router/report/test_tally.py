@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from router.pipeline import Router
-from router.report.model import Count, Load, Outcome, Report
-from router.report.tally import Piece, Tally
+from router.report.model import Count, LocationLoad, Report, RoutingOutcome
+from router.report.tally import ShippedUnits, Tally
 from tests.builders import SEED, line, order, stock
 from tests.router.report.reports import outcome, rerouting
 
 
-def piece(line_id: str, place: str, units: int = 1, origin: str = "") -> Piece:
-    return Piece(line_id, origin or place, place, units)
+def piece(line_id: str, place: str, units: int = 1, origin: str = "") -> ShippedUnits:
+    return ShippedUnits(line_id, origin or place, place, units)
 
 
 class TestModel:
@@ -44,7 +44,7 @@ class TestModel:
         ],
     )
     def test_outcomes_that_do_not_compare_are_refused(
-        self, outcomes: tuple[Outcome, ...], message: str
+        self, outcomes: tuple[RoutingOutcome, ...], message: str
     ) -> None:
         with pytest.raises(ValueError, match=message):
             Report(title="", outcomes=outcomes)
@@ -123,7 +123,7 @@ class TestTally:
         tally.add([piece("1", "c")], 5, {"capacity": 5}, proven=False)
         tally.add_refused(7, {"max_per_order": 7})
 
-        assert tally.outcome() == Outcome(
+        assert tally.outcome() == RoutingOutcome(
             name="after",
             orders=3,
             complete_orders=1,
@@ -133,7 +133,11 @@ class TestTally:
             assigned_units=10,
             unassigned_units=12,
             shipments_per_order=(1, 1, 1),
-            loads=(Load("a", 1, 6), Load("b", 1, 3), Load("c", 1, 1)),
+            loads=(
+                LocationLoad("a", 1, 6),
+                LocationLoad("b", 1, 3),
+                LocationLoad("c", 1, 1),
+            ),
             unassigned=(Count("capacity", 5), Count("max_per_order", 7)),
             refused_orders=1,
             unproven_orders=1,

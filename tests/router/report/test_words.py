@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from router.report.model import Count, Load, Point, Report
+from router.report.model import Count, LocationLoad, Point, Report
 from router.report.words import (
     figures,
     gap_text,
@@ -59,7 +59,7 @@ def test_no_orders_make_a_report_too() -> None:
 
 
 def test_the_rest_of_the_locations_is_told_together() -> None:
-    loads = tuple(Load(f"l{n}", 1, n) for n in range(1, 6))
+    loads = tuple(LocationLoad(f"l{n}", 1, n) for n in range(1, 6))
     report = Report(title="", outcomes=(outcome("a", loads=loads),))
     units, orders = load_grids(report, 2)
 

@@ -25,7 +25,7 @@ from router.rerouting.joint_problem import Wishes
 from router.rerouting.move_order import sequence
 from router.rerouting.moves import Move
 from router.rerouting.open_plans import Selection
-from router.rerouting.session import Session
+from router.rerouting.session import RerouteSession
 from router.rerouting.summary import Summary, Surroundings
 from router.rpc.codec.body import WireForm
 from router.rpc.codec.order import encode_order
@@ -111,7 +111,7 @@ class World:
         self, wishes: Wishes = NO_WISHES, selection: Selection = PLACED
     ) -> tuple[Summary, list[Move], list[Move]]:
         """Re-route; return what came of it, all moves and those that were done."""
-        session = Session(selection, wishes, WireForm())
+        session = RerouteSession(selection, wishes, WireForm())
         after: int | None = 0
         while after is not None:
             page = self.ledger.open_plans(selection.states, None, after, 7)

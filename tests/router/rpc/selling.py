@@ -12,7 +12,7 @@ from availability.ledger.memory.change_log import ChangeLog
 from availability.model import Location, LocationId, Network, Sku, StockRecord
 from availability.offers.bulk.arrays import NOT_GIVEN, Offers
 from availability.offers.offer import Offer, Rule, Status, Step
-from availability.offers.service import Answer, Explanation
+from availability.offers.service import Answer, OfferExplanation
 from availability.positions import Changes, Mark
 from availability.setup.settings import Effective
 from availability.setup.setup import Setup
@@ -63,7 +63,7 @@ class FakeSource:
         }
         return Answer(Offers(**of), known, self.version)
 
-    def explain(self, channel_id: str, sku: Sku) -> Explanation:
+    def explain(self, channel_id: str, sku: Sku) -> OfferExplanation:
         if channel_id not in CHANNELS:
             raise ChannelNotFound(channel_id)
         units = self.units.get(sku, 0)
@@ -85,7 +85,7 @@ class FakeSource:
             as_of=self.version,
         )
         record = StockRecord(LocationId("laval"), sku, units)
-        return Explanation(offer, (record,), frozenset({LocationId("laval")}))
+        return OfferExplanation(offer, (record,), frozenset({LocationId("laval")}))
 
     def skus(self, channel_id: str) -> list[Sku]:
         if channel_id not in CHANNELS:

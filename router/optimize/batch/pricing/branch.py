@@ -92,7 +92,7 @@ class Large(NamedTuple):
         return Lines(demand, cost, give, fixed, self.split_cost)
 
 
-class Found(NamedTuple):
+class BranchResult(NamedTuple):
     """Of ``M`` orders: proven lower bounds, the best values, and who ships in those.
 
     ``bound``, ``value`` ``(M,)``, `NEVER`: it cannot be shipped whole; ``where``
@@ -131,7 +131,7 @@ class Branching:
         self._serial = 0
         self._shift = shift_of(large.fixed)
 
-    def run(self, nodes: int) -> Found:
+    def run(self, nodes: int) -> BranchResult:
         """Return the answers of searches of at most ``nodes`` nodes each."""
         orders, locations = self._used.shape
         none = np.zeros((orders, locations), dtype=bool)
@@ -159,7 +159,7 @@ class Branching:
             closed[np.arange(1, 2 * len(now), 2), at] = True
             price = np.array([node.price for node in parents]).repeat(2, axis=0)
             self._look(now.repeat(2), closed, opened, price)
-        return Found(bounds, self._value, self._where, self._used)
+        return BranchResult(bounds, self._value, self._where, self._used)
 
     def _near(self, lower: int, order: int) -> bool:
         gap = max(_CLOSE, int(self._grain[order]) - 1)
@@ -268,7 +268,7 @@ class Branching:
 
 
 def pieces(
-    large: Large, orders: IntArray, found: Found
+    large: Large, orders: IntArray, found: BranchResult
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Return order, line (its place), location, units of the best plans found."""
     rows = max(1, _CELLS // found.where.shape[1])

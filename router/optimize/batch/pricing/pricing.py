@@ -46,7 +46,7 @@ class Patterns(NamedTuple):
     units: IntArray
 
 
-class _Group(NamedTuple):
+class _SameDemand(NamedTuple):
     """Orders with the same quantities: ``order`` ``(m,)``, ``line`` ``(m, L)``."""
 
     demand: tuple[int, ...]
@@ -61,7 +61,7 @@ class Pricer:
         self._problem = problem
         self.orders = orders
         self._cover = Cover(problem, orders)
-        self._groups: list[_Group] = []
+        self._groups: list[_SameDemand] = []
         self._large: list[tuple[IntArray, IntArray]] = []
         counts = np.diff(problem.start)[orders]
         for count in np.unique(counts).tolist():
@@ -82,7 +82,7 @@ class Pricer:
             ):
                 most = MOST_STEPS if shape[-1] == 1 else _STEPS
                 if steps_of(tuple(shape)) <= most:
-                    self._groups.append(_Group(tuple(shape), of[at], lines[at]))
+                    self._groups.append(_SameDemand(tuple(shape), of[at], lines[at]))
                 else:
                     self._large.append((of[at], lines[at]))
 
@@ -123,7 +123,7 @@ class Pricer:
             dear = np.flatnonzero(free[group.order] < 0)
             for at in range(0, len(dear), rows):
                 few = dear[at : at + rows]
-                chunk = _Group(group.demand, group.order[few], group.line[few])
+                chunk = _SameDemand(group.demand, group.order[few], group.line[few])
                 found, sound = self._small(chunk, stock, price, fixed)
                 parts.append(found)
                 if not sound.all():
@@ -155,7 +155,7 @@ class Pricer:
         return Patterns(order, value, pattern, line, where, problem.demand[line])
 
     def _small(
-        self, group: _Group, stock: IntArray, price: IntArray, fixed: IntArray
+        self, group: _SameDemand, stock: IntArray, price: IntArray, fixed: IntArray
     ) -> tuple[Patterns, BoolArray]:
         """Return patterns where they are sound, and ``(m,)`` where that is."""
         problem = self._problem

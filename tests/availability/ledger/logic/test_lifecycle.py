@@ -16,7 +16,7 @@ from availability.ledger.logic.lifecycle import (
     MAX_HOLD_SECONDS,
     Decision,
     Key,
-    StockRow,
+    StockBalances,
     decide,
     touched,
 )
@@ -67,14 +67,14 @@ def key(location_id: str, sku: str) -> Key:
     return LocationId(location_id), Sku(sku)
 
 
-def at(location_id: str, sku: str = "x", **fields: Any) -> dict[Key, StockRow]:
-    return {key(location_id, sku): StockRow(**fields)}
+def at(location_id: str, sku: str = "x", **fields: Any) -> dict[Key, StockBalances]:
+    return {key(location_id, sku): StockBalances(**fields)}
 
 
 def decided(
     record: ReservationRecord,
     command: Command,
-    rows: dict[Key, StockRow] | None = None,
+    rows: dict[Key, StockBalances] | None = None,
     now: float = NOW,
 ) -> Decision:
     return decide(record, command, rows or {}, now)
@@ -193,9 +193,9 @@ TEN_HELD = at("a", on_hand=10, held=4)
 def test_a_command_by_hand(
     record: ReservationRecord,
     command: Command,
-    rows: dict[Key, StockRow],
+    rows: dict[Key, StockBalances],
     state: ReservationState,
-    after: dict[Key, StockRow],
+    after: dict[Key, StockBalances],
     moved: list[Movement],
 ) -> None:
     decision = decided(record, command, rows)
@@ -270,7 +270,7 @@ def test_a_command_by_hand(
 def test_a_refusal_by_hand(
     record: ReservationRecord,
     command: Command,
-    rows: dict[Key, StockRow],
+    rows: dict[Key, StockBalances],
     error: type[AvailabilityError],
 ) -> None:
     with pytest.raises(error):

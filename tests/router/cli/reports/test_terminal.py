@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from router.cli.reports.terminal import render
-from router.report.model import Count, Load, Report
+from router.report.model import Count, LocationLoad, Report
 from tests.router.report.reports import outcome, rerouting
 
 NAMES = (
@@ -64,7 +64,7 @@ def test_many_policies_take_several_tables_and_none_is_left_out() -> None:
 
 
 def test_names_are_no_markup() -> None:
-    odd = outcome("[red]a", loads=(Load("[/b] x", 1, 1),))
+    odd = outcome("[red]a", loads=(LocationLoad("[/b] x", 1, 1),))
     report = Report(title="[bold]t", outcomes=(odd,), kept=(Count("[i]k", 1),))
 
     text = shown(report, 80)

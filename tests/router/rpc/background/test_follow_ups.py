@@ -76,7 +76,7 @@ class TestQueue:
         assert state(record.reservation) == "placed"
 
     def test_it_can_be_left_to_others(self, start: Start) -> None:
-        server = start(serve_queue=False)
+        server = start(fill_queue=False)
         load(server, {"a": {"hat": 0}})
         plan_id = waiting(server, "o", 1)
         count(server, "a", "hat", 1)

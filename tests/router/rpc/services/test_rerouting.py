@@ -294,7 +294,7 @@ class TestSelection:
 
 class TestWaiting:
     def test_who_waits_may_take_what_others_can_spare(self, start: Start) -> None:
-        server = start(serve_queue=False)
+        server = start(fill_queue=False)
         load(server, {"a": {"hat": 1}, "b": {"hat": 0}})
         route(server, order("one", hat=1))
         waits = route(server, order("two", hat=1), queue_unassigned=True)
