@@ -13,7 +13,12 @@ from availability.offers.offer import Offer, Rule
 from availability.positions import Positions, promised_on
 from availability.reservations import Guard
 from availability.setup.channels import FULL_PERMILLE, UNDECLARED, governing_allocation
-from availability.setup.settings import WIDE_LEVELS, Backorders, Effective
+from availability.setup.settings import (
+    WIDE_LEVELS,
+    Backorders,
+    Effective,
+    Preorder,
+)
 from router.model import UnassignedReason
 
 KEPT_SETTINGS = 100_000
@@ -106,11 +111,13 @@ class SkuAvailability:
         # What is shown, though nobody ever named it, can be sold as well.
         named = stall.of.is_configured([channel_id], sku)
         self.known = named or bool(stock.records) or self.may_sell != 0
-        self.guards = tuple(_guards(stall.of, channel, positions, stock, offer))
+        self.guards = tuple(
+            _guards(stall.of, channel, positions, stock, offer, preorder)
+        )
 
 
 def _net_units(offer: Offer) -> int:
-    """Return what is there for the channel, whatever else it may sell."""
+    """Return what the channel has in stock, whatever else it may sell."""
     for step in offer.steps:
         if step.rule is Rule.RESERVES:
             return 0 if step.unlimited else max(0, step.total_units)
@@ -123,6 +130,7 @@ def _guards(
     positions: Positions,
     stock: SkuStock,
     offer: Offer,
+    preorder: Preorder | None,
 ) -> Iterable[Guard]:
     """Yield how far the number allows the channel, and those it shares with, to go.
 
@@ -136,26 +144,14 @@ def _guards(
         yield Guard(sku, members, most_units)
     if offer.quantity_units is None or offer.fixed:
         return
-    last = offer.settings.preorders
-    if offer.net_units is None and last:
-        yield from _preorder_guard(of, channel, sku, offer)
+    if preorder is not None:
+        # Its cap is for what waits, on all channels that the setting's level covers.
+        wide = offer.settings.level("preorders") in WIDE_LEVELS
+        covered = tuple(sorted(of.setup.channels)) if wide else (channel.channel_id,)
+        most_units = preorder.cap_units - preorder.presold_units
+        yield Guard(sku, covered, most_units, queued=True)
     elif own is None or channel.channel_id not in own.following:
         sharing = tuple(sorted((*channel.sharing, UNDECLARED)))
         most_units = promised_on(counts, sharing) + offer.quantity_units
         # What is counted, cancelled or withdrawn meanwhile makes it another number.
         yield Guard(sku, sharing, most_units, moves=positions.moves.get(sku, 0))
-
-
-def _preorder_guard(
-    of: MarketIndex, channel: ChannelView, sku: Sku, offer: Offer
-) -> Iterable[Guard]:
-    """Yield how many may wait for a release, on all channels that its cap covers."""
-    release = offer.available_from_seconds
-    for each in offer.settings.preorders:
-        if each.release_seconds == release:
-            wide = offer.settings.level("preorders") in WIDE_LEVELS
-            covered = (
-                tuple(sorted(of.setup.channels)) if wide else (channel.channel_id,)
-            )
-            most = each.cap_units - each.presold_units
-            yield Guard(sku, covered, most, queued=True)

@@ -215,6 +215,10 @@ def _divide(
                 sold[line.line_id] = now[line.line_id] = 0
     _keep_together(order.lines, sold, now)
     reasons = {line.line_id: _reason(line, shelves) for line in order.lines}
+    of_sold = (parts_of(line) for line in order.lines if sold[line.line_id])
+    taken = dict.fromkeys(
+        sku for parts in of_sold for sku, _ in parts if sku in shelves
+    )
     planned = tuple(
         line._replace(quantity=now[line.line_id])
         for line in order.lines
@@ -231,7 +235,9 @@ def _divide(
         },
         unsold=unsold,
         limits={sku: shelf.limit for sku, shelf in shelves.items()},
-        guards=tuple(guard for shelf in shelves.values() for guard in shelf.guards),
+        # A guard may be passed already (a cap that was lowered below what waits): it
+        # must not refuse an order that takes nothing of its SKU.
+        guards=tuple(g for sku in taken for g in shelves[sku].guards),
         exempt=frozenset(sku for sku, shelf in shelves.items() if shelf.known),
     )
 

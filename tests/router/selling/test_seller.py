@@ -25,7 +25,13 @@ from availability.offers.market import Market, SkuStock
 from availability.offers.service import Offering
 from availability.setup.channels import Allocation, Channel, SupplyRule
 from availability.setup.kits import Component
-from availability.setup.settings import Backorders, CustomerLimit, Preorder, Settings
+from availability.setup.settings import (
+    Backorders,
+    CustomerLimit,
+    Preorder,
+    Settings,
+    SettingsBook,
+)
 from availability.setup.setup import Setup, SetupChange
 from router.errors import InvalidOrder, StockContention
 from router.model import (
@@ -377,6 +383,37 @@ class TestPreorders:
 
         plan = route(router, single(2, "web", Sku("new"), 1))
 
+        assert kept(plan) == {UnassignedReason.NOT_FOR_SALE: 1}
+
+    def test_of_two_with_one_release_the_open_one_counts(self) -> None:
+        """A ledger refuses windows that overlap; files and replays may hold them."""
+        release = NOW_SECONDS + 100
+        used_up = Preorder(0, release, presold_units=4)
+        said = Settings(preorders=(Preorder(6, release), used_up))
+        setup = Setup({"web": Channel("web")}, SettingsBook(skus={HAT: said}))
+        stock = MemoryStock([Location(LocationId("dc"), 1)], [], setup)
+
+        plan = route(Router(stock, clock=clock), single(1, "web", HAT, 7))
+
+        assert kept(plan) == {
+            UnassignedReason.PREORDERED: 6,
+            UnassignedReason.NOT_FOR_SALE: 1,
+        }
+
+    def test_a_cap_lowered_below_what_waits_refuses_no_order(
+        self, ledger: Ledger
+    ) -> None:
+        release = NOW_SECONDS + 100
+        say(ledger, preorders=(Preorder(6, release),))
+        sell(ledger, 1, 4)
+        say(ledger, preorders=(Preorder(2, release),))
+        lines = OrderLine("1", HAT, 1), OrderLine("2", Sku("cap"), 1)
+        order = Order("order-2", lines, channel_id="web")
+
+        plan = route(Router(ledger, clock=clock), order)
+
+        assert shown(ledger) == 0
+        assert [each.line_id for each in plan.assignments] == ["2"]
         assert kept(plan) == {UnassignedReason.NOT_FOR_SALE: 1}
 
 
