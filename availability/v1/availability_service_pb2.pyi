@@ -27,33 +27,33 @@ class _AvailabilityStatus:
 class _AvailabilityStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AvailabilityStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AVAILABILITY_STATUS_UNSPECIFIED: _AvailabilityStatus.ValueType  # 0
-    """In a column, a number that this version of the contract does not know."""
+    """In a column, a number that this version of the contract does not define."""
     AVAILABILITY_STATUS_AVAILABLE: _AvailabilityStatus.ValueType  # 1
-    """Some of it is there."""
+    """In stock."""
     AVAILABILITY_STATUS_LOW: _AvailabilityStatus.ValueType  # 2
-    """As AVAILABLE, and only few are left."""
+    """In stock, but only few units are left."""
     AVAILABILITY_STATUS_BACKORDER: _AvailabilityStatus.ValueType  # 3
-    """None is there; what is sold is waited for."""
+    """Out of stock; orders are accepted and ship when stock arrives."""
     AVAILABILITY_STATUS_PREORDER: _AvailabilityStatus.ValueType  # 4
     """Sold before its release."""
     AVAILABILITY_STATUS_UNAVAILABLE: _AvailabilityStatus.ValueType  # 5
-    """None may be sold."""
+    """Not for sale now."""
 
 class AvailabilityStatus(_AvailabilityStatus, metaclass=_AvailabilityStatusEnumTypeWrapper):
-    """What a customer may be told."""
+    """The status to show to customers."""
 
 AVAILABILITY_STATUS_UNSPECIFIED: AvailabilityStatus.ValueType  # 0
-"""In a column, a number that this version of the contract does not know."""
+"""In a column, a number that this version of the contract does not define."""
 AVAILABILITY_STATUS_AVAILABLE: AvailabilityStatus.ValueType  # 1
-"""Some of it is there."""
+"""In stock."""
 AVAILABILITY_STATUS_LOW: AvailabilityStatus.ValueType  # 2
-"""As AVAILABLE, and only few are left."""
+"""In stock, but only few units are left."""
 AVAILABILITY_STATUS_BACKORDER: AvailabilityStatus.ValueType  # 3
-"""None is there; what is sold is waited for."""
+"""Out of stock; orders are accepted and ship when stock arrives."""
 AVAILABILITY_STATUS_PREORDER: AvailabilityStatus.ValueType  # 4
 """Sold before its release."""
 AVAILABILITY_STATUS_UNAVAILABLE: AvailabilityStatus.ValueType  # 5
-"""None may be sold."""
+"""Not for sale now."""
 Global___AvailabilityStatus: _TypeAlias = AvailabilityStatus  # noqa: Y015
 
 class _AvailabilityField:
@@ -63,21 +63,21 @@ class _AvailabilityField:
 class _AvailabilityFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AvailabilityField.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AVAILABILITY_FIELD_UNSPECIFIED: _AvailabilityField.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     AVAILABILITY_FIELD_MAX_ORDERABLE: _AvailabilityField.ValueType  # 1
     AVAILABILITY_FIELD_SINGLE_LOCATION: _AvailabilityField.ValueType  # 2
     AVAILABILITY_FIELD_NET: _AvailabilityField.ValueType  # 3
-    """And with it AVAILABILITY_FLAG_NOT_COUNTED."""
+    """Includes AVAILABILITY_FLAG_NOT_COUNTED."""
 
 class AvailabilityField(_AvailabilityField, metaclass=_AvailabilityFieldEnumTypeWrapper):
-    """Columns that are sent only to those who ask."""
+    """Optional columns, sent only on request."""
 
 AVAILABILITY_FIELD_UNSPECIFIED: AvailabilityField.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 AVAILABILITY_FIELD_MAX_ORDERABLE: AvailabilityField.ValueType  # 1
 AVAILABILITY_FIELD_SINGLE_LOCATION: AvailabilityField.ValueType  # 2
 AVAILABILITY_FIELD_NET: AvailabilityField.ValueType  # 3
-"""And with it AVAILABILITY_FLAG_NOT_COUNTED."""
+"""Includes AVAILABILITY_FLAG_NOT_COUNTED."""
 Global___AvailabilityField: _TypeAlias = AvailabilityField  # noqa: Y015
 
 class _AvailabilityFlag:
@@ -87,40 +87,40 @@ class _AvailabilityFlag:
 class _AvailabilityFlagEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AvailabilityFlag.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AVAILABILITY_FLAG_UNSPECIFIED: _AvailabilityFlag.ValueType  # 0
-    """Published, known, and nothing else."""
+    """None: published and known."""
     AVAILABILITY_FLAG_HIDDEN: _AvailabilityFlag.ValueType  # 1
     """Not published."""
     AVAILABILITY_FLAG_UNKNOWN: _AvailabilityFlag.ValueType  # 2
     """The stock is not known."""
     AVAILABILITY_FLAG_FIXED: _AvailabilityFlag.ValueType  # 4
-    """The number is a fixed one."""
+    """The quantity is a fixed one."""
     AVAILABILITY_FLAG_BACKORDER_NOTICE: _AvailabilityFlag.ValueType  # 8
-    """The customer is to be told that some of it would be waited for."""
+    """Tell the customer that part of the order may be backordered."""
     AVAILABILITY_FLAG_NO_SUCH_SKU: _AvailabilityFlag.ValueType  # 16
-    """The ledger knows no such SKU."""
+    """The ledger has no such SKU."""
     AVAILABILITY_FLAG_NOT_COUNTED: _AvailabilityFlag.ValueType  # 32
-    """The number does not come from stock: not managed, fixed, or before a release. Set
-    only if AVAILABILITY_FIELD_NET is asked for; there is no net then.
+    """The quantity does not come from stock: not managed, fixed, or before a release. Set
+    only if AVAILABILITY_FIELD_NET was requested; the row then has no net.
     """
 
 class AvailabilityFlag(_AvailabilityFlag, metaclass=_AvailabilityFlagEnumTypeWrapper):
-    """What may be out of the ordinary; the values are bits, which are added up."""
+    """Special conditions of a row; the values are bits, which are added up."""
 
 AVAILABILITY_FLAG_UNSPECIFIED: AvailabilityFlag.ValueType  # 0
-"""Published, known, and nothing else."""
+"""None: published and known."""
 AVAILABILITY_FLAG_HIDDEN: AvailabilityFlag.ValueType  # 1
 """Not published."""
 AVAILABILITY_FLAG_UNKNOWN: AvailabilityFlag.ValueType  # 2
 """The stock is not known."""
 AVAILABILITY_FLAG_FIXED: AvailabilityFlag.ValueType  # 4
-"""The number is a fixed one."""
+"""The quantity is a fixed one."""
 AVAILABILITY_FLAG_BACKORDER_NOTICE: AvailabilityFlag.ValueType  # 8
-"""The customer is to be told that some of it would be waited for."""
+"""Tell the customer that part of the order may be backordered."""
 AVAILABILITY_FLAG_NO_SUCH_SKU: AvailabilityFlag.ValueType  # 16
-"""The ledger knows no such SKU."""
+"""The ledger has no such SKU."""
 AVAILABILITY_FLAG_NOT_COUNTED: AvailabilityFlag.ValueType  # 32
-"""The number does not come from stock: not managed, fixed, or before a release. Set
-only if AVAILABILITY_FIELD_NET is asked for; there is no net then.
+"""The quantity does not come from stock: not managed, fixed, or before a release. Set
+only if AVAILABILITY_FIELD_NET was requested; the row then has no net.
 """
 Global___AvailabilityFlag: _TypeAlias = AvailabilityFlag  # noqa: Y015
 
@@ -132,92 +132,92 @@ class _AvailabilityRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Avai
     DESCRIPTOR: _descriptor.EnumDescriptor
     AVAILABILITY_RULE_UNSPECIFIED: _AvailabilityRule.ValueType  # 0
     AVAILABILITY_RULE_STOCK: _AvailabilityRule.ValueType  # 1
-    """Available at the locations of the pool, each floored at 0."""
+    """Available units at the locations of the pool, each at least 0."""
     AVAILABILITY_RULE_RULE_BOUNDS: _AvailabilityRule.ValueType  # 2
-    """Stocks outside a supply rule's minimum and maximum are dropped."""
+    """Stock outside a supply rule's minimum and maximum is dropped."""
     AVAILABILITY_RULE_RULE_SHARE: _AvailabilityRule.ValueType  # 3
-    """A supply rule offers a share of each stock, rounded down."""
+    """A supply rule offers a share of each location's stock, rounded down."""
     AVAILABILITY_RULE_RULE_THRESHOLD: _AvailabilityRule.ValueType  # 4
-    """The sum of a rule's stocks misses its threshold."""
+    """The total of a supply rule's locations is below its threshold."""
     AVAILABILITY_RULE_RULE_LOCATIONS: _AvailabilityRule.ValueType  # 5
-    """Too few locations are left of a rule's."""
+    """A supply rule has too few locations left."""
     AVAILABILITY_RULE_QUEUED: _AvailabilityRule.ValueType  # 6
-    """Promised from this pool, not assigned to a location yet."""
+    """Promised from this pool, not yet assigned to a location."""
     AVAILABILITY_RULE_RESERVES: _AvailabilityRule.ValueType  # 7
-    """What is set apart for other channels, or for manual orders."""
+    """Units reserved for other channels or for manual orders."""
     AVAILABILITY_RULE_ALLOCATION: _AvailabilityRule.ValueType  # 8
-    """What is set apart for this channel is all that it is shown."""
+    """The channel may sell only its own allocations."""
     AVAILABILITY_RULE_OUT_OF_STOCK_THRESHOLD: _AvailabilityRule.ValueType  # 9
-    """Kept back, or sold beyond what is there."""
+    """The out-of-stock threshold: units kept back, or sold beyond the stock."""
     AVAILABILITY_RULE_DEFICIT: _AvailabilityRule.ValueType  # 10
-    """What is missing is not sold: never less than 0."""
+    """Oversold units: the quantity is never below 0."""
     AVAILABILITY_RULE_UNKNOWN: _AvailabilityRule.ValueType  # 11
-    """A record is missing or stale: the declared floor."""
+    """A record is missing or stale: the configured floor applies."""
     AVAILABILITY_RULE_PREORDER: _AvailabilityRule.ValueType  # 12
-    """Before the release, what is left of the cap."""
+    """Before the release: the rest of the pre-order cap."""
     AVAILABILITY_RULE_FIXED: _AvailabilityRule.ValueType  # 13
-    """A fixed quantity, given from outside, replaces the number."""
+    """A fixed quantity, set from outside, replaces the number."""
     AVAILABILITY_RULE_SHARE: _AvailabilityRule.ValueType  # 14
-    """The channel is sent a share, rounded down."""
+    """The channel gets a share of the number, rounded down."""
     AVAILABILITY_RULE_BUFFER: _AvailabilityRule.ValueType  # 15
-    """Kept back from the channel."""
+    """The channel's buffer is subtracted."""
     AVAILABILITY_RULE_AVAILABILITY_THRESHOLD: _AvailabilityRule.ValueType  # 16
-    """Less than the threshold is not sold at all."""
+    """Below the availability threshold nothing is sold."""
     AVAILABILITY_RULE_MIN: _AvailabilityRule.ValueType  # 17
-    """Fewer than the least per order."""
+    """Less than the minimum of an order."""
     AVAILABILITY_RULE_MAX: _AvailabilityRule.ValueType  # 18
-    """More than the most per order."""
+    """More than the maximum of an order."""
     AVAILABILITY_RULE_MULTIPLE: _AvailabilityRule.ValueType  # 19
-    """Not a multiple of what is sold together."""
+    """Not a multiple of the pack size."""
     AVAILABILITY_RULE_CUSTOMER_MAX: _AvailabilityRule.ValueType  # 20
-    """More than one customer may have in the window."""
+    """More than the limit per customer within its window."""
 
 class AvailabilityRule(_AvailabilityRule, metaclass=_AvailabilityRuleEnumTypeWrapper):
-    """What a number, or an order, can be changed or refused by. docs/availability.md has
-    each one's formula.
+    """A rule that can change the quantity or refuse an order. docs/availability.md has the
+    formula of each.
     """
 
 AVAILABILITY_RULE_UNSPECIFIED: AvailabilityRule.ValueType  # 0
 AVAILABILITY_RULE_STOCK: AvailabilityRule.ValueType  # 1
-"""Available at the locations of the pool, each floored at 0."""
+"""Available units at the locations of the pool, each at least 0."""
 AVAILABILITY_RULE_RULE_BOUNDS: AvailabilityRule.ValueType  # 2
-"""Stocks outside a supply rule's minimum and maximum are dropped."""
+"""Stock outside a supply rule's minimum and maximum is dropped."""
 AVAILABILITY_RULE_RULE_SHARE: AvailabilityRule.ValueType  # 3
-"""A supply rule offers a share of each stock, rounded down."""
+"""A supply rule offers a share of each location's stock, rounded down."""
 AVAILABILITY_RULE_RULE_THRESHOLD: AvailabilityRule.ValueType  # 4
-"""The sum of a rule's stocks misses its threshold."""
+"""The total of a supply rule's locations is below its threshold."""
 AVAILABILITY_RULE_RULE_LOCATIONS: AvailabilityRule.ValueType  # 5
-"""Too few locations are left of a rule's."""
+"""A supply rule has too few locations left."""
 AVAILABILITY_RULE_QUEUED: AvailabilityRule.ValueType  # 6
-"""Promised from this pool, not assigned to a location yet."""
+"""Promised from this pool, not yet assigned to a location."""
 AVAILABILITY_RULE_RESERVES: AvailabilityRule.ValueType  # 7
-"""What is set apart for other channels, or for manual orders."""
+"""Units reserved for other channels or for manual orders."""
 AVAILABILITY_RULE_ALLOCATION: AvailabilityRule.ValueType  # 8
-"""What is set apart for this channel is all that it is shown."""
+"""The channel may sell only its own allocations."""
 AVAILABILITY_RULE_OUT_OF_STOCK_THRESHOLD: AvailabilityRule.ValueType  # 9
-"""Kept back, or sold beyond what is there."""
+"""The out-of-stock threshold: units kept back, or sold beyond the stock."""
 AVAILABILITY_RULE_DEFICIT: AvailabilityRule.ValueType  # 10
-"""What is missing is not sold: never less than 0."""
+"""Oversold units: the quantity is never below 0."""
 AVAILABILITY_RULE_UNKNOWN: AvailabilityRule.ValueType  # 11
-"""A record is missing or stale: the declared floor."""
+"""A record is missing or stale: the configured floor applies."""
 AVAILABILITY_RULE_PREORDER: AvailabilityRule.ValueType  # 12
-"""Before the release, what is left of the cap."""
+"""Before the release: the rest of the pre-order cap."""
 AVAILABILITY_RULE_FIXED: AvailabilityRule.ValueType  # 13
-"""A fixed quantity, given from outside, replaces the number."""
+"""A fixed quantity, set from outside, replaces the number."""
 AVAILABILITY_RULE_SHARE: AvailabilityRule.ValueType  # 14
-"""The channel is sent a share, rounded down."""
+"""The channel gets a share of the number, rounded down."""
 AVAILABILITY_RULE_BUFFER: AvailabilityRule.ValueType  # 15
-"""Kept back from the channel."""
+"""The channel's buffer is subtracted."""
 AVAILABILITY_RULE_AVAILABILITY_THRESHOLD: AvailabilityRule.ValueType  # 16
-"""Less than the threshold is not sold at all."""
+"""Below the availability threshold nothing is sold."""
 AVAILABILITY_RULE_MIN: AvailabilityRule.ValueType  # 17
-"""Fewer than the least per order."""
+"""Less than the minimum of an order."""
 AVAILABILITY_RULE_MAX: AvailabilityRule.ValueType  # 18
-"""More than the most per order."""
+"""More than the maximum of an order."""
 AVAILABILITY_RULE_MULTIPLE: AvailabilityRule.ValueType  # 19
-"""Not a multiple of what is sold together."""
+"""Not a multiple of the pack size."""
 AVAILABILITY_RULE_CUSTOMER_MAX: AvailabilityRule.ValueType  # 20
-"""More than one customer may have in the window."""
+"""More than the limit per customer within its window."""
 Global___AvailabilityRule: _TypeAlias = AvailabilityRule  # noqa: Y015
 
 class _SettingsLevel:
@@ -227,38 +227,38 @@ class _SettingsLevel:
 class _SettingsLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SettingsLevel.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SETTINGS_LEVEL_UNSPECIFIED: _SettingsLevel.ValueType  # 0
-    """It is no setting."""
+    """Not a setting."""
     SETTINGS_LEVEL_CHANNEL_SKU: _SettingsLevel.ValueType  # 1
-    """For this SKU on this channel."""
+    """This SKU on this channel."""
     SETTINGS_LEVEL_SKU: _SettingsLevel.ValueType  # 2
-    """For this SKU on all channels."""
+    """This SKU on all channels."""
     SETTINGS_LEVEL_CHANNEL: _SettingsLevel.ValueType  # 3
-    """For this channel."""
+    """This channel."""
     SETTINGS_LEVEL_GLOBAL: _SettingsLevel.ValueType  # 4
-    """For everything."""
+    """All SKUs and channels."""
     SETTINGS_LEVEL_DEFAULT: _SettingsLevel.ValueType  # 5
-    """Nobody said anything."""
+    """The built-in default."""
 
 class SettingsLevel(_SettingsLevel, metaclass=_SettingsLevelEnumTypeWrapper):
-    """Where a value was said."""
+    """The scope that a setting comes from."""
 
 SETTINGS_LEVEL_UNSPECIFIED: SettingsLevel.ValueType  # 0
-"""It is no setting."""
+"""Not a setting."""
 SETTINGS_LEVEL_CHANNEL_SKU: SettingsLevel.ValueType  # 1
-"""For this SKU on this channel."""
+"""This SKU on this channel."""
 SETTINGS_LEVEL_SKU: SettingsLevel.ValueType  # 2
-"""For this SKU on all channels."""
+"""This SKU on all channels."""
 SETTINGS_LEVEL_CHANNEL: SettingsLevel.ValueType  # 3
-"""For this channel."""
+"""This channel."""
 SETTINGS_LEVEL_GLOBAL: SettingsLevel.ValueType  # 4
-"""For everything."""
+"""All SKUs and channels."""
 SETTINGS_LEVEL_DEFAULT: SettingsLevel.ValueType  # 5
-"""Nobody said anything."""
+"""The built-in default."""
 Global___SettingsLevel: _TypeAlias = SettingsLevel  # noqa: Y015
 
 @_typing.final
 class Availability(_message.Message):
-    """What a channel may be promised of one SKU at one instant."""
+    """How much of one SKU a channel may promise at one instant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -279,30 +279,30 @@ class Availability(_message.Message):
     channel_id: _builtins.str
     sku: _builtins.str
     quantity_units: _builtins.int
-    """What may be promised; unset where `unlimited`."""
+    """Units that may be promised; unset if `unlimited`."""
     unlimited: _builtins.bool
-    """Nothing bounds it."""
+    """There is no limit."""
     status: Global___AvailabilityStatus.ValueType
     published: _builtins.bool
-    """Whether the SKU is shown at all."""
+    """Whether to show the SKU at all."""
     known: _builtins.bool
-    """Whether the stock is known; if not, the number is the declared floor."""
+    """Whether the stock is known; if not, the quantity is the configured floor."""
     fixed: _builtins.bool
-    """The number is a fixed one, given from outside."""
+    """The quantity is a fixed one, set from outside."""
     max_orderable_units: _builtins.int
-    """The most that one order may name, 0 if no number passes; unset means any."""
+    """Maximum quantity of one order, 0 if no order can pass; unset: no limit."""
     single_location_units: _builtins.int
-    """The most that one location can ship; unset means any number."""
+    """Maximum quantity that a single location can ship; unset: no limit."""
     backorder_notice: _builtins.bool
-    """The customer is to be told that some of it would be waited for."""
+    """Tell the customer that part of the order may be backordered."""
     no_such_sku: _builtins.bool
-    """The ledger knows no such SKU."""
+    """The ledger has no such SKU."""
     stock_version: _builtins.int
-    """The version of the stock that it was made from."""
+    """The ledger version of the stock this was computed from."""
     @_builtins.property
     def available_from_time(self) -> _timestamp_pb2.Timestamp:
-        """When there is some, where there is none now and it is known; or when what is there
-        can leave, if all of it needs a lead time.
+        """When stock is expected, if the SKU is out of stock and the time is known; or when
+        the stock can leave, if all of it has a lead time.
         """
 
     def __init__(
@@ -388,8 +388,8 @@ Global___GetAvailabilityResponse: _TypeAlias = GetAvailabilityResponse  # noqa: 
 
 @_typing.final
 class AvailabilityColumns(_message.Message):
-    """Availability of many SKUs. Row n is the nth of each column. A column without values
-    has its default in every row.
+    """Availability of many SKUs. Row n is item n of each column. An empty column has its
+    default in every row.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -419,23 +419,23 @@ class AvailabilityColumns(_message.Message):
 
     @_builtins.property
     def max_orderable_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Only if asked for. -1: any number. Default: as `quantity_units` in each row."""
+        """Only on request. -1: no limit. Default: the row's `quantity_units`."""
 
     @_builtins.property
     def single_location_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Only if asked for. -1: any number. Default: as `quantity_units` in each row."""
+        """Only on request. -1: no limit. Default: the row's `quantity_units`."""
 
     @_builtins.property
     def available_from_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """0: no date; else `available_from_base_seconds` and so many are when, in seconds
-        since the epoch. Default 0.
+        """Seconds to add to `available_from_base_seconds`, which gives the time in seconds
+        since the epoch. 0: no time. Default 0.
         """
 
     @_builtins.property
     def net_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Only if asked for. What is there for the channel, below 0 if more was sold; what is
-        beyond it is backordered. 0 where AVAILABILITY_FLAG_NOT_COUNTED is set. Default: as
-        `quantity_units` in each row.
+        """Only on request. Units in stock for the channel, below 0 if it is oversold; units
+        sold beyond it are backordered. 0 where AVAILABILITY_FLAG_NOT_COUNTED is set.
+        Default: the row's `quantity_units`.
         """
 
     def __init__(
@@ -493,7 +493,7 @@ Global___BatchGetAvailabilityRequest: _TypeAlias = BatchGetAvailabilityRequest  
 
 @_typing.final
 class BatchGetAvailabilityResponse(_message.Message):
-    """The next rows, in the order of the SKUs of the request, which are not repeated. At
+    """The next rows, in the order of the SKUs in the request, which are not repeated. At
     most 10,000.
     """
 
@@ -502,7 +502,7 @@ class BatchGetAvailabilityResponse(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     STOCK_VERSION_FIELD_NUMBER: _builtins.int
     stock_version: _builtins.int
-    """The version of the stock that these rows were made from."""
+    """The ledger version of the stock these rows were computed from."""
     @_builtins.property
     def columns(self) -> Global___AvailabilityColumns: ...
     def __init__(
@@ -530,14 +530,14 @@ class WatchAvailabilityRequest(_message.Message):
     channel_id: _builtins.str
     """Required."""
     resume_token: _builtins.str
-    """The last that came with a stream that watched the same: only what changed since
-    is sent. Of another server, or of too long ago, it is as good as unset: everything
-    is sent. Opaque.
+    """The last token from an earlier stream of the same request: only later changes are
+    sent. A token from another server, or one that is too old, has no effect:
+    everything is sent. Opaque.
     """
     @_builtins.property
     def skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 100,000; one that comes twice is watched once. Empty means all that the
-        ledger knows, those that it learns of later too.
+        """At most 100,000; duplicates are watched once. Empty: all SKUs in the ledger,
+        including those added later.
         """
 
     @_builtins.property
@@ -569,14 +569,12 @@ class WatchAvailabilityResponse(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     STOCK_VERSION_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Keep it, in the place of that before. Empty while what comes first is not yet sent
-    whole.
-    """
+    """Replaces the previous token. Empty until all first values have been sent."""
     stock_version: _builtins.int
-    """The version of the stock that the rows were made from."""
+    """The ledger version of the stock these rows were computed from."""
     @_builtins.property
     def skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The SKU of each row; at most 5,000. Without any nothing has changed."""
+        """The SKU of each row; at most 5,000. Empty: nothing has changed."""
 
     @_builtins.property
     def columns(self) -> Global___AvailabilityColumns: ...
@@ -609,9 +607,9 @@ class ExplainAvailabilityRequest(_message.Message):
     sku: _builtins.str
     """Required."""
     request_units: _builtins.int
-    """Judge an order of so many. 1 to 10^12."""
+    """Also check an order of this many units. 1 to 10^12."""
     bought_units: _builtins.int
-    """What its customer has in orders of the window of `customer_limit`. 0 to 10^12."""
+    """Units the customer already bought within the window of `customer_limit`. 0 to 10^12."""
     def __init__(
         self,
         *,
@@ -632,7 +630,7 @@ Global___ExplainAvailabilityRequest: _TypeAlias = ExplainAvailabilityRequest  # 
 
 @_typing.final
 class AvailabilityStep(_message.Message):
-    """What a rule did to the number. The effects add up to the last total."""
+    """The effect of one rule. The effects of all steps add up to the last total."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -644,13 +642,13 @@ class AvailabilityStep(_message.Message):
     REPLACES_FIELD_NUMBER: _builtins.int
     rule: Global___AvailabilityRule.ValueType
     effect_units: _builtins.int
-    """What it added, or took away."""
+    """Units added, or removed if negative."""
     total_units: _builtins.int
-    """The number after it; not the limit where `unlimited`."""
+    """The number after this step; not a limit if `unlimited`."""
     unlimited: _builtins.bool
     level: Global___SettingsLevel.ValueType
     replaces: _builtins.bool
-    """The number before does not matter."""
+    """The step ignores the number before it."""
     def __init__(
         self,
         *,
@@ -671,7 +669,7 @@ Global___AvailabilityStep: _TypeAlias = AvailabilityStep  # noqa: Y015
 
 @_typing.final
 class PoolRecord(_message.Message):
-    """What one location that feeds the channel has of the SKU."""
+    """Stock of the SKU at one location that feeds the channel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -681,10 +679,10 @@ class PoolRecord(_message.Message):
     STALE_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
     available_units: _builtins.int
-    """Before the rules of the channel, even where the location is inactive."""
+    """Before the channel's rules, and even if the location is inactive."""
     on_hand_units: _builtins.int
     stale: _builtins.bool
-    """Older than the merchant trusts."""
+    """The count is older than the location's `stale_after_seconds`."""
     def __init__(
         self,
         *,
@@ -703,7 +701,7 @@ Global___PoolRecord: _TypeAlias = PoolRecord  # noqa: Y015
 
 @_typing.final
 class AvailabilityRefusal(_message.Message):
-    """Why an order of so many is refused."""
+    """Why an order of `request_units` is refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -737,26 +735,26 @@ class ExplainAvailabilityResponse(_message.Message):
     BACKORDERED_UNITS_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     net_units: _builtins.int
-    """What is there for the channel, below 0 if more was sold; what is beyond it is
-    backordered. Unset where the number does not come from stock.
+    """Units in stock for the channel, below 0 if it is oversold; units sold beyond it are
+    backordered. Unset if the quantity does not come from stock.
     """
     backordered_units: _builtins.int
-    """Of `request_units`, what would be waited for."""
+    """The part of `request_units` that would be backordered."""
     @_builtins.property
     def availability(self) -> Global___Availability: ...
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___AvailabilityStep]:
-        """In their order."""
+        """In the order they apply."""
 
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoolRecord]: ...
     @_builtins.property
     def low_stock_location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Where fewer are on hand than `notify_units`."""
+        """Locations with less on hand than `notify_units`."""
 
     @_builtins.property
     def refusal(self) -> Global___AvailabilityRefusal:
-        """Why `request_units` are refused; unset: they pass, or none were named."""
+        """Why `request_units` are refused; unset: accepted, or not requested."""
 
     def __init__(
         self,

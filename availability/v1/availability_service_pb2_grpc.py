@@ -26,14 +26,14 @@ if _version_not_supported:
 
 
 class AvailabilityServiceStub:
-    """What a channel may be promised, now. All but an explanation is from memory: it costs
-    the store nothing.
+    """How much a channel may promise now. Everything except an explanation is served from
+    memory, without reading the store.
 
-    A call without a deadline is given 30 s; WatchAvailability has none.
+    A call without a deadline gets 30 s; WatchAvailability has none.
 
     Errors of every call:
-    * NOT_FOUND         CHANNEL_NOT_FOUND: no channel has this id. A SKU that nobody
-    knows is no error.
+    * NOT_FOUND         CHANNEL_NOT_FOUND: unknown channel id. An unknown SKU is not an
+    error.
     """
 
     def __init__(self, channel):
@@ -65,55 +65,55 @@ class AvailabilityServiceStub:
 
 
 class AvailabilityServiceServicer:
-    """What a channel may be promised, now. All but an explanation is from memory: it costs
-    the store nothing.
+    """How much a channel may promise now. Everything except an explanation is served from
+    memory, without reading the store.
 
-    A call without a deadline is given 30 s; WatchAvailability has none.
+    A call without a deadline gets 30 s; WatchAvailability has none.
 
     Errors of every call:
-    * NOT_FOUND         CHANNEL_NOT_FOUND: no channel has this id. A SKU that nobody
-    knows is no error.
+    * NOT_FOUND         CHANNEL_NOT_FOUND: unknown channel id. An unknown SKU is not an
+    error.
     """
 
     def GetAvailability(self, request, context):
-        """Tells what a channel may be promised of one SKU.
+        """Returns the availability of one SKU on a channel.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetAvailability(self, request, context):
-        """Tells it of up to 50,000 SKUs, in columns: 10,000 rows are about 50 KB. All rows
-        of one chunk are of one moment.
+        """Returns the availability of up to 50,000 SKUs, in columns: 10,000 rows are about
+        50 KB. All rows of a chunk are from the same moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchAvailability(self, request, context):
-        """Tells it, and tells it again whenever it changes.
+        """Streams the current values, then every change.
 
-        First come the values of all SKUs that are watched; then, at most every 50 ms, the
-        rows whose values are others than those last sent. What changed twice meanwhile
-        comes once. A batch without rows comes when nothing was sent for 15 s. What
-        changes by time alone (a pre-order opens, a count goes stale) comes within about a
-        second of it.
+        After the first values of all watched SKUs, the stream sends, at most every 50 ms,
+        the rows whose values differ from those last sent; several changes in between are
+        sent as one. After 15 s without changes it sends an empty batch. Changes caused by
+        time alone (a pre-order opens, a count goes stale) are sent within about a second.
 
-        The stream ends when its server does, or asks for a new connection: call again,
-        with the last `resume_token`, and nothing is missed. A reader who is slow gets
-        fewer batches, and the newest values.
+        The stream ends when the server stops or asks for a new connection: call again with
+        the last `resume_token`, and no change is missed. A slow reader gets fewer batches,
+        with the latest values.
 
         Errors:
-        * INVALID_ARGUMENT  a violation.
-        * RESOURCE_EXHAUSTED  OVERLOADED: the server has as many streams, or watched SKUs,
-        as it takes on.
+        * INVALID_ARGUMENT  one or more field violations.
+        * RESOURCE_EXHAUSTED  OVERLOADED: the server is at its limit of streams or of
+        watched SKUs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainAvailability(self, request, context):
-        """Tells how the number came to be: every step, and the stock it is made from.
+        """Returns how the quantity was computed: every step, and the stock records it is
+        based on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,14 +151,14 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AvailabilityService:
-    """What a channel may be promised, now. All but an explanation is from memory: it costs
-    the store nothing.
+    """How much a channel may promise now. Everything except an explanation is served from
+    memory, without reading the store.
 
-    A call without a deadline is given 30 s; WatchAvailability has none.
+    A call without a deadline gets 30 s; WatchAvailability has none.
 
     Errors of every call:
-    * NOT_FOUND         CHANNEL_NOT_FOUND: no channel has this id. A SKU that nobody
-    knows is no error.
+    * NOT_FOUND         CHANNEL_NOT_FOUND: unknown channel id. An unknown SKU is not an
+    error.
     """
 
     @staticmethod

@@ -27,14 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AvailabilityServiceStub:
-    """What a channel may be promised, now. All but an explanation is from memory: it costs
-    the store nothing.
+    """How much a channel may promise now. Everything except an explanation is served from
+    memory, without reading the store.
 
-    A call without a deadline is given 30 s; WatchAvailability has none.
+    A call without a deadline gets 30 s; WatchAvailability has none.
 
     Errors of every call:
-      * NOT_FOUND         CHANNEL_NOT_FOUND: no channel has this id. A SKU that nobody
-                          knows is no error.
+      * NOT_FOUND         CHANNEL_NOT_FOUND: unknown channel id. An unknown SKU is not an
+                          error.
     """
 
     @_typing.overload
@@ -42,81 +42,83 @@ class AvailabilityServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AvailabilityServiceAsyncStub: ...
     GetAvailability: _grpc.UnaryUnaryMultiCallable[_availability_service_pb2.GetAvailabilityRequest, _availability_service_pb2.GetAvailabilityResponse]
-    """Tells what a channel may be promised of one SKU."""
+    """Returns the availability of one SKU on a channel."""
     BatchGetAvailability: _grpc.UnaryStreamMultiCallable[_availability_service_pb2.BatchGetAvailabilityRequest, _availability_service_pb2.BatchGetAvailabilityResponse]
-    """Tells it of up to 50,000 SKUs, in columns: 10,000 rows are about 50 KB. All rows
-    of one chunk are of one moment.
+    """Returns the availability of up to 50,000 SKUs, in columns: 10,000 rows are about
+    50 KB. All rows of a chunk are from the same moment.
     """
     WatchAvailability: _grpc.UnaryStreamMultiCallable[_availability_service_pb2.WatchAvailabilityRequest, _availability_service_pb2.WatchAvailabilityResponse]
-    """Tells it, and tells it again whenever it changes.
+    """Streams the current values, then every change.
 
-    First come the values of all SKUs that are watched; then, at most every 50 ms, the
-    rows whose values are others than those last sent. What changed twice meanwhile
-    comes once. A batch without rows comes when nothing was sent for 15 s. What
-    changes by time alone (a pre-order opens, a count goes stale) comes within about a
-    second of it.
+    After the first values of all watched SKUs, the stream sends, at most every 50 ms,
+    the rows whose values differ from those last sent; several changes in between are
+    sent as one. After 15 s without changes it sends an empty batch. Changes caused by
+    time alone (a pre-order opens, a count goes stale) are sent within about a second.
 
-    The stream ends when its server does, or asks for a new connection: call again,
-    with the last `resume_token`, and nothing is missed. A reader who is slow gets
-    fewer batches, and the newest values.
+    The stream ends when the server stops or asks for a new connection: call again with
+    the last `resume_token`, and no change is missed. A slow reader gets fewer batches,
+    with the latest values.
 
     Errors:
-      * INVALID_ARGUMENT  a violation.
-      * RESOURCE_EXHAUSTED  OVERLOADED: the server has as many streams, or watched SKUs,
-                          as it takes on.
+      * INVALID_ARGUMENT  one or more field violations.
+      * RESOURCE_EXHAUSTED  OVERLOADED: the server is at its limit of streams or of
+                          watched SKUs.
     """
     ExplainAvailability: _grpc.UnaryUnaryMultiCallable[_availability_service_pb2.ExplainAvailabilityRequest, _availability_service_pb2.ExplainAvailabilityResponse]
-    """Tells how the number came to be: every step, and the stock it is made from."""
+    """Returns how the quantity was computed: every step, and the stock records it is
+    based on.
+    """
 
 @_typing.type_check_only
 class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
-    """What a channel may be promised, now. All but an explanation is from memory: it costs
-    the store nothing.
+    """How much a channel may promise now. Everything except an explanation is served from
+    memory, without reading the store.
 
-    A call without a deadline is given 30 s; WatchAvailability has none.
+    A call without a deadline gets 30 s; WatchAvailability has none.
 
     Errors of every call:
-      * NOT_FOUND         CHANNEL_NOT_FOUND: no channel has this id. A SKU that nobody
-                          knows is no error.
+      * NOT_FOUND         CHANNEL_NOT_FOUND: unknown channel id. An unknown SKU is not an
+                          error.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAvailability: _aio.UnaryUnaryMultiCallable[_availability_service_pb2.GetAvailabilityRequest, _availability_service_pb2.GetAvailabilityResponse]  # type: ignore[assignment]
-    """Tells what a channel may be promised of one SKU."""
+    """Returns the availability of one SKU on a channel."""
     BatchGetAvailability: _aio.UnaryStreamMultiCallable[_availability_service_pb2.BatchGetAvailabilityRequest, _availability_service_pb2.BatchGetAvailabilityResponse]  # type: ignore[assignment]
-    """Tells it of up to 50,000 SKUs, in columns: 10,000 rows are about 50 KB. All rows
-    of one chunk are of one moment.
+    """Returns the availability of up to 50,000 SKUs, in columns: 10,000 rows are about
+    50 KB. All rows of a chunk are from the same moment.
     """
     WatchAvailability: _aio.UnaryStreamMultiCallable[_availability_service_pb2.WatchAvailabilityRequest, _availability_service_pb2.WatchAvailabilityResponse]  # type: ignore[assignment]
-    """Tells it, and tells it again whenever it changes.
+    """Streams the current values, then every change.
 
-    First come the values of all SKUs that are watched; then, at most every 50 ms, the
-    rows whose values are others than those last sent. What changed twice meanwhile
-    comes once. A batch without rows comes when nothing was sent for 15 s. What
-    changes by time alone (a pre-order opens, a count goes stale) comes within about a
-    second of it.
+    After the first values of all watched SKUs, the stream sends, at most every 50 ms,
+    the rows whose values differ from those last sent; several changes in between are
+    sent as one. After 15 s without changes it sends an empty batch. Changes caused by
+    time alone (a pre-order opens, a count goes stale) are sent within about a second.
 
-    The stream ends when its server does, or asks for a new connection: call again,
-    with the last `resume_token`, and nothing is missed. A reader who is slow gets
-    fewer batches, and the newest values.
+    The stream ends when the server stops or asks for a new connection: call again with
+    the last `resume_token`, and no change is missed. A slow reader gets fewer batches,
+    with the latest values.
 
     Errors:
-      * INVALID_ARGUMENT  a violation.
-      * RESOURCE_EXHAUSTED  OVERLOADED: the server has as many streams, or watched SKUs,
-                          as it takes on.
+      * INVALID_ARGUMENT  one or more field violations.
+      * RESOURCE_EXHAUSTED  OVERLOADED: the server is at its limit of streams or of
+                          watched SKUs.
     """
     ExplainAvailability: _aio.UnaryUnaryMultiCallable[_availability_service_pb2.ExplainAvailabilityRequest, _availability_service_pb2.ExplainAvailabilityResponse]  # type: ignore[assignment]
-    """Tells how the number came to be: every step, and the stock it is made from."""
+    """Returns how the quantity was computed: every step, and the stock records it is
+    based on.
+    """
 
 class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a channel may be promised, now. All but an explanation is from memory: it costs
-    the store nothing.
+    """How much a channel may promise now. Everything except an explanation is served from
+    memory, without reading the store.
 
-    A call without a deadline is given 30 s; WatchAvailability has none.
+    A call without a deadline gets 30 s; WatchAvailability has none.
 
     Errors of every call:
-      * NOT_FOUND         CHANNEL_NOT_FOUND: no channel has this id. A SKU that nobody
-                          knows is no error.
+      * NOT_FOUND         CHANNEL_NOT_FOUND: unknown channel id. An unknown SKU is not an
+                          error.
     """
 
     @_abc_1.abstractmethod
@@ -125,7 +127,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_service_pb2.GetAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_service_pb2.GetAvailabilityResponse, _abc.Awaitable[_availability_service_pb2.GetAvailabilityResponse]]:
-        """Tells what a channel may be promised of one SKU."""
+        """Returns the availability of one SKU on a channel."""
 
     @_abc_1.abstractmethod
     def BatchGetAvailability(
@@ -133,8 +135,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_service_pb2.BatchGetAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_availability_service_pb2.BatchGetAvailabilityResponse], _abc.AsyncIterator[_availability_service_pb2.BatchGetAvailabilityResponse]]:
-        """Tells it of up to 50,000 SKUs, in columns: 10,000 rows are about 50 KB. All rows
-        of one chunk are of one moment.
+        """Returns the availability of up to 50,000 SKUs, in columns: 10,000 rows are about
+        50 KB. All rows of a chunk are from the same moment.
         """
 
     @_abc_1.abstractmethod
@@ -143,22 +145,21 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_service_pb2.WatchAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_availability_service_pb2.WatchAvailabilityResponse], _abc.AsyncIterator[_availability_service_pb2.WatchAvailabilityResponse]]:
-        """Tells it, and tells it again whenever it changes.
+        """Streams the current values, then every change.
 
-        First come the values of all SKUs that are watched; then, at most every 50 ms, the
-        rows whose values are others than those last sent. What changed twice meanwhile
-        comes once. A batch without rows comes when nothing was sent for 15 s. What
-        changes by time alone (a pre-order opens, a count goes stale) comes within about a
-        second of it.
+        After the first values of all watched SKUs, the stream sends, at most every 50 ms,
+        the rows whose values differ from those last sent; several changes in between are
+        sent as one. After 15 s without changes it sends an empty batch. Changes caused by
+        time alone (a pre-order opens, a count goes stale) are sent within about a second.
 
-        The stream ends when its server does, or asks for a new connection: call again,
-        with the last `resume_token`, and nothing is missed. A reader who is slow gets
-        fewer batches, and the newest values.
+        The stream ends when the server stops or asks for a new connection: call again with
+        the last `resume_token`, and no change is missed. A slow reader gets fewer batches,
+        with the latest values.
 
         Errors:
-          * INVALID_ARGUMENT  a violation.
-          * RESOURCE_EXHAUSTED  OVERLOADED: the server has as many streams, or watched SKUs,
-                              as it takes on.
+          * INVALID_ARGUMENT  one or more field violations.
+          * RESOURCE_EXHAUSTED  OVERLOADED: the server is at its limit of streams or of
+                              watched SKUs.
         """
 
     @_abc_1.abstractmethod
@@ -167,6 +168,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_service_pb2.ExplainAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_service_pb2.ExplainAvailabilityResponse, _abc.Awaitable[_availability_service_pb2.ExplainAvailabilityResponse]]:
-        """Tells how the number came to be: every step, and the stock it is made from."""
+        """Returns how the quantity was computed: every step, and the stock records it is
+        based on.
+        """
 
 def add_AvailabilityServiceServicer_to_server(servicer: AvailabilityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,25 +28,25 @@ class _Backorders:
 class _BackordersEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Backorders.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BACKORDERS_UNSPECIFIED: _Backorders.ValueType  # 0
-    """Nothing is said."""
+    """Unset: inherited."""
     BACKORDERS_NONE: _Backorders.ValueType  # 1
     """No."""
     BACKORDERS_ALLOW: _Backorders.ValueType  # 2
-    """Yes, down to the out-of-stock threshold if that is below 0."""
+    """Yes; down to the out-of-stock threshold if it is below 0."""
     BACKORDERS_ALLOW_AND_NOTIFY: _Backorders.ValueType  # 3
-    """As ALLOW, and the customer is told."""
+    """As ALLOW, and the customer is notified."""
 
 class Backorders(_Backorders, metaclass=_BackordersEnumTypeWrapper):
-    """Whether more may be sold than there is."""
+    """Whether more may be sold than is in stock."""
 
 BACKORDERS_UNSPECIFIED: Backorders.ValueType  # 0
-"""Nothing is said."""
+"""Unset: inherited."""
 BACKORDERS_NONE: Backorders.ValueType  # 1
 """No."""
 BACKORDERS_ALLOW: Backorders.ValueType  # 2
-"""Yes, down to the out-of-stock threshold if that is below 0."""
+"""Yes; down to the out-of-stock threshold if it is below 0."""
 BACKORDERS_ALLOW_AND_NOTIFY: Backorders.ValueType  # 3
-"""As ALLOW, and the customer is told."""
+"""As ALLOW, and the customer is notified."""
 Global___Backorders: _TypeAlias = Backorders  # noqa: Y015
 
 class _AllocationPurpose:
@@ -56,21 +56,21 @@ class _AllocationPurpose:
 class _AllocationPurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AllocationPurpose.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ALLOCATION_PURPOSE_UNSPECIFIED: _AllocationPurpose.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     ALLOCATION_PURPOSE_RESERVE: _AllocationPurpose.ValueType  # 1
-    """Its units are taken from what every other channel sees."""
+    """Its units are subtracted from the stock of every other channel."""
     ALLOCATION_PURPOSE_PRESELL: _AllocationPurpose.ValueType  # 2
-    """No effect on others."""
+    """No effect on other channels."""
 
 class AllocationPurpose(_AllocationPurpose, metaclass=_AllocationPurposeEnumTypeWrapper):
-    """What an allocation does to the channels that it does not name."""
+    """How an allocation affects channels that it does not name."""
 
 ALLOCATION_PURPOSE_UNSPECIFIED: AllocationPurpose.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 ALLOCATION_PURPOSE_RESERVE: AllocationPurpose.ValueType  # 1
-"""Its units are taken from what every other channel sees."""
+"""Its units are subtracted from the stock of every other channel."""
 ALLOCATION_PURPOSE_PRESELL: AllocationPurpose.ValueType  # 2
-"""No effect on others."""
+"""No effect on other channels."""
 Global___AllocationPurpose: _TypeAlias = AllocationPurpose  # noqa: Y015
 
 class _SupplySource:
@@ -80,34 +80,34 @@ class _SupplySource:
 class _SupplySourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SupplySource.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SUPPLY_SOURCE_UNSPECIFIED: _SupplySource.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     SUPPLY_SOURCE_PURCHASE_ORDER: _SupplySource.ValueType  # 1
-    """Ordered from a supplier, bound for one of our locations."""
+    """Ordered from a supplier, to be delivered to one of the merchant's locations."""
     SUPPLY_SOURCE_MANUFACTURING: _SupplySource.ValueType  # 2
-    """Being made."""
+    """In production."""
     SUPPLY_SOURCE_SUPPLIER: _SupplySource.ValueType  # 3
-    """Announced by a supplier who ships it himself."""
+    """Announced by a supplier that ships directly to customers."""
 
 class SupplySource(_SupplySource, metaclass=_SupplySourceEnumTypeWrapper):
-    """Where an expected receipt comes from."""
+    """Source of an expected receipt."""
 
 SUPPLY_SOURCE_UNSPECIFIED: SupplySource.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 SUPPLY_SOURCE_PURCHASE_ORDER: SupplySource.ValueType  # 1
-"""Ordered from a supplier, bound for one of our locations."""
+"""Ordered from a supplier, to be delivered to one of the merchant's locations."""
 SUPPLY_SOURCE_MANUFACTURING: SupplySource.ValueType  # 2
-"""Being made."""
+"""In production."""
 SUPPLY_SOURCE_SUPPLIER: SupplySource.ValueType  # 3
-"""Announced by a supplier who ships it himself."""
+"""Announced by a supplier that ships directly to customers."""
 Global___SupplySource: _TypeAlias = SupplySource  # noqa: Y015
 
 @_typing.final
 class Channel(_message.Message):
-    """Instants are whole seconds, 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z. Units
-    are the SKU's smallest; where nothing else is said they are 0 to 10^12. Ids and
-    SKUs are 1 to 128 printable characters, no spaces at either end.
+    """Instants are whole seconds, 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z. Units are
+    the SKU's smallest; unless noted, they are 0 to 10^12. Ids and SKUs are 1 to 128
+    printable characters, no spaces at either end.
 
-    A place to sell, and the rules that say which stock feeds it.
+    A sales channel, and the rules that define which stock feeds it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -118,8 +118,9 @@ class Channel(_message.Message):
     """Required."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplyRule]:
-        """Without any, every location feeds the channel whole. A list of tick boxes is one
-        rule with `include_ids`. At most 100, and a channel has at most 1 MiB.
+        """Empty: every location feeds the channel with all its stock. A plain list of
+        locations is one rule with `include_ids`. At most 100, and at most 1 MiB for the
+        channel.
         """
 
     def __init__(
@@ -138,8 +139,8 @@ Global___Channel: _TypeAlias = Channel  # noqa: Y015
 
 @_typing.final
 class SupplyRule(_message.Message):
-    """Which locations feed a channel, and how much of each. The first rule that matches
-    a location owns it. Empty lists restrict nothing; what is given must all match.
+    """Which locations feed a channel, and how much of each. A location belongs to the first
+    rule that matches it. Empty lists match everything; all lists that are set must match.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -155,38 +156,38 @@ class SupplyRule(_message.Message):
     THRESHOLD_UNITS_FIELD_NUMBER: _builtins.int
     MIN_LOCATIONS_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
-    """The lowest is asked first. 0 to 2^31 - 2; unset means after every rule that has a
-    rank. Ties are in the order given.
+    """Lowest first. 0 to 2^31 - 2; unset: after every rule that has a rank. Equal ranks
+    apply in the order given.
     """
     min_units: _builtins.int
-    """Drops a location's stock of a SKU that is below this."""
+    """Ignores a location's stock of a SKU if it is below this."""
     max_units: _builtins.int
-    """Drops a location's stock of a SKU that is above this: it is no cap. Unset means
-    no bound.
+    """Ignores a location's stock of a SKU if it is above this: not a cap. Unset: no
+    maximum.
     """
     share_permille: _builtins.int
-    """Of each location's stock, rounded down. 0 to 1,000; 0 discards the locations.
-    Unset means 1,000: all of it.
+    """Share of each location's stock, rounded down. 0 to 1,000; 0 excludes the
+    locations. Unset: 1,000 (all of it).
     """
     threshold_units: _builtins.int
-    """The SKU is kept only if what then remains reaches this in sum…"""
+    """The SKU is kept only if the remaining stock adds up to at least this..."""
     min_locations: _builtins.int
-    """… and lies at this many locations or more."""
+    """...and is at no fewer than this many locations."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_location_pb2.LocationKind.ValueType]:
         """Only locations of these kinds. At most 100, none unspecified."""
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only locations of at least one of these groups. At most 1,000."""
+        """Only locations in at least one of these groups. At most 1,000."""
 
     @_builtins.property
     def include_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these locations, all of which have been put. At most 10,000."""
+        """Only these locations, which must exist. At most 10,000."""
 
     @_builtins.property
     def exclude_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """None of these locations, all of which have been put. At most 10,000."""
+        """Not these locations, which must exist. At most 10,000."""
 
     def __init__(
         self,
@@ -223,9 +224,9 @@ Global___SupplyRule: _TypeAlias = SupplyRule  # noqa: Y015
 
 @_typing.final
 class Settings(_message.Message):
-    """What is said at one place; what is unset is not said there. The most specific
-    place that says something counts: a SKU on a channel, a SKU, a channel, everything.
-    0, and a list without pre-orders, are said: they lift what a wider place says.
+    """Settings of one scope; unset fields are inherited from the next wider scope. Scopes
+    from narrow to wide: a SKU on a channel, a SKU, a channel, everything. 0 and an empty
+    list of pre-orders are values: they override the wider scopes.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -247,34 +248,34 @@ class Settings(_message.Message):
     BUFFER_UNITS_FIELD_NUMBER: _builtins.int
     FLOOR_UNITS_FIELD_NUMBER: _builtins.int
     managed: _builtins.bool
-    """False: needs no stock, and is always available."""
+    """False: the SKU needs no stock and is always available."""
     backorders: Global___Backorders.ValueType
     out_of_stock_threshold_units: _builtins.int
-    """Kept back if positive (without backorders), or how far backorders go if negative
+    """Positive: units kept back (without backorders). Negative: how far backorders may go
     (with them). -10^12 to 10^12.
     """
     availability_threshold_units: _builtins.int
-    """Fewer than this are not sold at all. 0: no threshold."""
+    """Below this quantity nothing is sold. 0: no threshold."""
     publication_threshold_units: _builtins.int
-    """With fewer than this the SKU is hidden; not above the availability threshold."""
+    """Below this quantity the SKU is hidden; must not exceed the availability threshold."""
     low_units: _builtins.int
-    """Up to this many are told as only so many left. 0: never."""
+    """At or below this quantity the status is LOW. 0: never."""
     notify_units: _builtins.int
-    """Locations with fewer than this on hand are told in an explanation."""
+    """Explanations list the locations with less than this on hand."""
     min_units: _builtins.int
-    """Least and most of one order, and what is sold together. `max_units` 0: no limit;
-    the others at least 1.
+    """Minimum and maximum quantity of one order, and the pack size it must be a multiple
+    of. `max_units` 0: no limit; the others at least 1.
     """
     max_units: _builtins.int
     multiple_units: _builtins.int
     fixed_units: _builtins.int
-    """Sent in place of what is counted."""
+    """Replaces the computed quantity."""
     share_permille: _builtins.int
-    """Of the number, rounded down, what a channel is sent. 0 to 1,000."""
+    """Share of the quantity that the channel gets, rounded down. 0 to 1,000."""
     buffer_units: _builtins.int
-    """Kept back from the channel."""
+    """Units kept back from the channel."""
     floor_units: _builtins.int
-    """What may be sold when the stock is not known."""
+    """Quantity that may be sold while the stock is not known."""
     @_builtins.property
     def preorders(self) -> Global___Preorders: ...
     @_builtins.property
@@ -360,14 +361,14 @@ Global___Settings: _TypeAlias = Settings  # noqa: Y015
 
 @_typing.final
 class Preorders(_message.Message):
-    """All pre-orders of one place; none lifts those of a wider one."""
+    """All pre-orders of one scope; they replace those of wider scopes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PREORDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def preorders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preorder]:
-        """At most 100, whose windows do not overlap."""
+        """At most 100, with windows that do not overlap."""
 
     def __init__(
         self,
@@ -384,7 +385,7 @@ Global___Preorders: _TypeAlias = Preorders  # noqa: Y015
 
 @_typing.final
 class Preorder(_message.Message):
-    """Units offered before their release."""
+    """Units sold before their release."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -393,16 +394,16 @@ class Preorder(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     PRESOLD_UNITS_FIELD_NUMBER: _builtins.int
     cap_units: _builtins.int
-    """What may be sold in all; the cap itself may be."""
+    """Maximum number of units sold before the release, inclusive."""
     presold_units: _builtins.int
-    """Of the cap, what was sold already."""
+    """Units of the cap that are already sold."""
     @_builtins.property
     def release_time(self) -> _timestamp_pb2.Timestamp:
-        """Required, after the start: at it the normal rules begin."""
+        """Required, after the start: from then on the normal rules apply."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Unset means from the beginning."""
+        """Unset: no start."""
 
     def __init__(
         self,
@@ -422,7 +423,7 @@ Global___Preorder: _TypeAlias = Preorder  # noqa: Y015
 
 @_typing.final
 class CustomerLimit(_message.Message):
-    """Most units of one customer in a rolling window."""
+    """Maximum number of units per customer in a rolling window."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -447,7 +448,7 @@ Global___CustomerLimit: _TypeAlias = CustomerLimit  # noqa: Y015
 
 @_typing.final
 class SettingsEntry(_message.Message):
-    """What is said at one place."""
+    """The settings of one scope."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -455,9 +456,9 @@ class SettingsEntry(_message.Message):
     SKU_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     channel_id: _builtins.str
-    """Unset: on all channels."""
+    """Unset: all channels."""
     sku: _builtins.str
-    """Unset: of all SKUs. Both unset: of everything."""
+    """Unset: all SKUs. Both unset: everything."""
     @_builtins.property
     def settings(self) -> Global___Settings:
         """Required."""
@@ -496,23 +497,23 @@ class Allocation(_message.Message):
     sku: _builtins.str
     """Required."""
     quantity_units: _builtins.int
-    """May be more than there is. 0 stops the sale on its channels."""
+    """May exceed the stock. 0 stops sales on its channels."""
     purpose: Global___AllocationPurpose.ValueType
     """Required."""
     rank: _builtins.int
-    """Where allocations compete the lowest goes first, then the oldest. As in
-    SupplyRule.
+    """Where allocations compete, the lowest rank comes first, then the oldest. Same form
+    as in SupplyRule.
     """
     consumed_units: _builtins.int
-    """Only in answers: what its channels have consumed of it by now."""
+    """Output only: units its channels have consumed so far."""
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Without any it is a buffer for manual orders, and a reserve. At most 256."""
+        """Empty: a buffer for manual orders; the purpose must then be RESERVE. At most 256."""
 
     @_builtins.property
     def following_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which of them are shown what is left of it whatever the stock; the others are
-        shown no more than there is.
+        """Those of `channel_ids` that may sell the remaining allocation regardless of stock;
+        the others may sell it only as far as there is stock.
         """
 
     def __init__(
@@ -539,7 +540,7 @@ Global___Allocation: _TypeAlias = Allocation  # noqa: Y015
 
 @_typing.final
 class Kit(_message.Message):
-    """A SKU that is made of others, which leave together."""
+    """A SKU made of other SKUs, which ship together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -549,7 +550,7 @@ class Kit(_message.Message):
     """Required."""
     @_builtins.property
     def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Component]:
-        """1 to 1,000, each SKU once and none of them a kit."""
+        """1 to 1,000, each SKU once; a component cannot be a kit."""
 
     def __init__(
         self,
@@ -567,7 +568,7 @@ Global___Kit: _TypeAlias = Kit  # noqa: Y015
 
 @_typing.final
 class Component(_message.Message):
-    """Units of one SKU in one kit."""
+    """Units of one SKU per kit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -606,7 +607,7 @@ class FutureSupply(_message.Message):
     supply_id: _builtins.str
     """Required."""
     location_id: _builtins.str
-    """Required; a location that was put."""
+    """Required; must exist."""
     sku: _builtins.str
     """Required."""
     quantity_units: _builtins.int

@@ -28,7 +28,7 @@ class _SetupKind:
 class _SetupKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SetupKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SETUP_KIND_UNSPECIFIED: _SetupKind.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     SETUP_KIND_CHANNEL: _SetupKind.ValueType  # 1
     SETUP_KIND_SETTINGS: _SetupKind.ValueType  # 2
     SETUP_KIND_ALLOCATION: _SetupKind.ValueType  # 3
@@ -36,10 +36,10 @@ class _SetupKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SetupKind.V
     SETUP_KIND_SUPPLY: _SetupKind.ValueType  # 5
 
 class SetupKind(_SetupKind, metaclass=_SetupKindEnumTypeWrapper):
-    """The kinds of items of a setup, in the order in which they are listed."""
+    """The kinds of setup items, in list order."""
 
 SETUP_KIND_UNSPECIFIED: SetupKind.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 SETUP_KIND_CHANNEL: SetupKind.ValueType  # 1
 SETUP_KIND_SETTINGS: SetupKind.ValueType  # 2
 SETUP_KIND_ALLOCATION: SetupKind.ValueType  # 3
@@ -49,7 +49,7 @@ Global___SetupKind: _TypeAlias = SetupKind  # noqa: Y015
 
 @_typing.final
 class SettingsKey(_message.Message):
-    """Where settings are said; both unset: for everything."""
+    """The scope of settings; both unset: everything."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,17 +89,17 @@ class PutSetupRequest(_message.Message):
     REMOVED_SUPPLY_IDS_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call safe to repeat. 1 to 128 printable ASCII characters, a UUID
-    by preference. Unset means that a repeat is a new call.
+    """Idempotency key. 1 to 128 printable ASCII characters, preferably a UUID. Unset: a
+    repeat is a new call.
     """
     dry_run: _builtins.bool
-    """Judge and answer as if it were done, and change nothing. The `request_id` is not
-    looked at and nothing is kept under it.
+    """Check and reply as usual, without changing anything. The `request_id` is neither
+    read nor stored.
     """
     @_builtins.property
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[_channel_pb2.Channel]:
-        """What to put and to remove, 1 to 10,000 in all; each key once. What is removed and
-        is not there is no fault.
+        """Items to put and to remove, 1 to 10,000 in all; each key once. Removing an item
+        that does not exist is not an error.
         """
 
     @_builtins.property
@@ -112,8 +112,8 @@ class PutSetupRequest(_message.Message):
     def supplies(self) -> _containers.RepeatedCompositeFieldContainer[_channel_pb2.FutureSupply]: ...
     @_builtins.property
     def locations(self) -> _containers.RepeatedCompositeFieldContainer[_location_pb2.Location]:
-        """As in StockService.PutLocations: a setup that names new locations is one change
-        with them.
+        """As in StockService.PutLocations; a setup that refers to new locations can create
+        them in the same change.
         """
 
     @_builtins.property
@@ -161,13 +161,13 @@ class PutSetupResponse(_message.Message):
     UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
     STOCK_VERSION_FIELD_NUMBER: _builtins.int
     created_count: _builtins.int
-    """Items, locations among them, by what became of them."""
+    """Counts of items, including locations."""
     replaced_count: _builtins.int
     removed_count: _builtins.int
     unchanged_count: _builtins.int
-    """Put as they were, or removed though they were not there."""
+    """Items put that were already the same, or removed that did not exist."""
     stock_version: _builtins.int
-    """The ledger's version after the change."""
+    """The ledger version after the change."""
     def __init__(
         self,
         *,
@@ -193,15 +193,14 @@ class ListSetupRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Most items to return, of all kinds. Unset (0) means 1,000; more than 10,000 means
-    10,000; negative is refused. A page has fewer where more would not fit into a
-    message.
+    """Maximum number of items of all kinds. Unset (0): 1,000; more than 10,000 counts as
+    10,000; negative is an error. A page may have fewer, to fit into a message.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before. Opaque."""
+    """`next_page_token` of the previous page. Opaque."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___SetupKind.ValueType]:
-        """Only these; empty means all."""
+        """Only these kinds; empty: all."""
 
     def __init__(
         self,
@@ -232,8 +231,8 @@ class ListSetupResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     setup_version: _builtins.int
-    """The ledger's version when the setup last changed. Pages with different ones are
-    not of one setup: begin again.
+    """The ledger version of the last change to the setup. If it differs between pages,
+    they are not of the same setup: start over.
     """
     @_builtins.property
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[_channel_pb2.Channel]: ...

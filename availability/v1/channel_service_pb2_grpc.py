@@ -26,11 +26,9 @@ if _version_not_supported:
 
 
 class ChannelServiceStub:
-    """What is said about selling: channels, settings, allocations, kits, and receipts
-    that are expected; in short, the setup.
+    """Manages the setup: channels, settings, allocations, kits, and expected receipts.
 
-    Writes are repeatable and refusals listed as in StockService. A call without a
-    deadline is given 30 s.
+    Idempotency and errors are as in StockService. A call without a deadline gets 30 s.
     """
 
     def __init__(self, channel):
@@ -52,25 +50,23 @@ class ChannelServiceStub:
 
 
 class ChannelServiceServicer:
-    """What is said about selling: channels, settings, allocations, kits, and receipts
-    that are expected; in short, the setup.
+    """Manages the setup: channels, settings, allocations, kits, and expected receipts.
 
-    Writes are repeatable and refusals listed as in StockService. A call without a
-    deadline is given 30 s.
+    Idempotency and errors are as in StockService. A call without a deadline gets 30 s.
     """
 
     def PutSetup(self, request, context):
-        """Puts and removes any mix of items in one change: all of it, or nothing. An item
-        replaces that of the same key whole; what is not named stays.
+        """Creates, replaces and removes any mix of items in one change, applied whole or not
+        at all. An item replaces the whole item with the same key; items not named stay.
 
-        Paths of violations are those of the request where an item by itself has no
-        sense. What comes out is judged as a whole; there `channels[2]`, as in the
-        request, or `channels[web]` for one that the request does not name; settings are
-        `settings.global`, `settings.channels[web]`, `settings.skus[S]` and
-        `settings.channel_skus[web,S]`, kits `kits[S]`.
+        A violation in a single item has its path in the request. The resulting setup is
+        then checked as a whole; there a path is `channels[2]` for an item of the request or
+        `channels[web]` for one that is not in it. Settings are `settings.global`,
+        `settings.channels[web]`, `settings.skus[S]` and `settings.channel_skus[web,S]`,
+        kits `kits[S]`.
 
         Errors:
-        * INVALID_ARGUMENT  violations, one by one or of what would come out; nothing
+        * INVALID_ARGUMENT  violations in single items, or in the resulting setup; nothing
         was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -79,7 +75,7 @@ class ChannelServiceServicer:
 
     def ListSetup(self, request, context):
         """Lists the setup: channels, settings, allocations, kits, supplies, each by key.
-        Allocations tell what is consumed of them.
+        Allocations include the units consumed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,11 +103,9 @@ def add_ChannelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChannelService:
-    """What is said about selling: channels, settings, allocations, kits, and receipts
-    that are expected; in short, the setup.
+    """Manages the setup: channels, settings, allocations, kits, and expected receipts.
 
-    Writes are repeatable and refusals listed as in StockService. A call without a
-    deadline is given 30 s.
+    Idempotency and errors are as in StockService. A call without a deadline gets 30 s.
     """
 
     @staticmethod

@@ -27,11 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChannelServiceStub:
-    """What is said about selling: channels, settings, allocations, kits, and receipts
-    that are expected; in short, the setup.
+    """Manages the setup: channels, settings, allocations, kits, and expected receipts.
 
-    Writes are repeatable and refusals listed as in StockService. A call without a
-    deadline is given 30 s.
+    Idempotency and errors are as in StockService. A call without a deadline gets 30 s.
     """
 
     @_typing.overload
@@ -39,59 +37,55 @@ class ChannelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ChannelServiceAsyncStub: ...
     PutSetup: _grpc.UnaryUnaryMultiCallable[_channel_service_pb2.PutSetupRequest, _channel_service_pb2.PutSetupResponse]
-    """Puts and removes any mix of items in one change: all of it, or nothing. An item
-    replaces that of the same key whole; what is not named stays.
+    """Creates, replaces and removes any mix of items in one change, applied whole or not
+    at all. An item replaces the whole item with the same key; items not named stay.
 
-    Paths of violations are those of the request where an item by itself has no
-    sense. What comes out is judged as a whole; there `channels[2]`, as in the
-    request, or `channels[web]` for one that the request does not name; settings are
-    `settings.global`, `settings.channels[web]`, `settings.skus[S]` and
-    `settings.channel_skus[web,S]`, kits `kits[S]`.
+    A violation in a single item has its path in the request. The resulting setup is
+    then checked as a whole; there a path is `channels[2]` for an item of the request or
+    `channels[web]` for one that is not in it. Settings are `settings.global`,
+    `settings.channels[web]`, `settings.skus[S]` and `settings.channel_skus[web,S]`,
+    kits `kits[S]`.
 
     Errors:
-      * INVALID_ARGUMENT  violations, one by one or of what would come out; nothing
+      * INVALID_ARGUMENT  violations in single items, or in the resulting setup; nothing
                           was changed.
     """
     ListSetup: _grpc.UnaryUnaryMultiCallable[_channel_service_pb2.ListSetupRequest, _channel_service_pb2.ListSetupResponse]
     """Lists the setup: channels, settings, allocations, kits, supplies, each by key.
-    Allocations tell what is consumed of them.
+    Allocations include the units consumed.
     """
 
 @_typing.type_check_only
 class ChannelServiceAsyncStub(ChannelServiceStub):
-    """What is said about selling: channels, settings, allocations, kits, and receipts
-    that are expected; in short, the setup.
+    """Manages the setup: channels, settings, allocations, kits, and expected receipts.
 
-    Writes are repeatable and refusals listed as in StockService. A call without a
-    deadline is given 30 s.
+    Idempotency and errors are as in StockService. A call without a deadline gets 30 s.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutSetup: _aio.UnaryUnaryMultiCallable[_channel_service_pb2.PutSetupRequest, _channel_service_pb2.PutSetupResponse]  # type: ignore[assignment]
-    """Puts and removes any mix of items in one change: all of it, or nothing. An item
-    replaces that of the same key whole; what is not named stays.
+    """Creates, replaces and removes any mix of items in one change, applied whole or not
+    at all. An item replaces the whole item with the same key; items not named stay.
 
-    Paths of violations are those of the request where an item by itself has no
-    sense. What comes out is judged as a whole; there `channels[2]`, as in the
-    request, or `channels[web]` for one that the request does not name; settings are
-    `settings.global`, `settings.channels[web]`, `settings.skus[S]` and
-    `settings.channel_skus[web,S]`, kits `kits[S]`.
+    A violation in a single item has its path in the request. The resulting setup is
+    then checked as a whole; there a path is `channels[2]` for an item of the request or
+    `channels[web]` for one that is not in it. Settings are `settings.global`,
+    `settings.channels[web]`, `settings.skus[S]` and `settings.channel_skus[web,S]`,
+    kits `kits[S]`.
 
     Errors:
-      * INVALID_ARGUMENT  violations, one by one or of what would come out; nothing
+      * INVALID_ARGUMENT  violations in single items, or in the resulting setup; nothing
                           was changed.
     """
     ListSetup: _aio.UnaryUnaryMultiCallable[_channel_service_pb2.ListSetupRequest, _channel_service_pb2.ListSetupResponse]  # type: ignore[assignment]
     """Lists the setup: channels, settings, allocations, kits, supplies, each by key.
-    Allocations tell what is consumed of them.
+    Allocations include the units consumed.
     """
 
 class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What is said about selling: channels, settings, allocations, kits, and receipts
-    that are expected; in short, the setup.
+    """Manages the setup: channels, settings, allocations, kits, and expected receipts.
 
-    Writes are repeatable and refusals listed as in StockService. A call without a
-    deadline is given 30 s.
+    Idempotency and errors are as in StockService. A call without a deadline gets 30 s.
     """
 
     @_abc_1.abstractmethod
@@ -100,17 +94,17 @@ class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channel_service_pb2.PutSetupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channel_service_pb2.PutSetupResponse, _abc.Awaitable[_channel_service_pb2.PutSetupResponse]]:
-        """Puts and removes any mix of items in one change: all of it, or nothing. An item
-        replaces that of the same key whole; what is not named stays.
+        """Creates, replaces and removes any mix of items in one change, applied whole or not
+        at all. An item replaces the whole item with the same key; items not named stay.
 
-        Paths of violations are those of the request where an item by itself has no
-        sense. What comes out is judged as a whole; there `channels[2]`, as in the
-        request, or `channels[web]` for one that the request does not name; settings are
-        `settings.global`, `settings.channels[web]`, `settings.skus[S]` and
-        `settings.channel_skus[web,S]`, kits `kits[S]`.
+        A violation in a single item has its path in the request. The resulting setup is
+        then checked as a whole; there a path is `channels[2]` for an item of the request or
+        `channels[web]` for one that is not in it. Settings are `settings.global`,
+        `settings.channels[web]`, `settings.skus[S]` and `settings.channel_skus[web,S]`,
+        kits `kits[S]`.
 
         Errors:
-          * INVALID_ARGUMENT  violations, one by one or of what would come out; nothing
+          * INVALID_ARGUMENT  violations in single items, or in the resulting setup; nothing
                               was changed.
         """
 
@@ -121,7 +115,7 @@ class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_channel_service_pb2.ListSetupResponse, _abc.Awaitable[_channel_service_pb2.ListSetupResponse]]:
         """Lists the setup: channels, settings, allocations, kits, supplies, each by key.
-        Allocations tell what is consumed of them.
+        Allocations include the units consumed.
         """
 
 def add_ChannelServiceServicer_to_server(servicer: ChannelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,27 +26,27 @@ class _LocationKind:
 class _LocationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LocationKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LOCATION_KIND_UNSPECIFIED: _LocationKind.ValueType  # 0
-    """Unset means LOCATION_KIND_WAREHOUSE."""
+    """Same as LOCATION_KIND_WAREHOUSE."""
     LOCATION_KIND_WAREHOUSE: _LocationKind.ValueType  # 1
     """Central stock."""
     LOCATION_KIND_STORE: _LocationKind.ValueType  # 2
-    """A store that also ships."""
+    """A store that also ships orders."""
     LOCATION_KIND_SUPPLIER: _LocationKind.ValueType  # 3
-    """Drop-ship: a quantity the supplier announces, and may sell to others."""
+    """Drop-ship: a quantity that the supplier announces and may also sell elsewhere."""
     LOCATION_KIND_MANUFACTURING: _LocationKind.ValueType  # 4
     """Made to order."""
 
 class LocationKind(_LocationKind, metaclass=_LocationKindEnumTypeWrapper):
-    """What kind of place holds the stock."""
+    """Kind of a location."""
 
 LOCATION_KIND_UNSPECIFIED: LocationKind.ValueType  # 0
-"""Unset means LOCATION_KIND_WAREHOUSE."""
+"""Same as LOCATION_KIND_WAREHOUSE."""
 LOCATION_KIND_WAREHOUSE: LocationKind.ValueType  # 1
 """Central stock."""
 LOCATION_KIND_STORE: LocationKind.ValueType  # 2
-"""A store that also ships."""
+"""A store that also ships orders."""
 LOCATION_KIND_SUPPLIER: LocationKind.ValueType  # 3
-"""Drop-ship: a quantity the supplier announces, and may sell to others."""
+"""Drop-ship: a quantity that the supplier announces and may also sell elsewhere."""
 LOCATION_KIND_MANUFACTURING: LocationKind.ValueType  # 4
 """Made to order."""
 Global___LocationKind: _TypeAlias = LocationKind  # noqa: Y015
@@ -79,69 +79,66 @@ class Location(_message.Message):
     location_id: _builtins.str
     """Required. 1 to 128 printable characters, no spaces at either end."""
     rank: _builtins.int
-    """Place in the merchant's order of preference: 1 is asked first. 1 to
-    1,000,000; unset (0) means after every location that has a rank. Equal
-    ranks are ordered by when the location was first put.
+    """The merchant's order of preference: 1 is preferred. 1 to 1,000,000; unset (0):
+    after every location that has a rank. Equal ranks are ordered by when the
+    location was created.
     """
     kind: Global___LocationKind.ValueType
-    """Unset means LOCATION_KIND_WAREHOUSE."""
+    """Unset: LOCATION_KIND_WAREHOUSE."""
     active: _builtins.bool
-    """Unset means true. An inactive location keeps its stock and ships nothing."""
+    """Unset: true. An inactive location keeps its stock but ships nothing."""
     latitude: _builtins.float
-    """Where it stands, in degrees: latitude -90 to 90, longitude -180 to 180.
-    Both or neither. Without them the location has no distance: a radius
-    filter removes it and `distance_meters` counts it as farthest.
+    """Coordinates in degrees: latitude -90 to 90, longitude -180 to 180; both or
+    neither. A location without coordinates is removed by a distance filter, and
+    counts as the farthest in `distance_meters`.
     """
     longitude: _builtins.float
     country_code: _builtins.str
-    """ISO 3166-1 alpha-2, upper case. Unset means unknown: a country filter
-    removes it.
+    """ISO 3166-1 alpha-2, upper case. Unset: unknown; a country filter removes the
+    location.
     """
     origin_id: _builtins.str
-    """Locations with one `origin_id` ship together as one shipment (rooms of one
-    site). Unset means the location is its own origin.
+    """Locations with the same `origin_id` (rooms of one site) ship together as one
+    shipment. Unset: the location is its own origin.
     """
     capacity_orders: _builtins.int
-    """Orders it can take a day (UTC). Unset means no limit; 0 means none."""
+    """Orders per UTC day. Unset: no limit; 0: none."""
     capacity_units: _builtins.int
-    """Units it can take a day (UTC); a kit counts as its components. Unset
-    means no limit; 0 means none.
-    """
+    """Units per UTC day; a kit counts as its components. Unset: no limit; 0: none."""
     shipment_cost_micros: _builtins.int
-    """Cost of one shipment from here, in millionths of the merchant's currency,
-    where the order gives no lane. 0 to 10^12. Unset means 0.
+    """Cost of one shipment from here, in millionths of the merchant's currency, if the
+    order has no lane for this location. 0 to 10^12. Unset: 0.
     """
     unit_cost_micros: _builtins.int
-    """Cost of each unit shipped from here, in the same unit. 0 to 10^12."""
+    """Cost of each unit shipped from here, in the same currency unit. 0 to 10^12."""
     workload_minutes: _builtins.int
-    """Work already waiting here, in minutes: what `workload` spreads. 0 to
+    """Work already waiting here, in minutes, for the objective `workload`. 0 to
     10,000,000.
     """
     stale_after_seconds: _builtins.int
-    """A count older than this is not trusted: what is there is then unknown. 0 to
-    315,360,000 (ten years). Unset (0) means that any count is.
+    """Maximum age of a count; older counts are stale and the stock is unknown. 0 to
+    315,360,000 (ten years). Unset (0): counts do not go stale.
     """
     lead_time_minutes: _builtins.int
-    """Minutes from an order until what it ships can leave: what a supplier who
-    drop-ships needs, or a place that makes to order. 0 to 10,000,000. Unset (0)
-    means at once.
+    """Minutes from an order until the units can leave, for drop-ship suppliers and
+    made-to-order locations. 0 to 10,000,000. Unset (0): at once.
     """
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Location groups it belongs to. At most 64, each 1 to 128 characters."""
+        """Groups the location belongs to. At most 64, each 1 to 128 characters."""
 
     @_builtins.property
     def shipping_methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Shipping methods it can serve. Empty means all. At most 64."""
+        """Supported shipping methods. Empty: all. At most 64."""
 
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Channels it feeds: its tick boxes. Empty means all. At most 256."""
+        """Channels that the location feeds. Empty: all. At most 256."""
 
     @_builtins.property
     def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___Zone]:
-        """Parts of the location that are counted by themselves. At most 64, each
-        `zone_id` once. What is counted in no zone always sells.
+        """Parts of the location that are counted separately. At most 64, each `zone_id`
+        once. Stock counted without a zone is always for sale.
         """
 
     def __init__(
@@ -196,7 +193,7 @@ Global___Location: _TypeAlias = Location  # noqa: Y015
 
 @_typing.final
 class Zone(_message.Message):
-    """A part of a location: a shelf, the returns desk, what is on display."""
+    """A part of a location: a shelf, the returns desk, a display."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -205,7 +202,7 @@ class Zone(_message.Message):
     zone_id: _builtins.str
     """Required. 1 to 128 printable characters, no spaces at either end."""
     available: _builtins.bool
-    """Unset means true. What is in a zone that is not available is not on hand."""
+    """Unset: true. Stock in a zone that is not available does not count as on hand."""
     def __init__(
         self,
         *,

@@ -28,34 +28,34 @@ class _ImportMode:
 class _ImportModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     IMPORT_MODE_UNSPECIFIED: _ImportMode.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     IMPORT_MODE_SET: _ImportMode.ValueType  # 1
-    """`on_hand_units` replaces what was on hand; records not named stay."""
+    """`on_hand_units` replaces the count; other records stay as they are."""
     IMPORT_MODE_SNAPSHOT: _ImportMode.ValueType  # 2
-    """As SET, and every other SKU of the locations named here goes to zero."""
+    """As SET, and every other SKU at the locations in the request is set to zero."""
     IMPORT_MODE_DELTA: _ImportMode.ValueType  # 3
-    """`on_hand_units` is added to what was on hand; it may be negative."""
+    """`on_hand_units`, which may be negative, is added to the count."""
     IMPORT_MODE_DELETE: _ImportMode.ValueType  # 4
-    """The records named are forgotten: nothing is on hand in any of their zones, and
-    they are not counted. What is promised there stays promised; safety stock and
-    withdrawals stay. A record that is not there is no fault.
+    """Clears the records: on hand becomes zero in all their zones, and they no longer
+    count as counted. Promises, safety stock and withdrawals stay. Deleting a record
+    that does not exist is not an error.
     """
 
 class ImportMode(_ImportMode, metaclass=_ImportModeEnumTypeWrapper):
-    """How the quantities of an import are meant. Always said, never guessed."""
+    """What the quantities of an import mean. Required; there is no default."""
 
 IMPORT_MODE_UNSPECIFIED: ImportMode.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 IMPORT_MODE_SET: ImportMode.ValueType  # 1
-"""`on_hand_units` replaces what was on hand; records not named stay."""
+"""`on_hand_units` replaces the count; other records stay as they are."""
 IMPORT_MODE_SNAPSHOT: ImportMode.ValueType  # 2
-"""As SET, and every other SKU of the locations named here goes to zero."""
+"""As SET, and every other SKU at the locations in the request is set to zero."""
 IMPORT_MODE_DELTA: ImportMode.ValueType  # 3
-"""`on_hand_units` is added to what was on hand; it may be negative."""
+"""`on_hand_units`, which may be negative, is added to the count."""
 IMPORT_MODE_DELETE: ImportMode.ValueType  # 4
-"""The records named are forgotten: nothing is on hand in any of their zones, and
-they are not counted. What is promised there stays promised; safety stock and
-withdrawals stay. A record that is not there is no fault.
+"""Clears the records: on hand becomes zero in all their zones, and they no longer
+count as counted. Promises, safety stock and withdrawals stay. Deleting a record
+that does not exist is not an error.
 """
 Global___ImportMode: _TypeAlias = ImportMode  # noqa: Y015
 
@@ -67,74 +67,74 @@ class _MovementCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Movemen
     DESCRIPTOR: _descriptor.EnumDescriptor
     MOVEMENT_CAUSE_UNSPECIFIED: _MovementCause.ValueType  # 0
     MOVEMENT_CAUSE_IMPORTED: _MovementCause.ValueType  # 1
-    """An import counted, or changed, what is on hand or kept back."""
+    """An import set or changed the count or the safety stock."""
     MOVEMENT_CAUSE_ZONED: _MovementCause.ValueType  # 2
-    """A zone became available, or ceased to be."""
+    """A zone became available or unavailable."""
     MOVEMENT_CAUSE_HELD: _MovementCause.ValueType  # 3
     """Held for a cart."""
     MOVEMENT_CAUSE_ALLOCATED: _MovementCause.ValueType  # 4
     """Promised to a placed order."""
     MOVEMENT_CAUSE_QUEUED: _MovementCause.ValueType  # 5
-    """Promised on a channel, with no location yet."""
+    """Promised on a channel, without a location yet."""
     MOVEMENT_CAUSE_PLACED: _MovementCause.ValueType  # 6
-    """What was held is allocated now."""
+    """The order was placed: held units became allocated."""
     MOVEMENT_CAUSE_SHIPPED: _MovementCause.ValueType  # 7
-    """Units left."""
+    """Shipped."""
     MOVEMENT_CAUSE_FOUND: _MovementCause.ValueType  # 8
-    """More was shipped than was counted: the difference was there."""
+    """More units were shipped than were counted: the difference is added to the count."""
     MOVEMENT_CAUSE_CANCELLED: _MovementCause.ValueType  # 9
-    """Not wanted any more."""
+    """Cancelled."""
     MOVEMENT_CAUSE_REJECTED: _MovementCause.ValueType  # 10
-    """The location refused."""
+    """Refused by the location."""
     MOVEMENT_CAUSE_REROUTED: _MovementCause.ValueType  # 11
-    """Given up for another location, in favour of a better plan."""
+    """Moved to another location by a better plan."""
     MOVEMENT_CAUSE_EXPIRED: _MovementCause.ValueType  # 12
-    """The cart's time was over."""
+    """The cart's hold expired."""
     MOVEMENT_CAUSE_CORRECTED: _MovementCause.ValueType  # 13
-    """A location that rejected has less than was counted."""
+    """A rejection corrected the location's count."""
     MOVEMENT_CAUSE_WITHDRAWN: _MovementCause.ValueType  # 14
-    """Taken out of sale for a reason, usually with an end."""
+    """A withdrawal started."""
     MOVEMENT_CAUSE_RETURNED: _MovementCause.ValueType  # 15
-    """Back in sale: the withdrawal ended."""
+    """A withdrawal ended."""
     MOVEMENT_CAUSE_REPAIRED: _MovementCause.ValueType  # 16
-    """An audit released what a finished plan still held."""
+    """An audit released units that a finished plan still held."""
 
 class MovementCause(_MovementCause, metaclass=_MovementCauseEnumTypeWrapper):
-    """Why a balance moved."""
+    """Why a balance changed."""
 
 MOVEMENT_CAUSE_UNSPECIFIED: MovementCause.ValueType  # 0
 MOVEMENT_CAUSE_IMPORTED: MovementCause.ValueType  # 1
-"""An import counted, or changed, what is on hand or kept back."""
+"""An import set or changed the count or the safety stock."""
 MOVEMENT_CAUSE_ZONED: MovementCause.ValueType  # 2
-"""A zone became available, or ceased to be."""
+"""A zone became available or unavailable."""
 MOVEMENT_CAUSE_HELD: MovementCause.ValueType  # 3
 """Held for a cart."""
 MOVEMENT_CAUSE_ALLOCATED: MovementCause.ValueType  # 4
 """Promised to a placed order."""
 MOVEMENT_CAUSE_QUEUED: MovementCause.ValueType  # 5
-"""Promised on a channel, with no location yet."""
+"""Promised on a channel, without a location yet."""
 MOVEMENT_CAUSE_PLACED: MovementCause.ValueType  # 6
-"""What was held is allocated now."""
+"""The order was placed: held units became allocated."""
 MOVEMENT_CAUSE_SHIPPED: MovementCause.ValueType  # 7
-"""Units left."""
+"""Shipped."""
 MOVEMENT_CAUSE_FOUND: MovementCause.ValueType  # 8
-"""More was shipped than was counted: the difference was there."""
+"""More units were shipped than were counted: the difference is added to the count."""
 MOVEMENT_CAUSE_CANCELLED: MovementCause.ValueType  # 9
-"""Not wanted any more."""
+"""Cancelled."""
 MOVEMENT_CAUSE_REJECTED: MovementCause.ValueType  # 10
-"""The location refused."""
+"""Refused by the location."""
 MOVEMENT_CAUSE_REROUTED: MovementCause.ValueType  # 11
-"""Given up for another location, in favour of a better plan."""
+"""Moved to another location by a better plan."""
 MOVEMENT_CAUSE_EXPIRED: MovementCause.ValueType  # 12
-"""The cart's time was over."""
+"""The cart's hold expired."""
 MOVEMENT_CAUSE_CORRECTED: MovementCause.ValueType  # 13
-"""A location that rejected has less than was counted."""
+"""A rejection corrected the location's count."""
 MOVEMENT_CAUSE_WITHDRAWN: MovementCause.ValueType  # 14
-"""Taken out of sale for a reason, usually with an end."""
+"""A withdrawal started."""
 MOVEMENT_CAUSE_RETURNED: MovementCause.ValueType  # 15
-"""Back in sale: the withdrawal ended."""
+"""A withdrawal ended."""
 MOVEMENT_CAUSE_REPAIRED: MovementCause.ValueType  # 16
-"""An audit released what a finished plan still held."""
+"""An audit released units that a finished plan still held."""
 Global___MovementCause: _TypeAlias = MovementCause  # noqa: Y015
 
 @_typing.final
@@ -144,8 +144,8 @@ class PutLocationsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LOCATIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call safe to repeat. 1 to 128 printable ASCII characters, a UUID
-    by preference. Unset means that a repeat is a new call.
+    """Idempotency key. 1 to 128 printable ASCII characters, preferably a UUID. Unset: a
+    repeat is a new call.
     """
     @_builtins.property
     def locations(self) -> _containers.RepeatedCompositeFieldContainer[_location_pb2.Location]:
@@ -194,12 +194,11 @@ class ListLocationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Most locations to return. Unset (0) means 1,000; more than 10,000 means
-    10,000; negative is refused. A page has fewer where more would not fit into
-    a message.
+    """Maximum number of items. Unset (0): 1,000; more than 10,000 counts as 10,000;
+    negative is an error. A page may have fewer, to fit into a message.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before. Opaque."""
+    """`next_page_token` of the previous page. Opaque."""
     def __init__(
         self,
         *,
@@ -250,19 +249,19 @@ class StockChange(_message.Message):
     SAFETY_STOCK_UNITS_FIELD_NUMBER: _builtins.int
     ZONE_ID_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
-    """Required; a location that was put before."""
+    """Required; an existing location."""
     sku: _builtins.str
     """Required. 1 to 128 printable characters, no spaces at either end."""
     on_hand_units: _builtins.int
     """0 to 10^12 in SET and SNAPSHOT; -10^12 to 10^12 in DELTA; 0 in DELETE."""
     safety_stock_units: _builtins.int
-    """Units kept back from sale here. Unset leaves it as it was (0 for a new
-    record). 0 to 10^12; not in DELETE.
+    """Units kept back from sale here. 0 to 10^12; not in DELETE. Unset: unchanged (0 for
+    a new record).
     """
     zone_id: _builtins.str
-    """The zone that was counted: one of the location's. Unset means the part of the
-    location that is in no zone. A SNAPSHOT zeroes the zones not named, too. Not in
-    DELETE, which is of all zones.
+    """The zone that was counted; must be a zone of the location. Unset: the part of the
+    location outside all zones. A SNAPSHOT also sets zones that are not named to zero.
+    Not in DELETE, which applies to all zones.
     """
     def __init__(
         self,
@@ -297,14 +296,14 @@ class ImportStockRequest(_message.Message):
     mode: Global___ImportMode.ValueType
     """Required."""
     dry_run: _builtins.bool
-    """Judge and answer as if it were done, and change nothing. The `request_id` is not
-    looked at and nothing is kept under it.
+    """Check and reply as usual, without changing anything. The `request_id` is neither
+    read nor stored.
     """
     max_drop_permille: _builtins.int
-    """Only in SNAPSHOT: refuse it if it drops more than this, in permille of what the
-    locations named hold before: of the records with more than 0 on hand, those that
-    would have 0; or of their units, those that would be gone. 0 to 1,000; unset
-    means no limit.
+    """Only in SNAPSHOT: refuses the import if it would drop more than this share of the
+    current stock of the named locations, in permille. Compared both with the records
+    that have more than 0 on hand and would be set to 0, and with the units that would
+    be removed. 0 to 1,000; unset: no limit.
     """
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockChange]:
@@ -343,19 +342,19 @@ class ImportStockResponse(_message.Message):
     changed_count: _builtins.int
     """Records created or whose quantity changed."""
     zeroed_count: _builtins.int
-    """Records that a SNAPSHOT set to zero because they were not named."""
+    """Records that a SNAPSHOT set to zero because the request does not name them."""
     stock_version: _builtins.int
-    """The ledger's version after the import."""
+    """The ledger version after the import."""
     dropped_count: _builtins.int
-    """Of a SNAPSHOT: records that had more than 0 on hand and have 0 now."""
+    """SNAPSHOT only: records that had more than 0 on hand and now have 0."""
     known_count: _builtins.int
-    """Of a SNAPSHOT: records of the locations named that had more than 0 on hand."""
+    """SNAPSHOT only: records of the named locations that had more than 0 on hand."""
     dropped_units: _builtins.int
-    """Of a SNAPSHOT: units that are gone, record by record: what one has more of is
-    not set against what another has less of.
+    """SNAPSHOT only: units removed, summed over the records that decreased; increases of
+    other records are not subtracted.
     """
     known_units: _builtins.int
-    """Of a SNAPSHOT: units that were on hand at the locations named."""
+    """SNAPSHOT only: units that were on hand at the named locations."""
     def __init__(
         self,
         *,
@@ -388,11 +387,11 @@ class ListStockRequest(_message.Message):
     page_token: _builtins.str
     @_builtins.property
     def skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these SKUs; empty means all. At most 1,000."""
+        """Only these SKUs; empty: all. At most 1,000."""
 
     @_builtins.property
     def location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these locations; empty means all. At most 1,000."""
+        """Only these locations; empty: all. At most 1,000."""
 
     def __init__(
         self,
@@ -412,7 +411,7 @@ Global___ListStockRequest: _TypeAlias = ListStockRequest  # noqa: Y015
 
 @_typing.final
 class StockRecord(_message.Message):
-    """What one location holds of one SKU."""
+    """The balances of one SKU at one location."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -429,28 +428,28 @@ class StockRecord(_message.Message):
     location_id: _builtins.str
     sku: _builtins.str
     on_hand_units: _builtins.int
-    """Physical count, in the zones that are available."""
+    """Physical count, in available zones."""
     allocated_units: _builtins.int
     """Promised to placed orders, not yet shipped."""
     safety_stock_units: _builtins.int
     """Kept back from sale."""
     available_units: _builtins.int
-    """max(0, on_hand - withdrawn - allocated - held - safety_stock); 0 where the
-    location is inactive.
+    """max(0, on_hand - withdrawn - allocated - held - safety_stock); 0 if the location is
+    inactive.
     """
     held_units: _builtins.int
-    """Held for carts: not yet placed, and let go when their time is over."""
+    """Held for carts: not yet placed, and released when the hold expires."""
     withdrawn_units: _builtins.int
-    """Out of sale for a dated reason; see PutWithdrawals."""
+    """Withdrawn from sale; see PutWithdrawals."""
     @_builtins.property
     def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ZoneUnits]:
-        """The counts zone by zone, by zone id; only at locations that have zones. They
-        are read just after the record: a change in between may show in one of them.
+        """Counts per zone, by zone id; only at locations that have zones. They are read just
+        after the record, so a concurrent change may appear in only one of the two.
         """
 
     @_builtins.property
     def counted_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was last counted; unset: never, or it was deleted since."""
+        """When it was last counted; unset: never, or deleted since."""
 
     def __init__(
         self,
@@ -476,14 +475,14 @@ Global___StockRecord: _TypeAlias = StockRecord  # noqa: Y015
 
 @_typing.final
 class ZoneUnits(_message.Message):
-    """What one zone holds of one SKU."""
+    """The count of one SKU in one zone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ZONE_ID_FIELD_NUMBER: _builtins.int
     ON_HAND_UNITS_FIELD_NUMBER: _builtins.int
     zone_id: _builtins.str
-    """Empty for what is in no zone."""
+    """Empty: outside all zones."""
     on_hand_units: _builtins.int
     """Physical count, whether or not the zone is available."""
     def __init__(
@@ -510,7 +509,7 @@ class ListStockResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     stock_version: _builtins.int
-    """The ledger's version at which this page was read."""
+    """The ledger version at which this page was read."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockRecord]: ...
     def __init__(
@@ -530,7 +529,7 @@ Global___ListStockResponse: _TypeAlias = ListStockResponse  # noqa: Y015
 
 @_typing.final
 class Withdrawal(_message.Message):
-    """Units of a SKU that are out of sale at a location."""
+    """Units of a SKU withdrawn from sale at a location."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -544,16 +543,16 @@ class Withdrawal(_message.Message):
     spaces at either end.
     """
     quantity: _builtins.int
-    """Units. 1 to 10^12. They may be more than there are."""
+    """Units. 1 to 10^12; may exceed the stock."""
     reason: _builtins.str
-    """For people. At most 128 characters."""
+    """Free text. At most 128 characters."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From when on they are out of sale. Unset means at once."""
+        """When the withdrawal starts. Unset: at once."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When they are back in sale, by themselves; after the start. Unset means never."""
+        """When the units return to sale, automatically; after the start. Unset: never."""
 
     def __init__(
         self,
@@ -582,12 +581,12 @@ class WithdrawalSet(_message.Message):
     SKU_FIELD_NUMBER: _builtins.int
     WITHDRAWALS_FIELD_NUMBER: _builtins.int
     location_id: _builtins.str
-    """Required; a location that was put before."""
+    """Required; an existing location."""
     sku: _builtins.str
-    """Required; a SKU that was imported there."""
+    """Required; a SKU that has been imported there."""
     @_builtins.property
     def withdrawals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withdrawal]:
-        """In the place of those there were. At most 1,000, each id once."""
+        """Replaces the existing list. At most 1,000, each id once."""
 
     def __init__(
         self,
@@ -636,7 +635,7 @@ class PutWithdrawalsResponse(_message.Message):
 
     STOCK_VERSION_FIELD_NUMBER: _builtins.int
     stock_version: _builtins.int
-    """The ledger's version after the change."""
+    """The ledger version after the change."""
     def __init__(
         self,
         *,
@@ -658,11 +657,11 @@ class ListWithdrawalsRequest(_message.Message):
     LOCATION_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these SKUs; empty means all. At most 1,000."""
+        """Only these SKUs; empty: all. At most 1,000."""
 
     @_builtins.property
     def location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these locations; empty means all. At most 1,000."""
+        """Only these locations; empty: all. At most 1,000."""
 
     def __init__(
         self,
@@ -685,8 +684,8 @@ class ListWithdrawalsResponse(_message.Message):
     SETS_FIELD_NUMBER: _builtins.int
     INCOMPLETE_FIELD_NUMBER: _builtins.int
     incomplete: _builtins.bool
-    """There are more than a reply has room for, at most 10,000: ask for fewer SKUs
-    or locations at a time.
+    """There are more withdrawals than fit into a reply (at most 10,000): request fewer
+    SKUs or locations at a time.
     """
     @_builtins.property
     def sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WithdrawalSet]: ...
@@ -714,11 +713,11 @@ class ListMovementsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
-    """Only this SKU; empty means all."""
+    """Only this SKU; empty: all."""
     location_id: _builtins.str
-    """Only this location; empty means all, and what is queued at none."""
+    """Only this location; empty: all, and queued units, which have no location."""
     plan_id: _builtins.str
-    """Only what this plan caused; empty means all."""
+    """Only movements caused by this plan; empty: all."""
     page_size: _builtins.int
     """As in ListLocationsRequest."""
     page_token: _builtins.str
@@ -765,7 +764,7 @@ Global___ListMovementsResponse: _TypeAlias = ListMovementsResponse  # noqa: Y015
 
 @_typing.final
 class Movement(_message.Message):
-    """One change of the balances. Units are signed: what was added."""
+    """One change of the balances. Units are signed: positive if added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -787,30 +786,30 @@ class Movement(_message.Message):
     SAFETY_STOCK_UNITS_FIELD_NUMBER: _builtins.int
     QUEUED_UNITS_FIELD_NUMBER: _builtins.int
     movement_key: _builtins.int
-    """Grows from movement to movement."""
+    """Increases with every movement."""
     cause: Global___MovementCause.ValueType
     sku: _builtins.str
     location_id: _builtins.str
-    """Empty where only `queued_units` moves."""
+    """Empty if only `queued_units` changed."""
     zone_id: _builtins.str
-    """The zone whose count moved; empty: none."""
+    """The zone whose count changed; empty: none."""
     channel_id: _builtins.str
-    """The channel of what is queued."""
+    """The channel of the queued units."""
     plan_id: _builtins.str
-    """The plan that caused it, and its line; empty where no plan had a part."""
+    """The plan that caused it, and its line; empty: not caused by a plan."""
     line_id: _builtins.str
     reference: _builtins.str
-    """What else caused it: an import's request, a withdrawal."""
+    """Any other cause: the id of an import's request or of a withdrawal."""
     on_hand_units: _builtins.int
-    """Of what counts as on hand."""
+    """Change of on hand."""
     zone_units: _builtins.int
-    """Of the count of `zone_id`, which may be one that does not count."""
+    """Change of the count of `zone_id`, which may be an unavailable zone."""
     allocated_units: _builtins.int
     held_units: _builtins.int
     withdrawn_units: _builtins.int
     safety_stock_units: _builtins.int
     queued_units: _builtins.int
-    """Of what is promised on `channel_id` with no location yet."""
+    """Change of the units promised on `channel_id` without a location."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(

@@ -26,13 +26,13 @@ if _version_not_supported:
 
 
 class StockServiceStub:
-    """The truth about stock: which locations there are and what each holds.
+    """The system of record for stock: the locations and their balances.
 
-    Every write takes a `request_id`: a repeat of the same request returns the
-    first reply, byte for byte; the same id with another body is refused with
-    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
-    many as fit into a status. A call without a deadline is given 30 s.
+    Every write takes a `request_id`: a repeat of the same request returns the first
+    reply, byte for byte; the same id with a different body is refused with
+    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at all.
+    INVALID_ARGUMENT lists every violation with its path: at most 100, and no more than
+    fit into a status. A call without a deadline gets 30 s.
     """
 
     def __init__(self, channel):
@@ -79,17 +79,17 @@ class StockServiceStub:
 
 
 class StockServiceServicer:
-    """The truth about stock: which locations there are and what each holds.
+    """The system of record for stock: the locations and their balances.
 
-    Every write takes a `request_id`: a repeat of the same request returns the
-    first reply, byte for byte; the same id with another body is refused with
-    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
-    many as fit into a status. A call without a deadline is given 30 s.
+    Every write takes a `request_id`: a repeat of the same request returns the first
+    reply, byte for byte; the same id with a different body is refused with
+    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at all.
+    INVALID_ARGUMENT lists every violation with its path: at most 100, and no more than
+    fit into a status. A call without a deadline gets 30 s.
     """
 
     def PutLocations(self, request, context):
-        """Creates locations, or replaces those that exist, by `location_id`.
+        """Creates or replaces locations, by `location_id`.
 
         Errors:
         * INVALID_ARGUMENT  one or more field violations; nothing was changed.
@@ -106,13 +106,13 @@ class StockServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportStock(self, request, context):
-        """Sets or changes what is on hand, at most 50,000 records a call.
+        """Sets or adjusts on-hand counts, at most 50,000 records per call.
 
         Errors:
-        * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
-        that would leave less than nothing on hand; nothing
-        was changed.
-        * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+        * INVALID_ARGUMENT  one or more field violations, an unknown location or
+        zone, or a delta that would make a count negative;
+        nothing was changed.
+        * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would remove more than
         `max_drop_permille`; nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -127,13 +127,13 @@ class StockServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutWithdrawals(self, request, context):
-        """Takes units out of sale for a time or for good: on display, damaged, on loan.
-        Each (location, SKU) named has all its withdrawals replaced by those given;
-        none given ends them all. A withdrawal begins and ends by itself.
+        """Withdraws units from sale, temporarily or for good: on display, damaged, on loan.
+        Replaces all withdrawals of each (location, SKU) in the request; an empty list ends
+        them. Withdrawals start and end automatically.
 
         Errors:
-        * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
-        never imported there; nothing was changed.
+        * INVALID_ARGUMENT  one or more field violations, an unknown location, or a
+        SKU never imported there; nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,9 +147,9 @@ class StockServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMovements(self, request, context):
-        """Lists every change of a balance, oldest first: who had what, since when and
-        why. At any instant a balance is the sum of its movements. They are never
-        changed, so a page's token stays good.
+        """Lists every change of a balance, oldest first, with its time and cause. At any
+        instant, a balance is the sum of its movements. Movements are never changed, so
+        page tokens do not expire.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,13 +202,13 @@ def add_StockServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StockService:
-    """The truth about stock: which locations there are and what each holds.
+    """The system of record for stock: the locations and their balances.
 
-    Every write takes a `request_id`: a repeat of the same request returns the
-    first reply, byte for byte; the same id with another body is refused with
-    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
-    many as fit into a status. A call without a deadline is given 30 s.
+    Every write takes a `request_id`: a repeat of the same request returns the first
+    reply, byte for byte; the same id with a different body is refused with
+    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at all.
+    INVALID_ARGUMENT lists every violation with its path: at most 100, and no more than
+    fit into a status. A call without a deadline gets 30 s.
     """
 
     @staticmethod

@@ -27,13 +27,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StockServiceStub:
-    """The truth about stock: which locations there are and what each holds.
+    """The system of record for stock: the locations and their balances.
 
-    Every write takes a `request_id`: a repeat of the same request returns the
-    first reply, byte for byte; the same id with another body is refused with
-    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
-    many as fit into a status. A call without a deadline is given 30 s.
+    Every write takes a `request_id`: a repeat of the same request returns the first
+    reply, byte for byte; the same id with a different body is refused with
+    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at all.
+    INVALID_ARGUMENT lists every violation with its path: at most 100, and no more than
+    fit into a status. A call without a deadline gets 30 s.
     """
 
     @_typing.overload
@@ -41,7 +41,7 @@ class StockServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StockServiceAsyncStub: ...
     PutLocations: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.PutLocationsRequest, _stock_service_pb2.PutLocationsResponse]
-    """Creates locations, or replaces those that exist, by `location_id`.
+    """Creates or replaces locations, by `location_id`.
 
     Errors:
       * INVALID_ARGUMENT  one or more field violations; nothing was changed.
@@ -49,48 +49,48 @@ class StockServiceStub:
     ListLocations: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListLocationsRequest, _stock_service_pb2.ListLocationsResponse]
     """Lists locations in rank order."""
     ImportStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ImportStockRequest, _stock_service_pb2.ImportStockResponse]
-    """Sets or changes what is on hand, at most 50,000 records a call.
+    """Sets or adjusts on-hand counts, at most 50,000 records per call.
 
     Errors:
-      * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
-                          that would leave less than nothing on hand; nothing
-                          was changed.
-      * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+      * INVALID_ARGUMENT  one or more field violations, an unknown location or
+                          zone, or a delta that would make a count negative;
+                          nothing was changed.
+      * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would remove more than
                           `max_drop_permille`; nothing was changed.
     """
     ListStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockRequest, _stock_service_pb2.ListStockResponse]
     """Lists stock records, by SKU, then location in rank order."""
     PutWithdrawals: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.PutWithdrawalsRequest, _stock_service_pb2.PutWithdrawalsResponse]
-    """Takes units out of sale for a time or for good: on display, damaged, on loan.
-    Each (location, SKU) named has all its withdrawals replaced by those given;
-    none given ends them all. A withdrawal begins and ends by itself.
+    """Withdraws units from sale, temporarily or for good: on display, damaged, on loan.
+    Replaces all withdrawals of each (location, SKU) in the request; an empty list ends
+    them. Withdrawals start and end automatically.
 
     Errors:
-      * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
-                          never imported there; nothing was changed.
+      * INVALID_ARGUMENT  one or more field violations, an unknown location, or a
+                          SKU never imported there; nothing was changed.
     """
     ListWithdrawals: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListWithdrawalsRequest, _stock_service_pb2.ListWithdrawalsResponse]
     """Lists withdrawals that have not ended, by SKU, location and id."""
     ListMovements: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListMovementsRequest, _stock_service_pb2.ListMovementsResponse]
-    """Lists every change of a balance, oldest first: who had what, since when and
-    why. At any instant a balance is the sum of its movements. They are never
-    changed, so a page's token stays good.
+    """Lists every change of a balance, oldest first, with its time and cause. At any
+    instant, a balance is the sum of its movements. Movements are never changed, so
+    page tokens do not expire.
     """
 
 @_typing.type_check_only
 class StockServiceAsyncStub(StockServiceStub):
-    """The truth about stock: which locations there are and what each holds.
+    """The system of record for stock: the locations and their balances.
 
-    Every write takes a `request_id`: a repeat of the same request returns the
-    first reply, byte for byte; the same id with another body is refused with
-    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
-    many as fit into a status. A call without a deadline is given 30 s.
+    Every write takes a `request_id`: a repeat of the same request returns the first
+    reply, byte for byte; the same id with a different body is refused with
+    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at all.
+    INVALID_ARGUMENT lists every violation with its path: at most 100, and no more than
+    fit into a status. A call without a deadline gets 30 s.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutLocations: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.PutLocationsRequest, _stock_service_pb2.PutLocationsResponse]  # type: ignore[assignment]
-    """Creates locations, or replaces those that exist, by `location_id`.
+    """Creates or replaces locations, by `location_id`.
 
     Errors:
       * INVALID_ARGUMENT  one or more field violations; nothing was changed.
@@ -98,42 +98,42 @@ class StockServiceAsyncStub(StockServiceStub):
     ListLocations: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListLocationsRequest, _stock_service_pb2.ListLocationsResponse]  # type: ignore[assignment]
     """Lists locations in rank order."""
     ImportStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ImportStockRequest, _stock_service_pb2.ImportStockResponse]  # type: ignore[assignment]
-    """Sets or changes what is on hand, at most 50,000 records a call.
+    """Sets or adjusts on-hand counts, at most 50,000 records per call.
 
     Errors:
-      * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
-                          that would leave less than nothing on hand; nothing
-                          was changed.
-      * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+      * INVALID_ARGUMENT  one or more field violations, an unknown location or
+                          zone, or a delta that would make a count negative;
+                          nothing was changed.
+      * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would remove more than
                           `max_drop_permille`; nothing was changed.
     """
     ListStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockRequest, _stock_service_pb2.ListStockResponse]  # type: ignore[assignment]
     """Lists stock records, by SKU, then location in rank order."""
     PutWithdrawals: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.PutWithdrawalsRequest, _stock_service_pb2.PutWithdrawalsResponse]  # type: ignore[assignment]
-    """Takes units out of sale for a time or for good: on display, damaged, on loan.
-    Each (location, SKU) named has all its withdrawals replaced by those given;
-    none given ends them all. A withdrawal begins and ends by itself.
+    """Withdraws units from sale, temporarily or for good: on display, damaged, on loan.
+    Replaces all withdrawals of each (location, SKU) in the request; an empty list ends
+    them. Withdrawals start and end automatically.
 
     Errors:
-      * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
-                          never imported there; nothing was changed.
+      * INVALID_ARGUMENT  one or more field violations, an unknown location, or a
+                          SKU never imported there; nothing was changed.
     """
     ListWithdrawals: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListWithdrawalsRequest, _stock_service_pb2.ListWithdrawalsResponse]  # type: ignore[assignment]
     """Lists withdrawals that have not ended, by SKU, location and id."""
     ListMovements: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListMovementsRequest, _stock_service_pb2.ListMovementsResponse]  # type: ignore[assignment]
-    """Lists every change of a balance, oldest first: who had what, since when and
-    why. At any instant a balance is the sum of its movements. They are never
-    changed, so a page's token stays good.
+    """Lists every change of a balance, oldest first, with its time and cause. At any
+    instant, a balance is the sum of its movements. Movements are never changed, so
+    page tokens do not expire.
     """
 
 class StockServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The truth about stock: which locations there are and what each holds.
+    """The system of record for stock: the locations and their balances.
 
-    Every write takes a `request_id`: a repeat of the same request returns the
-    first reply, byte for byte; the same id with another body is refused with
-    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at
-    all. INVALID_ARGUMENT lists every violation with its path, at most 100 and as
-    many as fit into a status. A call without a deadline is given 30 s.
+    Every write takes a `request_id`: a repeat of the same request returns the first
+    reply, byte for byte; the same id with a different body is refused with
+    ALREADY_EXISTS, reason REQUEST_ID_REUSED. A write is applied whole or not at all.
+    INVALID_ARGUMENT lists every violation with its path: at most 100, and no more than
+    fit into a status. A call without a deadline gets 30 s.
     """
 
     @_abc_1.abstractmethod
@@ -142,7 +142,7 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.PutLocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.PutLocationsResponse, _abc.Awaitable[_stock_service_pb2.PutLocationsResponse]]:
-        """Creates locations, or replaces those that exist, by `location_id`.
+        """Creates or replaces locations, by `location_id`.
 
         Errors:
           * INVALID_ARGUMENT  one or more field violations; nothing was changed.
@@ -162,13 +162,13 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ImportStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ImportStockResponse, _abc.Awaitable[_stock_service_pb2.ImportStockResponse]]:
-        """Sets or changes what is on hand, at most 50,000 records a call.
+        """Sets or adjusts on-hand counts, at most 50,000 records per call.
 
         Errors:
-          * INVALID_ARGUMENT  a violation, an unknown location or zone, or a delta
-                              that would leave less than nothing on hand; nothing
-                              was changed.
-          * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would take away more than
+          * INVALID_ARGUMENT  one or more field violations, an unknown location or
+                              zone, or a delta that would make a count negative;
+                              nothing was changed.
+          * FAILED_PRECONDITION  SNAPSHOT_DROPS: a snapshot would remove more than
                               `max_drop_permille`; nothing was changed.
         """
 
@@ -186,13 +186,13 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.PutWithdrawalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.PutWithdrawalsResponse, _abc.Awaitable[_stock_service_pb2.PutWithdrawalsResponse]]:
-        """Takes units out of sale for a time or for good: on display, damaged, on loan.
-        Each (location, SKU) named has all its withdrawals replaced by those given;
-        none given ends them all. A withdrawal begins and ends by itself.
+        """Withdraws units from sale, temporarily or for good: on display, damaged, on loan.
+        Replaces all withdrawals of each (location, SKU) in the request; an empty list ends
+        them. Withdrawals start and end automatically.
 
         Errors:
-          * INVALID_ARGUMENT  a violation, an unknown location, or a SKU that was
-                              never imported there; nothing was changed.
+          * INVALID_ARGUMENT  one or more field violations, an unknown location, or a
+                              SKU never imported there; nothing was changed.
         """
 
     @_abc_1.abstractmethod
@@ -209,9 +209,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ListMovementsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ListMovementsResponse, _abc.Awaitable[_stock_service_pb2.ListMovementsResponse]]:
-        """Lists every change of a balance, oldest first: who had what, since when and
-        why. At any instant a balance is the sum of its movements. They are never
-        changed, so a page's token stays good.
+        """Lists every change of a balance, oldest first, with its time and cause. At any
+        instant, a balance is the sum of its movements. Movements are never changed, so
+        page tokens do not expire.
         """
 
 def add_StockServiceServicer_to_server(servicer: StockServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,8 +24,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     ERROR_REASON_INVALID_REQUEST: _ErrorReason.ValueType  # 1
-    """Fields break their rules; BadRequest lists each, as far as a status has
-    room; metadata says in `violations_left_out` how many it had none for.
+    """Invalid fields. BadRequest lists as many as fit into a status; metadata
+    `violations_left_out` counts the others.
     {"code": 3, "details": [{"reason": "INVALID_REQUEST"}, {"fieldViolations":
      [{"field": "order.lines[1].quantity", "description": "must be 1 to
      1000000000, got 0", "reason": "OUT_OF_RANGE"}]}]}
@@ -35,102 +35,96 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 3
     """The `request_id` was used with another body or method."""
     ERROR_REASON_ORDER_ALREADY_ROUTED: _ErrorReason.ValueType  # 4
-    """The order has a live plan; metadata holds its `plan_id`."""
+    """The order has a live plan. Metadata: its `plan_id`."""
     ERROR_REASON_STOCK_CONTENTION: _ErrorReason.ValueType  # 5
-    """Others took the stock on every attempt; metadata holds `attempts`."""
+    """Other orders took the stock on every attempt. Metadata: `attempts`."""
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 6
-    """Less time was left than the least a call needs."""
+    """Less time is left than a call needs."""
     ERROR_REASON_PLAN_NOT_FOUND: _ErrorReason.ValueType  # 7
-    """No plan has this id."""
+    """Unknown plan id."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 8
-    """The store could not be read or written. A write that met it was applied whole
-    or not at all, most likely not: repeat it with its `request_id` to know.
+    """The store could not be read or written. An interrupted write was applied whole or,
+    most likely, not at all: retry it with the same `request_id` to find out.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 9
-    """A fault of ours; metadata holds its `error_id`, the log has the details
-    under the same id.
-    """
+    """A bug in the server. Metadata: `error_id`, under which the log has the details."""
     ERROR_REASON_REPLY_FULL: _ErrorReason.ValueType  # 10
-    """The reply to RouteOrders has no room left; nothing was allocated for this
-    order. Send it in another call.
+    """The reply to RouteOrders is full; nothing was reserved for this order. Send it in
+    another call.
     """
     ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 11
-    """No plan was made for this order; metadata holds its `order_id`."""
+    """The order has no plan. Metadata: `order_id`."""
     ERROR_REASON_ALREADY_PLACED: _ErrorReason.ValueType  # 12
-    """The cart is an order already: it can be neither placed nor extended. This and
-    the next six hold the `plan_id` and its `state` in metadata.
+    """The order is already placed: it can be neither placed again nor extended. This and
+    the next six have `plan_id` and `state` in metadata.
     """
     ERROR_REASON_ALREADY_SHIPPED: _ErrorReason.ValueType  # 13
-    """Nothing is open any more, and some of it was shipped."""
+    """Nothing is open any more, and some units were shipped."""
     ERROR_REASON_ALREADY_CANCELLED: _ErrorReason.ValueType  # 14
-    """Nothing is open any more: it was cancelled."""
+    """Nothing is open any more: the order was cancelled."""
     ERROR_REASON_ALREADY_REJECTED: _ErrorReason.ValueType  # 15
-    """Nothing is open any more: locations refused all of it."""
+    """Nothing is open any more: locations refused every unit."""
     ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 16
-    """The cart's time was over and its units were let go: route the order again."""
+    """The hold expired and its units were released: route the order again."""
     ERROR_REASON_NOT_PLACED: _ErrorReason.ValueType  # 17
-    """It is a cart's hold still: place the order first."""
+    """Still a cart's hold: place the order first."""
     ERROR_REASON_NOTHING_HELD: _ErrorReason.ValueType  # 18
-    """The plan holds nothing and never did."""
+    """The plan never held any units."""
     ERROR_REASON_UNITS_NOT_OPEN: _ErrorReason.ValueType  # 19
-    """More units are named than are open; nothing was changed. PreconditionFailure
-    lists each line, as far as a status has room; metadata holds the `plan_id`, and
-    in `violations_left_out` how many it had none for.
+    """More units were named than are open; nothing was changed. PreconditionFailure
+    lists as many lines as fit into a status; metadata has the `plan_id` and counts
+    the other lines in `violations_left_out`.
     {"code": 9, "details": [{"reason": "UNITS_NOT_OPEN"}, {"violations": [{"type":
      "UNITS_NOT_OPEN", "subject": "line '1' at 'laval'", "description": "3 of 'hat'
      asked, 2 open"}]}]}
     """
     ERROR_REASON_PLAN_CHANGED: _ErrorReason.ValueType  # 20
-    """Others changed the plan on every attempt; metadata holds its `plan_id`.
-    RetryInfo says when to come again.
+    """Concurrent calls changed the plan on every attempt. Metadata: `plan_id`. RetryInfo
+    has the delay before a retry.
     """
     ERROR_REASON_PLAN_NOT_REROUTABLE: _ErrorReason.ValueType  # 21
-    """What the plan was made from was not stored with it (by an older version), so
-    only all of it can be shipped or cancelled; metadata holds its `plan_id`.
+    """The plan's inputs were not stored with it (an older version made it), so it can
+    only be shipped or cancelled whole. Metadata: `plan_id`.
     """
     ERROR_REASON_SNAPSHOT_DROPS: _ErrorReason.ValueType  # 22
-    """A snapshot would take away more than its `max_drop_permille`; nothing was changed.
-    Metadata holds `dropped_count` of `known_count` records, `dropped_units` of
-    `known_units`, and the `max_drop_permille`.
+    """The snapshot would remove more than its `max_drop_permille`; nothing was changed.
+    Metadata: `dropped_count` of `known_count` records, `dropped_units` of
+    `known_units`, and `max_drop_permille`.
     """
     ERROR_REASON_CHANNEL_NOT_FOUND: _ErrorReason.ValueType  # 23
-    """No channel has this id; metadata holds the `channel_id`."""
+    """Unknown channel id. Metadata: `channel_id`."""
     ERROR_REASON_CUSTOMER_LIMIT: _ErrorReason.ValueType  # 24
-    """The customer would have more than one may have in the window; metadata holds the
-    `line_id`, its `sku` and the `max_units`.
+    """The customer would exceed the limit per customer within its window. Metadata:
+    `line_id`, its `sku` and `max_units`.
     """
     ERROR_REASON_TOO_MANY_ORDERS: _ErrorReason.ValueType  # 25
-    """More orders are selected than one re-routing takes; metadata holds `most`."""
+    """More orders are selected than one re-routing can take. Metadata: `most`."""
     ERROR_REASON_REROUTING_ENDED: _ErrorReason.ValueType  # 26
-    """The process that re-routes ended before it answered; metadata holds `how`. What
-    was changed before stays; a repeat begins anew.
+    """The re-routing worker process ended before it returned a result. Metadata: `how`.
+    Changes already applied stay; a retry starts over.
     """
     ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 30
-    """The server wants a bearer token in the metadata `authorization`, and there is
-    none.
-    """
+    """The server requires a bearer token in the metadata `authorization`."""
     ERROR_REASON_TOKEN_UNKNOWN: _ErrorReason.ValueType  # 31
-    """The bearer token is none that the server knows."""
+    """Unknown bearer token."""
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 32
-    """The token is known and may not do this; metadata holds in `scopes` what it
-    needs, one of these.
-    """
+    """The token lacks the required scope. Metadata: `scopes`, any one of which suffices."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 33
-    """The server has as much to do as it takes on; nothing was done. RetryInfo says
-    when to come again.
+    """The server is at its limit; nothing was done. RetryInfo has the delay before a
+    retry.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """`reason` of the google.rpc.ErrorInfo on every error of ours; its domain is
-    "repartir". Reasons are stable, messages are not. What gRPC itself answers has
-    none: UNIMPLEMENTED, RESOURCE_EXHAUSTED for a message or metadata too large or
-    too many calls, DEADLINE_EXCEEDED once the deadline has passed.
+    """`reason` of the google.rpc.ErrorInfo on every error of this server; its domain is
+    "repartir". Reasons are stable, messages are not. Errors from gRPC itself have no
+    reason: UNIMPLEMENTED, RESOURCE_EXHAUSTED for oversized messages or metadata or too
+    many calls, DEADLINE_EXCEEDED after the deadline.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
-"""Fields break their rules; BadRequest lists each, as far as a status has
-room; metadata says in `violations_left_out` how many it had none for.
+"""Invalid fields. BadRequest lists as many as fit into a status; metadata
+`violations_left_out` counts the others.
 {"code": 3, "details": [{"reason": "INVALID_REQUEST"}, {"fieldViolations":
  [{"field": "order.lines[1].quantity", "description": "must be 1 to
  1000000000, got 0", "reason": "OUT_OF_RANGE"}]}]}
@@ -140,88 +134,82 @@ ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 2
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 3
 """The `request_id` was used with another body or method."""
 ERROR_REASON_ORDER_ALREADY_ROUTED: ErrorReason.ValueType  # 4
-"""The order has a live plan; metadata holds its `plan_id`."""
+"""The order has a live plan. Metadata: its `plan_id`."""
 ERROR_REASON_STOCK_CONTENTION: ErrorReason.ValueType  # 5
-"""Others took the stock on every attempt; metadata holds `attempts`."""
+"""Other orders took the stock on every attempt. Metadata: `attempts`."""
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 6
-"""Less time was left than the least a call needs."""
+"""Less time is left than a call needs."""
 ERROR_REASON_PLAN_NOT_FOUND: ErrorReason.ValueType  # 7
-"""No plan has this id."""
+"""Unknown plan id."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 8
-"""The store could not be read or written. A write that met it was applied whole
-or not at all, most likely not: repeat it with its `request_id` to know.
+"""The store could not be read or written. An interrupted write was applied whole or,
+most likely, not at all: retry it with the same `request_id` to find out.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 9
-"""A fault of ours; metadata holds its `error_id`, the log has the details
-under the same id.
-"""
+"""A bug in the server. Metadata: `error_id`, under which the log has the details."""
 ERROR_REASON_REPLY_FULL: ErrorReason.ValueType  # 10
-"""The reply to RouteOrders has no room left; nothing was allocated for this
-order. Send it in another call.
+"""The reply to RouteOrders is full; nothing was reserved for this order. Send it in
+another call.
 """
 ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 11
-"""No plan was made for this order; metadata holds its `order_id`."""
+"""The order has no plan. Metadata: `order_id`."""
 ERROR_REASON_ALREADY_PLACED: ErrorReason.ValueType  # 12
-"""The cart is an order already: it can be neither placed nor extended. This and
-the next six hold the `plan_id` and its `state` in metadata.
+"""The order is already placed: it can be neither placed again nor extended. This and
+the next six have `plan_id` and `state` in metadata.
 """
 ERROR_REASON_ALREADY_SHIPPED: ErrorReason.ValueType  # 13
-"""Nothing is open any more, and some of it was shipped."""
+"""Nothing is open any more, and some units were shipped."""
 ERROR_REASON_ALREADY_CANCELLED: ErrorReason.ValueType  # 14
-"""Nothing is open any more: it was cancelled."""
+"""Nothing is open any more: the order was cancelled."""
 ERROR_REASON_ALREADY_REJECTED: ErrorReason.ValueType  # 15
-"""Nothing is open any more: locations refused all of it."""
+"""Nothing is open any more: locations refused every unit."""
 ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 16
-"""The cart's time was over and its units were let go: route the order again."""
+"""The hold expired and its units were released: route the order again."""
 ERROR_REASON_NOT_PLACED: ErrorReason.ValueType  # 17
-"""It is a cart's hold still: place the order first."""
+"""Still a cart's hold: place the order first."""
 ERROR_REASON_NOTHING_HELD: ErrorReason.ValueType  # 18
-"""The plan holds nothing and never did."""
+"""The plan never held any units."""
 ERROR_REASON_UNITS_NOT_OPEN: ErrorReason.ValueType  # 19
-"""More units are named than are open; nothing was changed. PreconditionFailure
-lists each line, as far as a status has room; metadata holds the `plan_id`, and
-in `violations_left_out` how many it had none for.
+"""More units were named than are open; nothing was changed. PreconditionFailure
+lists as many lines as fit into a status; metadata has the `plan_id` and counts
+the other lines in `violations_left_out`.
 {"code": 9, "details": [{"reason": "UNITS_NOT_OPEN"}, {"violations": [{"type":
  "UNITS_NOT_OPEN", "subject": "line '1' at 'laval'", "description": "3 of 'hat'
  asked, 2 open"}]}]}
 """
 ERROR_REASON_PLAN_CHANGED: ErrorReason.ValueType  # 20
-"""Others changed the plan on every attempt; metadata holds its `plan_id`.
-RetryInfo says when to come again.
+"""Concurrent calls changed the plan on every attempt. Metadata: `plan_id`. RetryInfo
+has the delay before a retry.
 """
 ERROR_REASON_PLAN_NOT_REROUTABLE: ErrorReason.ValueType  # 21
-"""What the plan was made from was not stored with it (by an older version), so
-only all of it can be shipped or cancelled; metadata holds its `plan_id`.
+"""The plan's inputs were not stored with it (an older version made it), so it can
+only be shipped or cancelled whole. Metadata: `plan_id`.
 """
 ERROR_REASON_SNAPSHOT_DROPS: ErrorReason.ValueType  # 22
-"""A snapshot would take away more than its `max_drop_permille`; nothing was changed.
-Metadata holds `dropped_count` of `known_count` records, `dropped_units` of
-`known_units`, and the `max_drop_permille`.
+"""The snapshot would remove more than its `max_drop_permille`; nothing was changed.
+Metadata: `dropped_count` of `known_count` records, `dropped_units` of
+`known_units`, and `max_drop_permille`.
 """
 ERROR_REASON_CHANNEL_NOT_FOUND: ErrorReason.ValueType  # 23
-"""No channel has this id; metadata holds the `channel_id`."""
+"""Unknown channel id. Metadata: `channel_id`."""
 ERROR_REASON_CUSTOMER_LIMIT: ErrorReason.ValueType  # 24
-"""The customer would have more than one may have in the window; metadata holds the
-`line_id`, its `sku` and the `max_units`.
+"""The customer would exceed the limit per customer within its window. Metadata:
+`line_id`, its `sku` and `max_units`.
 """
 ERROR_REASON_TOO_MANY_ORDERS: ErrorReason.ValueType  # 25
-"""More orders are selected than one re-routing takes; metadata holds `most`."""
+"""More orders are selected than one re-routing can take. Metadata: `most`."""
 ERROR_REASON_REROUTING_ENDED: ErrorReason.ValueType  # 26
-"""The process that re-routes ended before it answered; metadata holds `how`. What
-was changed before stays; a repeat begins anew.
+"""The re-routing worker process ended before it returned a result. Metadata: `how`.
+Changes already applied stay; a retry starts over.
 """
 ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 30
-"""The server wants a bearer token in the metadata `authorization`, and there is
-none.
-"""
+"""The server requires a bearer token in the metadata `authorization`."""
 ERROR_REASON_TOKEN_UNKNOWN: ErrorReason.ValueType  # 31
-"""The bearer token is none that the server knows."""
+"""Unknown bearer token."""
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 32
-"""The token is known and may not do this; metadata holds in `scopes` what it
-needs, one of these.
-"""
+"""The token lacks the required scope. Metadata: `scopes`, any one of which suffices."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 33
-"""The server has as much to do as it takes on; nothing was done. RetryInfo says
-when to come again.
+"""The server is at its limit; nothing was done. RetryInfo has the delay before a
+retry.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Order(_message.Message):
-    """What a customer ordered, and where it goes."""
+    """A customer's order and its destination."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,24 +36,24 @@ class Order(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Required. The merchant's id. 1 to 128 printable characters, no spaces at
-    either end. One order has at most one live plan.
+    either end. An order has at most one live plan.
     """
     channel_id: _builtins.str
-    """The channel it was sold on. If it is declared (see ChannelService), it is sold
-    what the channel is shown: from its pool, by its rules and limits. What it sells
-    beyond what is there waits, in the channel's queue. Unset means every location
+    """The channel it was sold on. An order on a declared channel (see ChannelService)
+    gets only what that channel may sell: from its pool, within its rules and limits.
+    Units it sells beyond the stock wait in the channel's queue. Unset: every location
     may ship it.
     """
     shipping_method: _builtins.str
-    """Only locations that serve this method may ship. Unset means any."""
+    """Only locations that support this method may ship. Unset: any location."""
     promised_minutes: _builtins.int
-    """Minutes from now by which it was promised. A shipment is late by as much as
-    the lane's arrival, or where it has none the location's lead time, is beyond
-    that. Unset means no promise: nothing is late.
+    """Minutes from now of the promised delivery. A shipment's lateness is how far the
+    lane's arrival time (without one, the location's lead time) exceeds it. Unset: no
+    promise, so nothing is late.
     """
     customer_id: _builtins.str
-    """Who orders, for limits per customer: the merchant's id. At most 128 printable
-    characters, no spaces at either end. Unset means nobody is counted.
+    """The merchant's customer id, for limits per customer. At most 128 printable
+    characters, no spaces at either end. Unset: limits per customer do not apply.
     """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
@@ -61,25 +61,24 @@ class Order(_message.Message):
 
     @_builtins.property
     def destination(self) -> Global___Destination:
-        """Where it goes. A filter by distance needs its coordinates; without them
-        `distance_meters` is left out of the objectives and all locations are as
-        near to the walk `nearest`.
+        """Where the order goes. A distance filter needs its coordinates; without them
+        `distance_meters` is dropped from the objectives, and the preset `nearest`
+        treats all locations as equally near.
         """
 
     @_builtins.property
     def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lane]:
-        """What shipping from a location to this destination costs and how long it
-        takes, where that differs from the location's own. At most 10,000, each
-        location once.
+        """Shipping cost and time from a location to this destination, where they differ
+        from the location's own. At most 10,000, each location once.
         """
 
     @_builtins.property
     def frozen(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrozenAssignment]:
-        """Units already picked: they stay where they are. At most 1,000."""
+        """Units already picked; they stay at their location. At most 1,000."""
 
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedPair]:
-        """Lines a location has refused. At most 10,000."""
+        """Lines that a location has refused. At most 10,000."""
 
     def __init__(
         self,
@@ -123,23 +122,23 @@ class OrderLine(_message.Message):
     either end.
     """
     sku: _builtins.str
-    """Required unless `components` is given. Same form as `line_id`. Lines with
-    one SKU share its stock.
+    """Required unless `components` is set. Same form as `line_id`. Lines with the
+    same SKU share its stock.
     """
     quantity: _builtins.int
     """Units ordered (kits, for a kit). 1 to 1,000,000,000."""
     indivisible: _builtins.bool
-    """Ships whole from one location or not at all."""
+    """The line ships whole from one location or not at all."""
     ship_together: _builtins.str
-    """Lines with the same non-empty group ship whole and from one location, or
-    not at all. At most 128 characters.
+    """Lines with the same non-empty value ship whole, together, from one location,
+    or not at all. At most 128 characters.
     """
     unit_value_micros: _builtins.int
-    """What one unit is worth, for `min_split_value_micros`. 0 to 10^12."""
+    """Value of one unit, for `min_split_value_micros`. 0 to 10^12."""
     @_builtins.property
     def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___KitComponent]:
-        """Makes the line a kit: every kit leaves whole from one location. At most
-        100 components, each SKU once. `sku` is then only a label.
+        """Makes the line a kit: each kit ships whole from one location. At most 100
+        components, each SKU once. `sku` is then only a label.
         """
 
     def __init__(
@@ -163,7 +162,7 @@ Global___OrderLine: _TypeAlias = OrderLine  # noqa: Y015
 
 @_typing.final
 class KitComponent(_message.Message):
-    """One part of a kit."""
+    """One component of a kit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -172,7 +171,7 @@ class KitComponent(_message.Message):
     sku: _builtins.str
     """Required."""
     quantity: _builtins.int
-    """Units of it in one kit. 1 to 1,000,000."""
+    """Units per kit. 1 to 1,000,000."""
     def __init__(
         self,
         *,
@@ -200,7 +199,7 @@ class Destination(_message.Message):
     """Degrees: latitude -90 to 90, longitude -180 to 180; both or neither."""
     longitude: _builtins.float
     country_code: _builtins.str
-    """ISO 3166-1 alpha-2, upper case. Unset means unknown."""
+    """ISO 3166-1 alpha-2, upper case. Unset: unknown."""
     def __init__(
         self,
         *,
@@ -225,7 +224,7 @@ Global___Destination: _TypeAlias = Destination  # noqa: Y015
 
 @_typing.final
 class Lane(_message.Message):
-    """What one location asks for shipping this order."""
+    """Cost and time of shipping this order from one location."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -236,15 +235,14 @@ class Lane(_message.Message):
     location_id: _builtins.str
     """Required, known."""
     shipment_cost_micros: _builtins.int
-    """Cost of one shipment, in millionths of the merchant's currency. Unset
-    means the location's own. 0 to 10^12.
+    """Cost of one shipment, in millionths of the merchant's currency. 0 to 10^12.
+    Unset: the location's own.
     """
     unit_cost_micros: _builtins.int
-    """Cost of each unit. Unset means the location's own. 0 to 10^12."""
+    """Cost per unit. 0 to 10^12. Unset: the location's own."""
     arrival_minutes: _builtins.int
-    """Minutes from now until it arrives, door to door: the location's lead time is
-    part of it. Unset means that lateness is measured from the location's lead
-    time. 0 to 10,000,000.
+    """Minutes from now until arrival, door to door, including the location's lead
+    time. 0 to 10,000,000. Unset: lateness is measured from the location's lead time.
     """
     def __init__(
         self,
@@ -275,7 +273,7 @@ Global___Lane: _TypeAlias = Lane  # noqa: Y015
 
 @_typing.final
 class FrozenAssignment(_message.Message):
-    """Units that may not move."""
+    """Units that must stay at their location."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -305,8 +303,8 @@ Global___FrozenAssignment: _TypeAlias = FrozenAssignment  # noqa: Y015
 
 @_typing.final
 class RejectedPair(_message.Message):
-    """A line that a location will not ship. What it has picked of it already
-    (`frozen`) it ships, and then nothing else of the order.
+    """A line that a location refuses to ship. Units of it that the location has already
+    picked (`frozen`) still ship from there, but nothing else of the order does.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

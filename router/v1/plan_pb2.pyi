@@ -31,7 +31,7 @@ class _PlanStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanStatus
     PLAN_STATUS_PARTIAL: _PlanStatus.ValueType  # 2
     """Some units are assigned."""
     PLAN_STATUS_NONE: _PlanStatus.ValueType  # 3
-    """Nothing is assigned. An answer, not an error."""
+    """No unit is assigned. A valid plan, not an error."""
 
 class PlanStatus(_PlanStatus, metaclass=_PlanStatusEnumTypeWrapper):
     """How much of an order a plan ships."""
@@ -42,7 +42,7 @@ PLAN_STATUS_FULL: PlanStatus.ValueType  # 1
 PLAN_STATUS_PARTIAL: PlanStatus.ValueType  # 2
 """Some units are assigned."""
 PLAN_STATUS_NONE: PlanStatus.ValueType  # 3
-"""Nothing is assigned. An answer, not an error."""
+"""No unit is assigned. A valid plan, not an error."""
 Global___PlanStatus: _TypeAlias = PlanStatus  # noqa: Y015
 
 class _UnassignedReason:
@@ -53,70 +53,74 @@ class _UnassignedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unas
     DESCRIPTOR: _descriptor.EnumDescriptor
     UNASSIGNED_REASON_UNSPECIFIED: _UnassignedReason.ValueType  # 0
     UNASSIGNED_REASON_OUT_OF_STOCK: _UnassignedReason.ValueType  # 1
-    """No location holds any of it."""
+    """No location has any stock of it."""
     UNASSIGNED_REASON_INSUFFICIENT_STOCK: _UnassignedReason.ValueType  # 2
-    """All that may ship it hold less than was ordered."""
+    """The eligible locations together have less than was ordered."""
     UNASSIGNED_REASON_LOCATIONS_ELIMINATED: _UnassignedReason.ValueType  # 3
-    """Enough exists, but at locations that a filter removed or that refused it."""
+    """There is enough stock, but at locations that a filter ruled out or that refused
+    the line.
+    """
     UNASSIGNED_REASON_CAPACITY: _UnassignedReason.ValueType  # 4
-    """The locations' capacity left today does not allow it."""
+    """The locations' remaining capacity for today does not allow it."""
     UNASSIGNED_REASON_SPLIT_LIMIT: _UnassignedReason.ValueType  # 5
     """`max_shipments` or the split rung does not allow it."""
     UNASSIGNED_REASON_INDIVISIBLE: _UnassignedReason.ValueType  # 6
-    """No single location can ship it whole, as the line, its group or the kit
-    demands.
-    """
+    """The line, its group or the kit must ship whole from one location, and none can."""
     UNASSIGNED_REASON_MIN_SPLIT_VALUE: _UnassignedReason.ValueType  # 7
     """A shipment would be worth less than `min_split_value_micros`."""
     UNASSIGNED_REASON_INCOMPLETE_POLICY: _UnassignedReason.ValueType  # 8
-    """`incomplete` keeps it back because some of the line or order is short."""
+    """Part of the line or order is short, and `incomplete` does not allow shipping the
+    rest.
+    """
     UNASSIGNED_REASON_COMBINED_LIMITS: _UnassignedReason.ValueType  # 9
-    """Several limits together; none of them alone."""
+    """Several limits in combination; no single one of them."""
     UNASSIGNED_REASON_TIME_LIMIT: _UnassignedReason.ValueType  # 10
-    """A better plan may exist; time ran out before it was known."""
+    """A better plan may exist; the time limit ended the search."""
     UNASSIGNED_REASON_WALK: _UnassignedReason.ValueType  # 11
-    """The policy walks a list and takes no second look."""
+    """The policy allocates in one pass over the locations, without optimization."""
     UNASSIGNED_REASON_BACKORDERED: _UnassignedReason.ValueType  # 12
-    """The channel sells it beyond what is there: it is promised and waits."""
+    """Sold as a backorder: promised, and waiting for stock."""
     UNASSIGNED_REASON_PREORDERED: _UnassignedReason.ValueType  # 13
-    """Sold before its release: it is promised and waits."""
+    """Sold before its release: promised, and waiting for stock."""
     UNASSIGNED_REASON_NOT_FOR_SALE: _UnassignedReason.ValueType  # 14
-    """The channel may not sell so much of it; ExplainAvailability says why."""
+    """The channel may not sell this many; ExplainAvailability has the reason."""
 
 class UnassignedReason(_UnassignedReason, metaclass=_UnassignedReasonEnumTypeWrapper):
     """Why units are not assigned."""
 
 UNASSIGNED_REASON_UNSPECIFIED: UnassignedReason.ValueType  # 0
 UNASSIGNED_REASON_OUT_OF_STOCK: UnassignedReason.ValueType  # 1
-"""No location holds any of it."""
+"""No location has any stock of it."""
 UNASSIGNED_REASON_INSUFFICIENT_STOCK: UnassignedReason.ValueType  # 2
-"""All that may ship it hold less than was ordered."""
+"""The eligible locations together have less than was ordered."""
 UNASSIGNED_REASON_LOCATIONS_ELIMINATED: UnassignedReason.ValueType  # 3
-"""Enough exists, but at locations that a filter removed or that refused it."""
+"""There is enough stock, but at locations that a filter ruled out or that refused
+the line.
+"""
 UNASSIGNED_REASON_CAPACITY: UnassignedReason.ValueType  # 4
-"""The locations' capacity left today does not allow it."""
+"""The locations' remaining capacity for today does not allow it."""
 UNASSIGNED_REASON_SPLIT_LIMIT: UnassignedReason.ValueType  # 5
 """`max_shipments` or the split rung does not allow it."""
 UNASSIGNED_REASON_INDIVISIBLE: UnassignedReason.ValueType  # 6
-"""No single location can ship it whole, as the line, its group or the kit
-demands.
-"""
+"""The line, its group or the kit must ship whole from one location, and none can."""
 UNASSIGNED_REASON_MIN_SPLIT_VALUE: UnassignedReason.ValueType  # 7
 """A shipment would be worth less than `min_split_value_micros`."""
 UNASSIGNED_REASON_INCOMPLETE_POLICY: UnassignedReason.ValueType  # 8
-"""`incomplete` keeps it back because some of the line or order is short."""
+"""Part of the line or order is short, and `incomplete` does not allow shipping the
+rest.
+"""
 UNASSIGNED_REASON_COMBINED_LIMITS: UnassignedReason.ValueType  # 9
-"""Several limits together; none of them alone."""
+"""Several limits in combination; no single one of them."""
 UNASSIGNED_REASON_TIME_LIMIT: UnassignedReason.ValueType  # 10
-"""A better plan may exist; time ran out before it was known."""
+"""A better plan may exist; the time limit ended the search."""
 UNASSIGNED_REASON_WALK: UnassignedReason.ValueType  # 11
-"""The policy walks a list and takes no second look."""
+"""The policy allocates in one pass over the locations, without optimization."""
 UNASSIGNED_REASON_BACKORDERED: UnassignedReason.ValueType  # 12
-"""The channel sells it beyond what is there: it is promised and waits."""
+"""Sold as a backorder: promised, and waiting for stock."""
 UNASSIGNED_REASON_PREORDERED: UnassignedReason.ValueType  # 13
-"""Sold before its release: it is promised and waits."""
+"""Sold before its release: promised, and waiting for stock."""
 UNASSIGNED_REASON_NOT_FOR_SALE: UnassignedReason.ValueType  # 14
-"""The channel may not sell so much of it; ExplainAvailability says why."""
+"""The channel may not sell this many; ExplainAvailability has the reason."""
 Global___UnassignedReason: _TypeAlias = UnassignedReason  # noqa: Y015
 
 class _ObjectiveSense:
@@ -130,7 +134,7 @@ class _ObjectiveSenseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Object
     OBJECTIVE_SENSE_MAXIMIZE: _ObjectiveSense.ValueType  # 2
 
 class ObjectiveSense(_ObjectiveSense, metaclass=_ObjectiveSenseEnumTypeWrapper):
-    """Which way an objective is better."""
+    """Whether lower or higher is better."""
 
 OBJECTIVE_SENSE_UNSPECIFIED: ObjectiveSense.ValueType  # 0
 OBJECTIVE_SENSE_MINIMIZE: ObjectiveSense.ValueType  # 1
@@ -154,12 +158,12 @@ class _EliminationFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Eli
     ELIMINATION_FILTER_NOT_INCLUDED: _EliminationFilter.ValueType  # 8
     ELIMINATION_FILTER_EXCLUDED: _EliminationFilter.ValueType  # 9
     ELIMINATION_FILTER_CAPACITY: _EliminationFilter.ValueType  # 10
-    """No orders or units left today."""
+    """No order or unit capacity left today."""
     ELIMINATION_FILTER_REJECTED: _EliminationFilter.ValueType  # 11
-    """It refused every line."""
+    """The location refused every line."""
 
 class EliminationFilter(_EliminationFilter, metaclass=_EliminationFilterEnumTypeWrapper):
-    """Why a location could not be chosen."""
+    """Why a location was ruled out."""
 
 ELIMINATION_FILTER_UNSPECIFIED: EliminationFilter.ValueType  # 0
 ELIMINATION_FILTER_INACTIVE: EliminationFilter.ValueType  # 1
@@ -172,14 +176,14 @@ ELIMINATION_FILTER_SHIPPING_METHOD: EliminationFilter.ValueType  # 7
 ELIMINATION_FILTER_NOT_INCLUDED: EliminationFilter.ValueType  # 8
 ELIMINATION_FILTER_EXCLUDED: EliminationFilter.ValueType  # 9
 ELIMINATION_FILTER_CAPACITY: EliminationFilter.ValueType  # 10
-"""No orders or units left today."""
+"""No order or unit capacity left today."""
 ELIMINATION_FILTER_REJECTED: EliminationFilter.ValueType  # 11
-"""It refused every line."""
+"""The location refused every line."""
 Global___EliminationFilter: _TypeAlias = EliminationFilter  # noqa: Y015
 
 @_typing.final
 class RoutingPlan(_message.Message):
-    """Who ships what of one order, why, and how good that is."""
+    """Which locations ship an order, why, and how good the plan is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,46 +203,46 @@ class RoutingPlan(_message.Message):
     CONFLICT_COUNT_FIELD_NUMBER: _builtins.int
     COUNTERFACTUALS_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
-    """Set once the plan is stored; empty when only evaluated."""
+    """Set once the plan is stored; empty for `validate_only`."""
     order_id: _builtins.str
     status: Global___PlanStatus.ValueType
     proven: _builtins.bool
-    """True if no plan allowed by the limits is better: every objective proven."""
+    """True if no plan within the limits is better: every objective is proven."""
     stock_version: _builtins.int
-    """The ledger's version of the stock the plan was made from."""
+    """The ledger version of the stock the plan was made from."""
     engine: _builtins.str
-    """What answered: exact, cp-sat, cover, greedy, walk, or joint: decided
-    again together with others, by RerouteOrders.
+    """The engine that made the plan: exact, cp-sat, cover, greedy, walk, or joint
+    (re-routed together with other orders by RerouteOrders).
     """
     solve_micros: _builtins.int
-    """Time the engine took."""
+    """Engine time, in microseconds."""
     policy: _builtins.str
-    """The policy's name."""
+    """Name of the policy."""
     conflict_count: _builtins.int
-    """Times the stock was taken by others between reading and reserving."""
+    """Times another order took the stock between reading and reserving it."""
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assignment]:
-        """Who ships what, by shipment, then line."""
+        """Assigned units, by shipment, then line."""
 
     @_builtins.property
     def shipments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shipment]:
-        """The shipments, busiest first."""
+        """Most lines and units first."""
 
     @_builtins.property
     def unassigned(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unassigned]:
-        """What is not assigned, in line order."""
+        """Unassigned units, in line order."""
 
     @_builtins.property
     def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectiveValue]:
-        """The plan's value under the policy, most important objective first."""
+        """The plan's value under each objective of the policy, most important first."""
 
     @_builtins.property
     def eliminated(self) -> _containers.RepeatedCompositeFieldContainer[Global___EliminatedLocation]:
-        """Locations that could not be chosen, in rank order."""
+        """Locations ruled out by a filter, in rank order."""
 
     @_builtins.property
     def counterfactuals(self) -> Global___Counterfactuals:
-        """Only when asked for."""
+        """Only if requested."""
 
     def __init__(
         self,
@@ -304,7 +308,7 @@ Global___Assignment: _TypeAlias = Assignment  # noqa: Y015
 
 @_typing.final
 class Shipment(_message.Message):
-    """What leaves one origin together."""
+    """Everything that leaves one origin together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,12 +318,12 @@ class Shipment(_message.Message):
     UNIT_COUNT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     origin_id: _builtins.str
-    """`origin_id` of the locations, or the id of the only one."""
+    """`origin_id` of the locations, or the id of the only location."""
     line_count: _builtins.int
     unit_count: _builtins.int
     """Units of lines; a kit counts as one."""
     reason: _builtins.str
-    """One sentence: why this origin ships this."""
+    """Why this origin ships these lines, in one sentence."""
     @_builtins.property
     def location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """In rank order."""
@@ -343,7 +347,7 @@ Global___Shipment: _TypeAlias = Shipment  # noqa: Y015
 
 @_typing.final
 class Unassigned(_message.Message):
-    """Units of one line that nobody ships."""
+    """Units of one line that no location ships."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -373,7 +377,7 @@ Global___Unassigned: _TypeAlias = Unassigned  # noqa: Y015
 
 @_typing.final
 class ObjectiveValue(_message.Message):
-    """What the plan is worth under one objective."""
+    """The plan's value under one objective."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -383,19 +387,19 @@ class ObjectiveValue(_message.Message):
     BOUND_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The term's name in lower case. PRIMARY gives two for each location, busiest
+    """The term's name in lower case. PRIMARY has two values for each location, busiest
     first: primary.1.lines, primary.1.units, primary.2.lines...
     """
     sense: Global___ObjectiveSense.ValueType
     value: _builtins.int
     """Exact, computed from the plan."""
     bound: _builtins.int
-    """No allowed plan that is as good on every objective before this one can be
-    better than this.
+    """No plan within the limits that is as good on every earlier objective can be better
+    than this.
     """
     proven: _builtins.bool
-    """The value is the bound, or within the objective's tolerance of it, and so
-    is every objective before.
+    """True if this objective and every earlier one equals its bound, or is within its
+    tolerance of it.
     """
     def __init__(
         self,
@@ -416,7 +420,7 @@ Global___ObjectiveValue: _TypeAlias = ObjectiveValue  # noqa: Y015
 
 @_typing.final
 class EliminatedLocation(_message.Message):
-    """One location that could not be chosen, and the first filter that said so."""
+    """A location that was ruled out, and the first filter that did so."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -440,7 +444,7 @@ Global___EliminatedLocation: _TypeAlias = EliminatedLocation  # noqa: Y015
 
 @_typing.final
 class Counterfactuals(_message.Message):
-    """What it would have taken for another answer."""
+    """What would have led to a different plan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -448,12 +452,12 @@ class Counterfactuals(_message.Message):
     ONE_SHIPMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def next_best(self) -> Global___NextBestPlan:
-        """The best plan from another set of locations. Absent when there is none."""
+        """The best plan that uses a different set of locations. Unset if there is none."""
 
     @_builtins.property
     def one_shipment(self) -> Global___StockChangeNeeded:
-        """The least stock that would let one location ship everything. Absent when
-        one shipment suffices already or no stock could make it so.
+        """The least additional stock with which one location could ship everything. Unset if
+        the plan already has one shipment, or no amount of stock would suffice.
         """
 
     def __init__(
@@ -483,14 +487,12 @@ class NextBestPlan(_message.Message):
     PLAN_VALUE_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
     lost_at: _builtins.str
-    """The first objective at which it is worse; `location order` if all are
-    equal.
-    """
+    """The first objective on which it is worse; `location order` if all are equal."""
     value: _builtins.int
-    """Its value there, and the plan's."""
+    """That objective's value in this plan, and in the chosen plan."""
     plan_value: _builtins.int
     proven: _builtins.bool
-    """True if no plan from another set of locations is better than this one."""
+    """True if no plan that uses a different set of locations is better than this one."""
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assignment]: ...
     @_builtins.property
@@ -543,7 +545,7 @@ Global___StockChangeNeeded: _TypeAlias = StockChangeNeeded  # noqa: Y015
 
 @_typing.final
 class MissingStock(_message.Message):
-    """Units of one SKU."""
+    """Missing units of one SKU."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

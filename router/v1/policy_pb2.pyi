@@ -27,61 +27,61 @@ class _ObjectiveTerm:
 class _ObjectiveTermEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectiveTerm.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OBJECTIVE_TERM_UNSPECIFIED: _ObjectiveTerm.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     OBJECTIVE_TERM_UNASSIGNED_UNITS: _ObjectiveTerm.ValueType  # 1
-    """Units ordered and not assigned."""
+    """Units ordered but not assigned."""
     OBJECTIVE_TERM_INCOMPLETE_ORDERS: _ObjectiveTerm.ValueType  # 2
-    """1 if anything is unassigned."""
+    """1 if any unit is unassigned, else 0."""
     OBJECTIVE_TERM_SPLIT_LINES: _ObjectiveTerm.ValueType  # 3
-    """Lines shipped by two locations or more."""
+    """Lines shipped by two or more locations."""
     OBJECTIVE_TERM_SHIPMENTS: _ObjectiveTerm.ValueType  # 4
     """Distinct shipping origins."""
     OBJECTIVE_TERM_PRIMARY: _ObjectiveTerm.ValueType  # 5
-    """Lines whole at the busiest location, then its units; then the same for the
+    """Lines shipped whole by the busiest location, then its units; then the same for the
     next busiest, and so on. Maximised.
     """
     OBJECTIVE_TERM_RANK: _ObjectiveTerm.ValueType  # 6
-    """Sum of the places in rank order (1 is first) of the locations used."""
+    """Sum of the rank positions (1 is first) of the locations used."""
     OBJECTIVE_TERM_MAX_RANK: _ObjectiveTerm.ValueType  # 7
-    """Place in rank order of the last location used."""
+    """Highest rank position of the locations used."""
     OBJECTIVE_TERM_DISTANCE_METERS: _ObjectiveTerm.ValueType  # 8
     """Sum over shipments of the distance to the destination."""
     OBJECTIVE_TERM_COST_MICROS: _ObjectiveTerm.ValueType  # 9
     """Cost of the shipments and of the units in them."""
     OBJECTIVE_TERM_LATENESS_MINUTES: _ObjectiveTerm.ValueType  # 10
-    """Sum over shipments of the minutes after the promise."""
+    """Sum over shipments of the minutes after the promised delivery."""
     OBJECTIVE_TERM_WORKLOAD: _ObjectiveTerm.ValueType  # 11
-    """Sum over shipments of the work already waiting there, in minutes."""
+    """Sum over shipments of the work already waiting at the location, in minutes."""
 
 class ObjectiveTerm(_ObjectiveTerm, metaclass=_ObjectiveTermEnumTypeWrapper):
-    """What a plan is judged by. Every term is minimised, save PRIMARY."""
+    """One measure of a plan. Every term is minimised except PRIMARY."""
 
 OBJECTIVE_TERM_UNSPECIFIED: ObjectiveTerm.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 OBJECTIVE_TERM_UNASSIGNED_UNITS: ObjectiveTerm.ValueType  # 1
-"""Units ordered and not assigned."""
+"""Units ordered but not assigned."""
 OBJECTIVE_TERM_INCOMPLETE_ORDERS: ObjectiveTerm.ValueType  # 2
-"""1 if anything is unassigned."""
+"""1 if any unit is unassigned, else 0."""
 OBJECTIVE_TERM_SPLIT_LINES: ObjectiveTerm.ValueType  # 3
-"""Lines shipped by two locations or more."""
+"""Lines shipped by two or more locations."""
 OBJECTIVE_TERM_SHIPMENTS: ObjectiveTerm.ValueType  # 4
 """Distinct shipping origins."""
 OBJECTIVE_TERM_PRIMARY: ObjectiveTerm.ValueType  # 5
-"""Lines whole at the busiest location, then its units; then the same for the
+"""Lines shipped whole by the busiest location, then its units; then the same for the
 next busiest, and so on. Maximised.
 """
 OBJECTIVE_TERM_RANK: ObjectiveTerm.ValueType  # 6
-"""Sum of the places in rank order (1 is first) of the locations used."""
+"""Sum of the rank positions (1 is first) of the locations used."""
 OBJECTIVE_TERM_MAX_RANK: ObjectiveTerm.ValueType  # 7
-"""Place in rank order of the last location used."""
+"""Highest rank position of the locations used."""
 OBJECTIVE_TERM_DISTANCE_METERS: ObjectiveTerm.ValueType  # 8
 """Sum over shipments of the distance to the destination."""
 OBJECTIVE_TERM_COST_MICROS: ObjectiveTerm.ValueType  # 9
 """Cost of the shipments and of the units in them."""
 OBJECTIVE_TERM_LATENESS_MINUTES: ObjectiveTerm.ValueType  # 10
-"""Sum over shipments of the minutes after the promise."""
+"""Sum over shipments of the minutes after the promised delivery."""
 OBJECTIVE_TERM_WORKLOAD: ObjectiveTerm.ValueType  # 11
-"""Sum over shipments of the work already waiting there, in minutes."""
+"""Sum over shipments of the work already waiting at the location, in minutes."""
 Global___ObjectiveTerm: _TypeAlias = ObjectiveTerm  # noqa: Y015
 
 class _SplitRung:
@@ -91,25 +91,25 @@ class _SplitRung:
 class _SplitRungEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SplitRung.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SPLIT_RUNG_UNSPECIFIED: _SplitRung.ValueType  # 0
-    """Unset means SPLIT_RUNG_QUANTITY_SPLIT."""
+    """Same as SPLIT_RUNG_QUANTITY_SPLIT."""
     SPLIT_RUNG_NO_SPLIT: _SplitRung.ValueType  # 1
-    """One location ships all that ships."""
+    """All units that ship, ship from one location."""
     SPLIT_RUNG_LINE_SPLIT: _SplitRung.ValueType  # 2
-    """Lines may ship from several locations, no line from more than one."""
+    """Different lines may ship from different locations; no line is split."""
     SPLIT_RUNG_QUANTITY_SPLIT: _SplitRung.ValueType  # 3
-    """A line's quantity may be split too."""
+    """The units of one line may ship from several locations too."""
 
 class SplitRung(_SplitRung, metaclass=_SplitRungEnumTypeWrapper):
     """How far an order may be split."""
 
 SPLIT_RUNG_UNSPECIFIED: SplitRung.ValueType  # 0
-"""Unset means SPLIT_RUNG_QUANTITY_SPLIT."""
+"""Same as SPLIT_RUNG_QUANTITY_SPLIT."""
 SPLIT_RUNG_NO_SPLIT: SplitRung.ValueType  # 1
-"""One location ships all that ships."""
+"""All units that ship, ship from one location."""
 SPLIT_RUNG_LINE_SPLIT: SplitRung.ValueType  # 2
-"""Lines may ship from several locations, no line from more than one."""
+"""Different lines may ship from different locations; no line is split."""
 SPLIT_RUNG_QUANTITY_SPLIT: SplitRung.ValueType  # 3
-"""A line's quantity may be split too."""
+"""The units of one line may ship from several locations too."""
 Global___SplitRung: _TypeAlias = SplitRung  # noqa: Y015
 
 class _IncompletePolicy:
@@ -119,23 +119,23 @@ class _IncompletePolicy:
 class _IncompletePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IncompletePolicy.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     INCOMPLETE_POLICY_UNSPECIFIED: _IncompletePolicy.ValueType  # 0
-    """Unset means INCOMPLETE_POLICY_PARTIAL."""
+    """Same as INCOMPLETE_POLICY_PARTIAL."""
     INCOMPLETE_POLICY_PARTIAL: _IncompletePolicy.ValueType  # 1
-    """Keep what was found."""
+    """Assign as much as possible."""
     INCOMPLETE_POLICY_REJECT_ORDER: _IncompletePolicy.ValueType  # 2
-    """Assign all of it or nothing."""
+    """Assign the whole order or nothing."""
     INCOMPLETE_POLICY_DROP_LINE: _IncompletePolicy.ValueType  # 3
     """Assign each line whole or not at all."""
 
 class IncompletePolicy(_IncompletePolicy, metaclass=_IncompletePolicyEnumTypeWrapper):
-    """What becomes of an order that cannot be filled whole."""
+    """What to do with an order that cannot be filled completely."""
 
 INCOMPLETE_POLICY_UNSPECIFIED: IncompletePolicy.ValueType  # 0
-"""Unset means INCOMPLETE_POLICY_PARTIAL."""
+"""Same as INCOMPLETE_POLICY_PARTIAL."""
 INCOMPLETE_POLICY_PARTIAL: IncompletePolicy.ValueType  # 1
-"""Keep what was found."""
+"""Assign as much as possible."""
 INCOMPLETE_POLICY_REJECT_ORDER: IncompletePolicy.ValueType  # 2
-"""Assign all of it or nothing."""
+"""Assign the whole order or nothing."""
 INCOMPLETE_POLICY_DROP_LINE: IncompletePolicy.ValueType  # 3
 """Assign each line whole or not at all."""
 Global___IncompletePolicy: _TypeAlias = IncompletePolicy  # noqa: Y015
@@ -150,14 +150,14 @@ class Objective(_message.Message):
     TOLERANCE_PERMILLE_FIELD_NUMBER: _builtins.int
     TOLERANCE_AMOUNT_FIELD_NUMBER: _builtins.int
     term: Global___ObjectiveTerm.ValueType
-    """Required; each term once in a list."""
+    """Required; each term at most once in a list."""
     tolerance_permille: _builtins.int
-    """How much worse than its best the objectives after it may make this one,
-    in thousandths. 0 to 1,000,000. Not for PRIMARY.
+    """How much worse than its best value this objective may get in favour of later
+    objectives, in thousandths. 0 to 1,000,000. Not for PRIMARY.
     """
     tolerance_amount: _builtins.int
-    """The same as an absolute amount, in the term's unit; both add up. 0 to
-    10^12. Not for PRIMARY.
+    """The same as an absolute amount, in the term's unit; the two are added. 0 to 10^12.
+    Not for PRIMARY.
     """
     def __init__(
         self,
@@ -176,8 +176,8 @@ Global___Objective: _TypeAlias = Objective  # noqa: Y015
 
 @_typing.final
 class LocationFilter(_message.Message):
-    """Which locations may ship. All that is set must hold. Each list has at most
-    10,000 items.
+    """Which locations may ship. All conditions that are set must hold. Each list has at
+    most 10,000 items.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -189,28 +189,28 @@ class LocationFilter(_message.Message):
     INCLUDED_LOCATION_IDS_FIELD_NUMBER: _builtins.int
     EXCLUDED_LOCATION_IDS_FIELD_NUMBER: _builtins.int
     max_distance_meters: _builtins.int
-    """Only within this distance of the destination, which must have
-    coordinates. Unset (0) means any distance.
+    """Only within this distance of the destination, which must have coordinates. Unset
+    (0): any distance.
     """
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_location_pb2.LocationKind.ValueType]:
-        """Only these kinds; empty means all."""
+        """Only these kinds; empty: all."""
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only locations of one of these groups; empty means all."""
+        """Only locations in at least one of these groups; empty: all."""
 
     @_builtins.property
     def country_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these countries; empty means all."""
+        """Only these countries; empty: all."""
 
     @_builtins.property
     def included_location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these locations; empty means all."""
+        """Only these locations; empty: all."""
 
     @_builtins.property
     def excluded_location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Never these; wins over `included_location_ids`."""
+        """Not these locations; overrides `included_location_ids`."""
 
     def __init__(
         self,
@@ -245,22 +245,20 @@ class RoutingPolicy(_message.Message):
     ROUTING_FLOOR_UNITS_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     preset: _builtins.str
-    """One of single-location-first (unset), fewest-shipments, ranked-prefix,
+    """One of single-location-first (default), fewest-shipments, ranked-prefix,
     cheapest, priority, nearest, highest-stock.
     """
     split_rung: Global___SplitRung.ValueType
     incomplete: Global___IncompletePolicy.ValueType
     max_shipments: _builtins.int
-    """Most shipments an order may need. Unset (0) means no limit. 0 to 1,000."""
+    """Maximum number of shipments of an order. 0 to 1,000. Unset (0): no limit."""
     min_split_value_micros: _builtins.int
-    """When an order is split, every shipment must be worth at least this. 0 to
-    10^15.
-    """
+    """Minimum value of each shipment of a split order. 0 to 10^15."""
     routing_floor_units: _builtins.int
     """Units of every SKU that routing leaves at each location. 0 to 10^9."""
     @_builtins.property
     def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objective]:
-        """Replaces the preset's list; first is most important. At most 11."""
+        """Replaces the preset's objectives; most important first. At most 11."""
 
     @_builtins.property
     def filter(self) -> Global___LocationFilter: ...

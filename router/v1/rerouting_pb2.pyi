@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Rerouting(_message.Message):
-    """What is to be decided again, and how."""
+    """Which orders to re-route, and how."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,30 +35,28 @@ class Rerouting(_message.Message):
     SOLVE_TIMEOUT_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     min_gain_permille: _builtins.int
-    """What moving an order must save at least, in thousandths of a shipment. 0 to
-    10,000. An order is never moved for nothing, also with 0.
+    """Minimum saving per changed order, in thousandths of a shipment. 0 to 10,000. Even
+    with 0, an order is only changed if that saves something.
     """
     max_moves: _builtins.int
-    """Most orders that may move. Unset means as many as you like."""
+    """Maximum number of orders to change. Unset: no limit."""
     validate_only: _builtins.bool
-    """Decides and reports, and changes nothing."""
+    """Solve and report, without changing anything."""
     certificate: _builtins.bool
-    """Sends the problem, the plan and the prices that prove it, for
-    `repartir reroute --verify`.
+    """Also send the certificate (the problem, the plan, and the prices that prove the
+    bound), for `repartir reroute --verify`.
     """
     @_builtins.property
     def selection(self) -> Global___RerouteSelection:
-        """Which orders. Unset means all that are placed and not shipped."""
+        """Unset: all placed orders with open units."""
 
     @_builtins.property
     def policy(self) -> _policy_pb2.RoutingPolicy:
-        """Takes the place of the orders' own policies. Unset means each is decided by its
-        own.
-        """
+        """Replaces the orders' own policies. Unset: each order keeps its own."""
 
     @_builtins.property
     def solve_timeout(self) -> _duration_pb2.Duration:
-        """1 s to 1 hour. Unset means 60 s."""
+        """1 s to 1 hour. Unset: 60 s."""
 
     def __init__(
         self,
@@ -83,7 +81,7 @@ Global___Rerouting: _TypeAlias = Rerouting  # noqa: Y015
 
 @_typing.final
 class RerouteSelection(_message.Message):
-    """Which orders: all that is set must hold, empty means all."""
+    """Which orders. All conditions that are set must hold; empty selects all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -94,26 +92,26 @@ class RerouteSelection(_message.Message):
     MIN_AGE_FIELD_NUMBER: _builtins.int
     QUEUED_ONLY_FIELD_NUMBER: _builtins.int
     queued_only: _builtins.bool
-    """Some of their units wait in a queue."""
+    """Only orders with queued units."""
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Sold on one of these. At most 1,000."""
+        """Sold on one of these channels. At most 1,000."""
 
     @_builtins.property
     def location_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Some of their open units are at one of these. At most 1,000."""
+        """With open units at one of these locations. At most 1,000."""
 
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """These and no others. At most 10,000."""
+        """Only these orders. At most 10,000."""
 
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_reservation_pb2.ReservationState.ValueType]:
-        """PLACED, HELD or both. Empty means PLACED: carts stay where they are."""
+        """PLACED, HELD or both. Empty: PLACED, so carts are left alone."""
 
     @_builtins.property
     def min_age(self) -> _duration_pb2.Duration:
-        """Routed at least so long ago. 0 to 10 years."""
+        """Minimum time since the order was routed. 0 to 10 years."""
 
     def __init__(
         self,
@@ -135,7 +133,7 @@ Global___RerouteSelection: _TypeAlias = RerouteSelection  # noqa: Y015
 
 @_typing.final
 class RerouteProgress(_message.Message):
-    """How far a re-routing is."""
+    """Progress of a re-routing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -149,16 +147,16 @@ class RerouteProgress(_message.Message):
     phase: _builtins.str
     """reading, a phase of the solver, applying, or waiting."""
     order_count: _builtins.int
-    """Orders that are selected."""
+    """Selected orders."""
     value: _builtins.int
-    """Shipments of the best plan so far, of the orders decided together. Where a
-    policy puts split lines first, each counts as ten.
+    """Shipments of the best plan so far, over the orders solved together. If a policy
+    ranks split lines first, each split line counts as ten.
     """
     bound: _builtins.int
-    """No plan has fewer."""
+    """Proven lower bound on `value`."""
     move_count: _builtins.int
-    """Orders whose plan is to be changed, those of them that are, and those for which
-    others were faster.
+    """Orders to change; of these, those changed so far; and changes that lost a race with
+    another call.
     """
     applied_count: _builtins.int
     conflict_count: _builtins.int
@@ -190,7 +188,7 @@ Global___RerouteProgress: _TypeAlias = RerouteProgress  # noqa: Y015
 
 @_typing.final
 class RerouteOutcome(_message.Message):
-    """What became of the orders."""
+    """The state of the selected orders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -208,25 +206,25 @@ class RerouteOutcome(_message.Message):
     LOST_COUNT_FIELD_NUMBER: _builtins.int
     order_count: _builtins.int
     complete_count: _builtins.int
-    """Orders of which every unit that was promised has a location."""
+    """Orders for which every promised unit has a location."""
     shipment_count: _builtins.int
     split_order_count: _builtins.int
     split_line_count: _builtins.int
     assigned_units: _builtins.int
     queued_units: _builtins.int
     moved_count: _builtins.int
-    """Orders that ship otherwise than before, those that are complete now and were
-    not, and those that were and are not.
+    """Compared with before: orders whose assignments changed; orders that became
+    complete; orders that stopped being complete.
     """
     gained_count: _builtins.int
     lost_count: _builtins.int
     @_builtins.property
     def orders_by_shipments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The n-th is the number of orders with n shipments, from 0 on."""
+        """Item n is the number of orders with n shipments, starting with n = 0."""
 
     @_builtins.property
     def loads(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocationLoad]:
-        """In the order of their ids."""
+        """By location id."""
 
     def __init__(
         self,
@@ -254,7 +252,7 @@ Global___RerouteOutcome: _TypeAlias = RerouteOutcome  # noqa: Y015
 
 @_typing.final
 class LocationLoad(_message.Message):
-    """What one location has to ship of the orders."""
+    """What one location ships of the selected orders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -281,8 +279,8 @@ Global___LocationLoad: _TypeAlias = LocationLoad  # noqa: Y015
 
 @_typing.final
 class JointLevel(_message.Message):
-    """An objective of all orders together: its value, what no plan can beat that is as
-    good on those before, and where that is known from.
+    """One objective over all orders together: its value, and the proven bound for plans
+    that are as good on every earlier objective.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -295,7 +293,7 @@ class JointLevel(_message.Message):
     value: _builtins.int
     bound: _builtins.int
     provenance: _builtins.str
-    """proven (value and bound meet), lagrangian, or static."""
+    """Source of the bound: proven (value equals bound), lagrangian, or static."""
     def __init__(
         self,
         *,
@@ -314,8 +312,8 @@ Global___JointLevel: _TypeAlias = JointLevel  # noqa: Y015
 
 @_typing.final
 class KeptOrders(_message.Message):
-    """Orders that were not decided together with the others, and why: walk, objectives,
-    split_limits, routing_floor, refusals, quantities, kits, ship_together.
+    """Orders that were not solved together with the others, and the reason: walk,
+    objectives, split_limits, routing_floor, refusals, quantities, kits, ship_together.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -340,7 +338,7 @@ Global___KeptOrders: _TypeAlias = KeptOrders  # noqa: Y015
 
 @_typing.final
 class ReroutePoint(_message.Message):
-    """What was known at a time."""
+    """Best value and bound at one moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -374,7 +372,7 @@ Global___ReroutePoint: _TypeAlias = ReroutePoint  # noqa: Y015
 
 @_typing.final
 class ReroutePhase(_message.Message):
-    """A part of the work."""
+    """Duration of one phase."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -398,7 +396,7 @@ Global___ReroutePhase: _TypeAlias = ReroutePhase  # noqa: Y015
 
 @_typing.final
 class RerouteReport(_message.Message):
-    """What a re-routing did."""
+    """The result of a re-routing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -415,29 +413,29 @@ class RerouteReport(_message.Message):
     STOPPED_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     shipment_bound: _builtins.int
-    """Least shipments that any plan of these orders has, as far as is proven, with as
-    many orders complete and no more lines split than after. Unset: nothing was to
-    be decided.
+    """Proven lower bound on the shipments of any plan for these orders that has as many
+    complete orders and no more split lines than `after`. Unset: there was nothing to
+    solve.
     """
     bound_provenance: _builtins.str
     conflict_count: _builtins.int
-    """Changes that others were faster than, each time they were; and orders whose
-    change was given up for that, or since no exchange could be found.
+    """Lost races with other calls, counted each time; and orders whose change was given
+    up after such races, or because no safe exchange was found.
     """
     given_up_count: _builtins.int
     stopped: _builtins.bool
-    """It was told to stop: this is the best that was found until then."""
+    """A `stop` message ended the search; the result is the best plan found until then."""
     validate_only: _builtins.bool
-    """Nothing was changed: it was only to be evaluated."""
+    """Nothing was changed: the request had `validate_only`."""
     @_builtins.property
     def before(self) -> Global___RerouteOutcome: ...
     @_builtins.property
     def after(self) -> Global___RerouteOutcome:
-        """As it is now; with `validate_only`, as it would be."""
+        """The state now; with `validate_only`, the state the changes would lead to."""
 
     @_builtins.property
     def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointLevel]:
-        """Of the orders that were decided together, most important first."""
+        """Objectives of the orders solved together, most important first."""
 
     @_builtins.property
     def kept(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeptOrders]: ...

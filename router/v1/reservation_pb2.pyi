@@ -28,38 +28,38 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     DESCRIPTOR: _descriptor.EnumDescriptor
     RESERVATION_STATE_UNSPECIFIED: _ReservationState.ValueType  # 0
     RESERVATION_STATE_NONE: _ReservationState.ValueType  # 1
-    """The plan holds nothing and never did: no location could ship anything."""
+    """The plan never held any units: no location could ship anything."""
     RESERVATION_STATE_HELD: _ReservationState.ValueType  # 2
-    """For a cart, until `expire_time` or until the order is placed."""
+    """Held for a cart, until `expire_time` or until the order is placed."""
     RESERVATION_STATE_PLACED: _ReservationState.ValueType  # 3
-    """For an order; some of it is still to be shipped or assigned."""
+    """Placed, with units still to be shipped or assigned."""
     RESERVATION_STATE_SHIPPED: _ReservationState.ValueType  # 4
-    """Nothing is open any more, and some of it was shipped."""
+    """Nothing is open any more, and some units were shipped."""
     RESERVATION_STATE_CANCELLED: _ReservationState.ValueType  # 5
-    """Nothing is open any more; none of it was shipped and some was cancelled."""
+    """Nothing is open any more; no unit was shipped and some were cancelled."""
     RESERVATION_STATE_REJECTED: _ReservationState.ValueType  # 6
-    """Locations refused all of it and nobody else had it."""
+    """Locations refused every unit, and no other location could ship them."""
     RESERVATION_STATE_EXPIRED: _ReservationState.ValueType  # 7
-    """The cart's time was over."""
+    """The cart's hold expired."""
 
 class ReservationState(_ReservationState, metaclass=_ReservationStateEnumTypeWrapper):
-    """Where a reservation stands as a whole."""
+    """State of a reservation as a whole."""
 
 RESERVATION_STATE_UNSPECIFIED: ReservationState.ValueType  # 0
 RESERVATION_STATE_NONE: ReservationState.ValueType  # 1
-"""The plan holds nothing and never did: no location could ship anything."""
+"""The plan never held any units: no location could ship anything."""
 RESERVATION_STATE_HELD: ReservationState.ValueType  # 2
-"""For a cart, until `expire_time` or until the order is placed."""
+"""Held for a cart, until `expire_time` or until the order is placed."""
 RESERVATION_STATE_PLACED: ReservationState.ValueType  # 3
-"""For an order; some of it is still to be shipped or assigned."""
+"""Placed, with units still to be shipped or assigned."""
 RESERVATION_STATE_SHIPPED: ReservationState.ValueType  # 4
-"""Nothing is open any more, and some of it was shipped."""
+"""Nothing is open any more, and some units were shipped."""
 RESERVATION_STATE_CANCELLED: ReservationState.ValueType  # 5
-"""Nothing is open any more; none of it was shipped and some was cancelled."""
+"""Nothing is open any more; no unit was shipped and some were cancelled."""
 RESERVATION_STATE_REJECTED: ReservationState.ValueType  # 6
-"""Locations refused all of it and nobody else had it."""
+"""Locations refused every unit, and no other location could ship them."""
 RESERVATION_STATE_EXPIRED: ReservationState.ValueType  # 7
-"""The cart's time was over."""
+"""The cart's hold expired."""
 Global___ReservationState: _TypeAlias = ReservationState  # noqa: Y015
 
 class _RejectionReason:
@@ -69,46 +69,50 @@ class _RejectionReason:
 class _RejectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectionReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REJECTION_REASON_UNSPECIFIED: _RejectionReason.ValueType  # 0
-    """Refused."""
+    """Not allowed."""
     REJECTION_REASON_NOT_IN_STOCK: _RejectionReason.ValueType  # 1
-    """The location has none: its count of the SKU goes to zero."""
+    """The location has none left: its on-hand count of the SKU becomes zero."""
     REJECTION_REASON_MISMATCH: _RejectionReason.ValueType  # 2
-    """It has fewer than were counted: the rejected units are taken off its count."""
+    """The location has fewer than were counted: the refused units are subtracted from
+    its on-hand count.
+    """
     REJECTION_REASON_DAMAGED: _RejectionReason.ValueType  # 3
-    """They are there but can not be sold: the rejected units are withdrawn from
-    sale, without an end (see StockService.PutWithdrawals).
+    """The units cannot be sold: they are withdrawn from sale, with no end date (see
+    StockService.PutWithdrawals).
     """
     REJECTION_REASON_TOO_BUSY: _RejectionReason.ValueType  # 4
-    """Too much to do. Its stock is as counted."""
+    """The location is too busy. Its count does not change."""
     REJECTION_REASON_CLOSED: _RejectionReason.ValueType  # 5
-    """Nobody is there. Its stock is as counted."""
+    """The location is closed. Its count does not change."""
     REJECTION_REASON_OTHER: _RejectionReason.ValueType  # 6
-    """Anything else. Its stock is as counted."""
+    """Any other reason. The count does not change."""
 
 class RejectionReason(_RejectionReason, metaclass=_RejectionReasonEnumTypeWrapper):
-    """Why a location does not ship what it was given, and what that says of its stock."""
+    """Why a location refuses units, and how its stock is corrected."""
 
 REJECTION_REASON_UNSPECIFIED: RejectionReason.ValueType  # 0
-"""Refused."""
+"""Not allowed."""
 REJECTION_REASON_NOT_IN_STOCK: RejectionReason.ValueType  # 1
-"""The location has none: its count of the SKU goes to zero."""
+"""The location has none left: its on-hand count of the SKU becomes zero."""
 REJECTION_REASON_MISMATCH: RejectionReason.ValueType  # 2
-"""It has fewer than were counted: the rejected units are taken off its count."""
+"""The location has fewer than were counted: the refused units are subtracted from
+its on-hand count.
+"""
 REJECTION_REASON_DAMAGED: RejectionReason.ValueType  # 3
-"""They are there but can not be sold: the rejected units are withdrawn from
-sale, without an end (see StockService.PutWithdrawals).
+"""The units cannot be sold: they are withdrawn from sale, with no end date (see
+StockService.PutWithdrawals).
 """
 REJECTION_REASON_TOO_BUSY: RejectionReason.ValueType  # 4
-"""Too much to do. Its stock is as counted."""
+"""The location is too busy. Its count does not change."""
 REJECTION_REASON_CLOSED: RejectionReason.ValueType  # 5
-"""Nobody is there. Its stock is as counted."""
+"""The location is closed. Its count does not change."""
 REJECTION_REASON_OTHER: RejectionReason.ValueType  # 6
-"""Anything else. Its stock is as counted."""
+"""Any other reason. The count does not change."""
 Global___RejectionReason: _TypeAlias = RejectionReason  # noqa: Y015
 
 @_typing.final
 class Reservation(_message.Message):
-    """What a plan holds, and what became of it."""
+    """The units a plan holds or held, and what happened to them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -123,13 +127,15 @@ class Reservation(_message.Message):
     order_id: _builtins.str
     state: Global___ReservationState.ValueType
     revision: _builtins.int
-    """Grows with every change."""
+    """Increases with every change."""
     work: _builtins.str
-    """What keeps the hold beyond its time, as ExtendHold named it; empty: nothing."""
+    """Work in progress that keeps the hold from expiring, as set by ExtendHold. Empty:
+    none.
+    """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the hold ends by itself. Set only while HELD. A hold whose `work` is open
-        is extended then, up to 30 days from when it was made.
+        """When the hold expires. Set only while HELD. A hold with `work` is extended at that
+        time instead, up to 30 days from its creation.
         """
 
     @_builtins.property
@@ -157,8 +163,9 @@ Global___Reservation: _TypeAlias = Reservation  # noqa: Y015
 
 @_typing.final
 class ReservedUnits(_message.Message):
-    """What became of one line's units of one SKU at one place. In stock units: a kit's
-    line has one for each component. What was given to the place is the sum of all.
+    """One line's units of one SKU at one location or in one queue, by what happened to
+    them. In stock units: a kit's line has one entry per component. The counts add up to
+    all units ever reserved there.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -175,20 +182,20 @@ class ReservedUnits(_message.Message):
     MOVED_UNITS_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     location_id: _builtins.str
-    """Empty for what is queued: promised, with no location yet."""
+    """Empty for queued units: promised, with no location yet."""
     channel_id: _builtins.str
-    """The channel it is queued on; empty at a location."""
+    """The channel whose queue holds them; empty at a location."""
     sku: _builtins.str
     open_units: _builtins.int
-    """Still to be shipped, or still queued."""
+    """Not yet shipped, or still queued."""
     shipped_units: _builtins.int
     cancelled_units: _builtins.int
     rejected_units: _builtins.int
-    """The location refused them."""
+    """Refused by the location."""
     expired_units: _builtins.int
-    """The cart's time was over."""
+    """Released when the cart's hold expired."""
     moved_units: _builtins.int
-    """Given to another location, or from the queue to one."""
+    """Moved to another location, or from the queue to a location."""
     def __init__(
         self,
         *,

@@ -38,25 +38,25 @@ class RouteOrderRequest(_message.Message):
     HOLD_SECONDS_FIELD_NUMBER: _builtins.int
     QUEUE_UNASSIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call safe to repeat: a repeat returns the first reply, byte for
-    byte. 1 to 128 printable ASCII characters, a UUID by preference. Unset
-    means that a repeat is a new call. Ignored with `validate_only`.
+    """Idempotency key: a repeat returns the first reply, byte for byte. 1 to 128
+    printable ASCII characters, preferably a UUID. Unset: a repeat is a new call.
+    Ignored with `validate_only`.
     """
     validate_only: _builtins.bool
-    """Plan and answer as ever, but allocate and store nothing."""
+    """Plan and reply as usual, without reserving or storing anything."""
     counterfactuals: _builtins.bool
-    """Also say what the next best plan was and what stock would have made one
-    shipment. Takes a solver's time.
+    """Also return the next best plan, and the stock that would have allowed a single
+    shipment. Takes extra solver time.
     """
     hold_seconds: _builtins.int
-    """How long the units are held for a cart, 1 to 86,400 (a day): then they are let
-    go, unless the order was placed (PlaceOrder) or the hold extended
-    (ExtendHold). Unset (0) means that the order is placed at once.
+    """Seconds to hold the units for a cart, 1 to 86,400 (a day). Then they are
+    released, unless the order was placed (PlaceOrder) or the hold extended
+    (ExtendHold). Unset (0): the order is placed at once.
     """
     queue_unassigned: _builtins.bool
-    """What no location ships is promised all the same: queued on the order's
-    channel, to be assigned later. The reply lists it as unassigned all the same.
-    The order is then bound to this plan even if nothing is assigned.
+    """Units no location can ship are still promised: they wait in the channel's queue
+    and also appear in `unassigned`. The order is then bound to this plan even if
+    nothing is assigned.
     """
     @_builtins.property
     def order(self) -> _order_pb2.Order:
@@ -64,14 +64,13 @@ class RouteOrderRequest(_message.Message):
 
     @_builtins.property
     def policy(self) -> _policy_pb2.RoutingPolicy:
-        """Unset means single-location-first."""
+        """Unset: the preset single-location-first."""
 
     @_builtins.property
     def solve_timeout(self) -> _duration_pb2.Duration:
-        """Most time to look for a better plan or a proof; at the end the best plan
-        found is returned with its bound. 1 ms to 30 s; unset means 1 s. Never
-        more than 60 % of what is left of the call's deadline, which is 2 s when
-        the client sets none.
+        """Maximum time to search for a better plan or a proof; then the best plan found
+        is returned with its bound. 1 ms to 30 s; unset: 1 s. Never more than 60 % of
+        the time left until the call's deadline, which is 2 s if the client sets none.
         """
 
     def __init__(
@@ -143,7 +142,7 @@ class RouteOrdersResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteOrderResult]:
-        """One for each request, in its order."""
+        """One for each request, in the order of the requests."""
 
     def __init__(
         self,
@@ -160,7 +159,7 @@ Global___RouteOrdersResponse: _TypeAlias = RouteOrdersResponse  # noqa: Y015
 
 @_typing.final
 class RouteOrderResult(_message.Message):
-    """What became of one of many orders."""
+    """The result for one order of RouteOrders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,8 +213,8 @@ class GetPlanResponse(_message.Message):
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def plan(self) -> _plan_pb2.RoutingPlan:
-        """As it was made last: by RouteOrder or by the last RejectAssignment. What was
-        shipped or cancelled since is told by `reservation`.
+        """The plan as last made by RouteOrder, RejectAssignment or RerouteOrders. Units
+        shipped or cancelled since are in `reservation`.
         """
 
     @_builtins.property
@@ -291,11 +290,11 @@ class ExtendHoldRequest(_message.Message):
     plan_id: _builtins.str
     """Required."""
     hold_seconds: _builtins.int
-    """From now on. 1 to 86,400."""
+    """Seconds from now. 1 to 86,400."""
     work: _builtins.str
-    """What is being done for the cart; while it is set the hold does not end. Unset
-    means nothing: the hold ends with its time. At most 128 printable characters,
-    no spaces at either end.
+    """Work in progress for the cart, such as a payment; while it is set, the hold does
+    not expire. Unset: the hold expires when its time is over. At most 128 printable
+    characters, no spaces at either end.
     """
     def __init__(
         self,
@@ -335,7 +334,7 @@ Global___ExtendHoldResponse: _TypeAlias = ExtendHoldResponse  # noqa: Y015
 
 @_typing.final
 class LineQuantity(_message.Message):
-    """Units of one line, wherever they are."""
+    """Units of one line, at any location."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -369,12 +368,10 @@ class CancelOrderRequest(_message.Message):
     request_id: _builtins.str
     """As in RouteOrderRequest."""
     order_id: _builtins.str
-    """Required. Its latest plan is meant."""
+    """Required. Applies to the order's latest plan."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]:
-        """What is not wanted any more, at most 1,000, each line once. Empty means all
-        that is open.
-        """
+        """Units to cancel, at most 1,000 items, each line once. Empty: all open units."""
 
     def __init__(
         self,
@@ -454,8 +451,8 @@ class ShipAssignmentRequest(_message.Message):
     """Required."""
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShippedUnits]:
-        """What left, at most 10,000, each line and location once. Empty means all that
-        is open at locations.
+        """Units that left, at most 10,000 items, each line and location once. Empty: all
+        open units at locations.
         """
 
     def __init__(
@@ -508,18 +505,19 @@ class RejectAssignmentRequest(_message.Message):
     plan_id: _builtins.str
     """Required."""
     location_id: _builtins.str
-    """Required. Who refuses."""
+    """Required. The location that refuses."""
     reason: _reservation_pb2.RejectionReason.ValueType
     """Required."""
     blocking: _builtins.bool
-    """It ships nothing more of this order: all its open assignments are refused, and
-    it is barred for every line. Otherwise it is barred for the lines named alone.
-    The stock is corrected for what `lines` names, whatever else is refused.
+    """The location ships nothing more of this order: all its open assignments are
+    refused, and it is barred for every line. Otherwise it is barred only for the
+    lines refused. Either way, the stock is corrected only for the units in `lines`
+    (all open units if it is empty).
     """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedLine]:
-        """What it refuses, at most 1,000, each line once. Empty means all it has open of
-        this plan.
+        """Units it refuses, at most 1,000 items, each line once. Empty: all open units of
+        this plan at the location.
         """
 
     def __init__(
@@ -554,9 +552,7 @@ class RejectedLine(_message.Message):
     quantity: _builtins.int
     """Units (kits, for a kit). 1 to 1,000,000,000."""
     sku: _builtins.str
-    """Of a kit, the component whose stock is to be corrected. Unset means all of
-    them.
-    """
+    """For a kit, the component whose stock is corrected. Unset: all of them."""
     def __init__(
         self,
         *,
@@ -580,7 +576,7 @@ class RejectAssignmentResponse(_message.Message):
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def plan(self) -> _plan_pb2.RoutingPlan:
-        """The plan as it is now. It has the `plan_id` it had."""
+        """The new plan, under the same `plan_id`."""
 
     @_builtins.property
     def reservation(self) -> _reservation_pb2.Reservation: ...
@@ -605,10 +601,10 @@ class RerouteOrdersRequest(_message.Message):
     REROUTING_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     stop: _builtins.bool
-    """The second: take the best so far. Must be true."""
+    """The second message: stop and apply the best plan so far. Must be true."""
     @_builtins.property
     def rerouting(self) -> _rerouting_pb2.Rerouting:
-        """The first message: what to do."""
+        """The first message: what to re-route."""
 
     def __init__(
         self,
@@ -634,7 +630,7 @@ class RerouteOrdersResponse(_message.Message):
     CERTIFICATE_CHUNK_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
     certificate_chunk: _builtins.bytes
-    """A part of the file that `repartir reroute --verify` reads, in order."""
+    """The next part of the certificate file for `repartir reroute --verify`."""
     @_builtins.property
     def progress(self) -> _rerouting_pb2.RerouteProgress: ...
     @_builtins.property

@@ -26,19 +26,19 @@ if _version_not_supported:
 
 
 class RoutingServiceStub:
-    """Decides which locations ship an order, and holds the stock.
+    """Decides which locations ship an order and reserves the stock.
 
-    Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation and its path, at most 100 and as many as fit
+    Errors carry google.rpc details: ErrorInfo with an ErrorReason as its reason, and
+    BadRequest with the path of every violation: at most 100, and no more than fit
     into a status.
 
-    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
-    until every unit of it was shipped, cancelled, rejected or expired;
-    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
-    a repeat of the same request returns the first reply, byte for byte, whatever
-    happened since; the same id with another body is refused. Any call may also
-    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
-    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
+    A plan's reservation is HELD (for a cart) or PLACED (for an order) until every unit
+    is shipped, cancelled, rejected or expired; docs/reservations.md has the state
+    diagram. Every call that changes it takes a `request_id`: a repeat of the same
+    request returns the first reply, byte for byte, even if the plan has changed since;
+    the same id with a different body is refused. Any call may also return UNAVAILABLE
+    (STORE_UNAVAILABLE: retry), RESOURCE_EXHAUSTED (the server is at its limit) and
+    DEADLINE_EXCEEDED (see RouteOrder).
     """
 
     def __init__(self, channel):
@@ -95,49 +95,49 @@ class RoutingServiceStub:
 
 
 class RoutingServiceServicer:
-    """Decides which locations ship an order, and holds the stock.
+    """Decides which locations ship an order and reserves the stock.
 
-    Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation and its path, at most 100 and as many as fit
+    Errors carry google.rpc details: ErrorInfo with an ErrorReason as its reason, and
+    BadRequest with the path of every violation: at most 100, and no more than fit
     into a status.
 
-    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
-    until every unit of it was shipped, cancelled, rejected or expired;
-    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
-    a repeat of the same request returns the first reply, byte for byte, whatever
-    happened since; the same id with another body is refused. Any call may also
-    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
-    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
+    A plan's reservation is HELD (for a cart) or PLACED (for an order) until every unit
+    is shipped, cancelled, rejected or expired; docs/reservations.md has the state
+    diagram. Every call that changes it takes a `request_id`: a repeat of the same
+    request returns the first reply, byte for byte, even if the plan has changed since;
+    the same id with a different body is refused. Any call may also return UNAVAILABLE
+    (STORE_UNAVAILABLE: retry), RESOURCE_EXHAUSTED (the server is at its limit) and
+    DEADLINE_EXCEEDED (see RouteOrder).
     """
 
     def RouteOrder(self, request, context):
-        """Plans one order and, unless `validate_only` is set, promises its stock in the
-        same transaction: allocates it, or holds it with `hold_seconds`. An order that
-        cannot be filled is an answer with status PARTIAL or NONE, not an error.
+        """Plans one order and, unless `validate_only` is set, reserves its stock in the same
+        transaction: allocates it, or holds it with `hold_seconds`. An order that cannot
+        be filled is a reply with status PARTIAL or NONE, not an error.
 
         Errors:
-        * INVALID_ARGUMENT   one or more field violations, an unknown SKU or
-        location among them; all are listed.
-        * ALREADY_EXISTS     REQUEST_ID_REUSED: the id came with another body;
+        * INVALID_ARGUMENT   one or more field violations, including unknown SKUs
+        and locations; all are listed.
+        * ALREADY_EXISTS     REQUEST_ID_REUSED: the id was used with a different body;
         ORDER_ALREADY_ROUTED: the order has a live plan.
         * ABORTED            STOCK_CONTENTION: other orders took the stock on
-        every attempt; safe to repeat.
+        every attempt; safe to retry.
         * DEADLINE_EXCEEDED  DEADLINE_TOO_SHORT: less than 5 ms were left;
-        nothing was allocated. When the deadline passes
-        later, repeat with the same `request_id` to learn
+        nothing was reserved. When the deadline passes
+        later, retry with the same `request_id` to learn
         the outcome.
-        * RESOURCE_EXHAUSTED the server is at its limit of calls; repeat later.
+        * RESOURCE_EXHAUSTED the server is at its limit of calls; retry later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RouteOrders(self, request, context):
-        """Plans many orders, one after another, each on its own and each with its own
-        plan or status, in the order of the request. Not atomic: one order's fault
-        does not touch the others. Orders for which the call's deadline leaves no
-        time have the status DEADLINE_EXCEEDED, those for whose plan the reply has no
-        room RESOURCE_EXHAUSTED; nothing was allocated for either.
+        """Plans many orders, one after another, independently, in the order of the request.
+        Each gets its own plan or status. Not atomic: an error in one order does not affect
+        the others. Orders that the call's deadline leaves no time for get the status
+        DEADLINE_EXCEEDED; orders whose plan no longer fits into the reply get
+        RESOURCE_EXHAUSTED. Nothing is reserved for either.
 
         Errors:
         * INVALID_ARGUMENT  no requests or too many.
@@ -147,7 +147,7 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPlan(self, request, context):
-        """Returns a plan as it was made last, and what became of what it holds.
+        """Returns the current plan and its reservation.
 
         Errors:
         * NOT_FOUND  PLAN_NOT_FOUND.
@@ -157,88 +157,89 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlaceOrder(self, request, context):
-        """Makes a cart's hold an order: what is held becomes allocated. A hold whose
-        time is over can still be placed until its units are let go.
+        """Turns a cart's hold into an order: its held units become allocated. An overdue
+        hold can still be placed until its units are released.
 
         Errors:
         * INVALID_ARGUMENT     one or more field violations; all are listed.
         * NOT_FOUND            PLAN_NOT_FOUND.
         * ALREADY_EXISTS       REQUEST_ID_REUSED.
-        * FAILED_PRECONDITION  it is no hold any more: ALREADY_PLACED,
-        HOLD_EXPIRED, ALREADY_CANCELLED, ALREADY_SHIPPED,
-        ALREADY_REJECTED; or never was: NOTHING_HELD.
+        * FAILED_PRECONDITION  no longer a hold: ALREADY_PLACED, HOLD_EXPIRED,
+        ALREADY_CANCELLED, ALREADY_SHIPPED,
+        ALREADY_REJECTED; or never one: NOTHING_HELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExtendHold(self, request, context):
-        """Holds a cart's units for `hold_seconds` from now, and beyond that for as long
-        as `work` is set: a payment, a check for fraud. At most 30 days from when the
-        hold was made.
+        """Holds a cart's units for `hold_seconds` from now, and beyond that for as long as
+        `work` is set (a payment, a fraud check). At most 30 days from the creation of the
+        hold.
 
         Errors:
         * INVALID_ARGUMENT     one or more field violations; all are listed.
         * NOT_FOUND            PLAN_NOT_FOUND.
         * ALREADY_EXISTS       REQUEST_ID_REUSED.
-        * FAILED_PRECONDITION  it is no hold: as PlaceOrder.
+        * FAILED_PRECONDITION  not a hold; reasons as for PlaceOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Gives up what an order's latest plan still holds: all that is open, or some
-        units of some lines. Of a line it gives up first what no location has
-        (queued or unassigned), then units of the least important shipment, then of
-        the one before. No location is credited with units: they were counted there
-        all the time, and are available again. What was shipped stays shipped.
+        """Cancels the open units of an order's latest plan: all of them, or some units of
+        some lines. Within a line, units without a location (queued or unassigned) are
+        cancelled first, then those of the least important shipment, then those of the
+        next one up. On-hand counts do not change: the units were counted at their location
+        all along and become available again. Shipped units stay shipped.
 
         Errors:
-        * INVALID_ARGUMENT     one or more field violations, a line that the order
-        never had among them; all are listed.
-        * NOT_FOUND            ORDER_NOT_FOUND: no plan was made for it.
+        * INVALID_ARGUMENT     one or more field violations, including lines the
+        order does not have; all are listed.
+        * NOT_FOUND            ORDER_NOT_FOUND: the order has no plan.
         * ALREADY_EXISTS       REQUEST_ID_REUSED.
-        * FAILED_PRECONDITION  UNITS_NOT_OPEN: more than the order still has of a
-        line; all such lines are listed and nothing was
-        changed. Or nothing is open any more:
-        ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
-        ALREADY_REJECTED, NOTHING_HELD. PLAN_NOT_REROUTABLE:
-        only all of it can be cancelled.
-        * ABORTED              PLAN_CHANGED: others changed the plan on every
-        attempt; safe to repeat.
+        * FAILED_PRECONDITION  UNITS_NOT_OPEN: more units than are open on a line;
+        all such lines are listed and nothing was changed.
+        Nothing is open: ALREADY_SHIPPED,
+        ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
+        NOTHING_HELD. PLAN_NOT_REROUTABLE: the plan can only
+        be cancelled whole.
+        * ABORTED              PLAN_CHANGED: concurrent calls changed the plan on
+        every attempt; safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ShipAssignment(self, request, context):
-        """Units left their locations: all that is open there, or some. They are taken
-        off what is on hand and off what is allocated; where fewer were counted than
-        left, the difference is recorded as found.
+        """Records that units left their locations: all open units there, or some. They are
+        subtracted from on hand and from allocated. If more units left than were counted,
+        the difference is recorded as found.
 
         Errors:
         * INVALID_ARGUMENT     one or more field violations; all are listed.
         * NOT_FOUND            PLAN_NOT_FOUND.
         * ALREADY_EXISTS       REQUEST_ID_REUSED.
-        * FAILED_PRECONDITION  UNITS_NOT_OPEN: as CancelOrder, per line and
-        location. NOT_PLACED: a cart does not ship.
-        ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
-        ALREADY_REJECTED, NOTHING_HELD: nothing is open.
-        PLAN_NOT_REROUTABLE: only all of it can be shipped.
+        * FAILED_PRECONDITION  UNITS_NOT_OPEN: as for CancelOrder, by line and
+        location. NOT_PLACED: a cart cannot ship.
+        Nothing is open: ALREADY_SHIPPED,
+        ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
+        NOTHING_HELD. PLAN_NOT_REROUTABLE: the plan can only
+        be shipped whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectAssignment(self, request, context):
-        """A location refuses what it was given, and the order is planned anew without
-        it: all that is open or shipped elsewhere stays where it is, what was refused
-        goes to others. One transaction releases the units, corrects the location's
-        stock as the reason says, and takes the new ones: the order never loses
-        what it has. What nobody else can ship is unassigned, with its reason (and
-        queued if the order said `queue_unassigned`). The rejection is remembered: the
-        location is never asked again for these lines of the order.
+        """Records that a location refuses units assigned to it, and replans them without it.
+        Other open and shipped units keep their locations; the refused units go to other
+        locations. One transaction releases the units, corrects the location's stock
+        according to the reason, and reserves the replacements, so that the order never
+        loses units it has. Units that no other location can ship become unassigned, with
+        a reason (and are queued if the order set `queue_unassigned`). The rejection is
+        remembered: the location is never assigned these lines of the order again.
 
         A line that is `indivisible` or in a `ship_together` group is refused whole.
 
@@ -246,41 +247,44 @@ class RoutingServiceServicer:
         * INVALID_ARGUMENT     one or more field violations; all are listed.
         * NOT_FOUND            PLAN_NOT_FOUND.
         * ALREADY_EXISTS       REQUEST_ID_REUSED.
-        * FAILED_PRECONDITION  UNITS_NOT_OPEN: the location has not so many of the
-        plan; all such lines are listed. ALREADY_SHIPPED,
-        ALREADY_CANCELLED, HOLD_EXPIRED, ALREADY_REJECTED,
-        NOTHING_HELD: nothing is open. PLAN_NOT_REROUTABLE:
-        what it was made from was not stored with it.
+        * FAILED_PRECONDITION  UNITS_NOT_OPEN: more units than the location has open;
+        all such lines are listed. Nothing is open:
+        ALREADY_SHIPPED, ALREADY_CANCELLED, HOLD_EXPIRED,
+        ALREADY_REJECTED, NOTHING_HELD. PLAN_NOT_REROUTABLE:
+        the plan's inputs were not stored.
         * ABORTED              STOCK_CONTENTION: other orders took the stock on
-        every attempt; PLAN_CHANGED: the plan was changed on
-        every attempt. Safe to repeat; nothing was changed.
-        * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as RouteOrder.
+        every attempt; PLAN_CHANGED: concurrent calls changed
+        the plan on every attempt. Safe to retry; nothing was
+        changed.
+        * DEADLINE_EXCEEDED    DEADLINE_TOO_SHORT: as for RouteOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RerouteOrders(self, request_iterator, context):
-        """Decides pending orders again, together: those who wait may exchange what they
-        hold, for fewer shipments in all. Nobody loses what it holds before it has what
-        it is to hold: each order is changed in one transaction, and orders that wait for
-        each other's units in the same one. Checkouts go on meanwhile; where they were
-        faster, the orders they touch are decided anew, up to three times.
+        """Re-routes open orders together: orders may exchange reserved units so that all of
+        them need fewer shipments in total. No order loses its units before it gets the
+        replacements: each order is changed in one transaction, and orders that exchange
+        units with each other in the same one. Checkouts continue meanwhile; orders whose
+        stock a checkout took first are solved again, at most twice.
 
-        The first message says what to do. A second, `stop`, asks for the best so far,
-        which is then applied; anything else ends the call as who cancels it does. The answers are how far it is, then what was asked for of
-        the certificate, then the report. Who cancels the call ends it: what was changed
-        by then stays, and every order has a plan that is whole.
+        The first message starts the work. A second message, `stop`, ends the search; the
+        best plan so far is then applied. Any other message cancels the call. The server
+        streams progress, then the requested certificate chunks, then the report. If the
+        call is cancelled, changes already applied stay, and every order has a complete
+        plan.
 
-        Only tokens with the scope `admin` may. One at a time on a server.
+        Requires the scope `admin`. One at a time on a server.
 
         Errors:
         * INVALID_ARGUMENT    one or more field violations; all are listed.
-        * RESOURCE_EXHAUSTED  OVERLOADED: the server is re-routing already.
-        * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 are selected.
-        * ABORTED             REROUTING_ENDED: its process was killed, most likely for
-        want of memory. What was changed by then stays.
-        * UNAVAILABLE         STORE_UNAVAILABLE: for too long. The same holds.
+        * RESOURCE_EXHAUSTED  OVERLOADED: the server is already re-routing.
+        * FAILED_PRECONDITION TOO_MANY_ORDERS: more than 100,000 orders are selected.
+        * ABORTED             REROUTING_ENDED: the worker process was killed, most
+        likely out of memory. Changes already applied stay.
+        * UNAVAILABLE         STORE_UNAVAILABLE: the store was down for too long.
+        Changes already applied stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -343,19 +347,19 @@ def add_RoutingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoutingService:
-    """Decides which locations ship an order, and holds the stock.
+    """Decides which locations ship an order and reserves the stock.
 
-    Errors carry google.rpc details: ErrorInfo with a reason of ErrorReason, and
-    BadRequest with every violation and its path, at most 100 and as many as fit
+    Errors carry google.rpc details: ErrorInfo with an ErrorReason as its reason, and
+    BadRequest with the path of every violation: at most 100, and no more than fit
     into a status.
 
-    What a plan holds has a life of its own: HELD for a cart or PLACED for an order,
-    until every unit of it was shipped, cancelled, rejected or expired;
-    docs/reservations.md draws it. Every call that changes it takes a `request_id`:
-    a repeat of the same request returns the first reply, byte for byte, whatever
-    happened since; the same id with another body is refused. Any call may also
-    answer UNAVAILABLE (STORE_UNAVAILABLE: repeat it), RESOURCE_EXHAUSTED (the server
-    is at its limit) and DEADLINE_EXCEEDED, as RouteOrder does.
+    A plan's reservation is HELD (for a cart) or PLACED (for an order) until every unit
+    is shipped, cancelled, rejected or expired; docs/reservations.md has the state
+    diagram. Every call that changes it takes a `request_id`: a repeat of the same
+    request returns the first reply, byte for byte, even if the plan has changed since;
+    the same id with a different body is refused. Any call may also return UNAVAILABLE
+    (STORE_UNAVAILABLE: retry), RESOURCE_EXHAUSTED (the server is at its limit) and
+    DEADLINE_EXCEEDED (see RouteOrder).
     """
 
     @staticmethod
