@@ -4,15 +4,18 @@ This is the specification: `check` and `score` judge every plan straight from
 the data, in integers, whichever engine made it. There is no solver here. The
 mathematics is on one page in docs/model.md; the numbers of the limits below are
 the numbers there.
+
+One file, though long: a problem checks its own frozen pieces, and the limits read
+the problem.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from availability.model import BoolArray, IntArray
-from router.model import Incomplete, Objective, SplitRung
+from router.model import Incomplete, Objective, SplitRung, UnassignedReason
 
 UNLIMITED = 2**62
 """A capacity that never binds."""
@@ -120,6 +123,16 @@ class Solution(NamedTuple):
     rivals: int | None = None
 
 
+class _Shipped(NamedTuple):
+    """A plan as the limits look at it."""
+
+    pieces: Sequence[Piece]
+    lines_at: Mapping[int, Mapping[int, int]]
+    """For each used location, the units it ships of each line."""
+    units: Sequence[int]
+    """``(L,)`` units shipped of each line."""
+
+
 def check(problem: SourcingProblem, pieces: Iterable[Piece]) -> list[str]:
     """Return every breach of the hard limits; an empty list allows the plan."""
     pieces = list(pieces)
@@ -132,48 +145,51 @@ def check(problem: SourcingProblem, pieces: Iterable[Piece]) -> list[str]:
             breaches.append(f"piece {(location, line, units)} is empty or repeated")
         lines_here[line] = units
         shipped[line] += units
-        if problem.allowed is not None and not problem.allowed[line, location]:
-            breaches.append(f"3: location {location} refused line {line}")
     for line, units in enumerate(shipped):
         if units > problem.demand[line]:
             breaches.append(f"1: line {line} ships {units} of {problem.demand[line]}")
     for location, lines in lines_at.items():
-        breaches += _stock_breaches(problem, location, lines)
-    # Most problems have few of the limits; this is on the path of every order.
-    if problem.max_shipments or problem.split_rung is not SplitRung.QUANTITY_SPLIT:
-        breaches += _split_breaches(problem, lines_at)
-    if problem.indivisible or problem.groups:
-        breaches += _whole_breaches(problem, lines_at, shipped)
-    if problem.min_split_value_micros:
-        breaches += _value_breaches(problem, pieces)
-    if problem.frozen:
-        breaches += _frozen_breaches(problem, lines_at)
-    if problem.incomplete is not Incomplete.PARTIAL:
-        breaches += _incomplete_breaches(problem, shipped)
+        for sku, units in _taken(problem, lines).items():
+            if units > problem.available[sku, location]:
+                breaches.append(f"2: location {location} ships {units} of SKU {sku}")
+    plan = _Shipped(pieces, lines_at, shipped)
+    for limit in HARD_LIMITS:
+        if limit.applies(problem):
+            breaches += limit.breaches(problem, plan)
     return breaches
 
 
-def _stock_breaches(
-    problem: SourcingProblem, location: int, lines: Mapping[int, int]
-) -> list[str]:
-    breaches = []
+def _taken(problem: SourcingProblem, lines: Mapping[int, int]) -> dict[int, int]:
+    """Return the units of stock that a location ships, by SKU."""
     taken: dict[int, int] = defaultdict(int)
     for line, units in lines.items():
         for sku, per_unit in problem.bom[line]:
             taken[sku] += per_unit * units
-    for sku, units in taken.items():
-        if units > problem.available[sku, location]:
-            breaches.append(f"2: location {location} ships {units} of SKU {sku}")
+    return taken
+
+
+def _capacity_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
     capacity = problem.capacity_units
-    if capacity is not None and sum(taken.values()) > capacity[location]:
-        breaches.append(f"4: location {location} is over its capacity")
-    return breaches
+    return [
+        f"4: location {location} is over its capacity"
+        for location, lines in plan.lines_at.items()
+        if capacity is not None
+        and sum(_taken(problem, lines).values()) > capacity[location]
+    ]
 
 
-def _split_breaches(
-    problem: SourcingProblem, lines_at: Mapping[int, Mapping[int, int]]
-) -> list[str]:
+def _refused_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
+    allowed = problem.allowed
+    return [
+        f"3: location {location} refused line {line}"
+        for location, line, _ in plan.pieces
+        if allowed is not None and not allowed[line, location]
+    ]
+
+
+def _split_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
     breaches = []
+    lines_at = plan.lines_at
     origins = {problem.origin_of(location) for location in lines_at}
     if problem.max_shipments and len(origins) > problem.max_shipments:
         breaches.append(f"5: {len(origins)} shipments")
@@ -187,31 +203,27 @@ def _split_breaches(
     return breaches
 
 
-def _whole_breaches(
-    problem: SourcingProblem,
-    lines_at: Mapping[int, Mapping[int, int]],
-    shipped: Sequence[int],
-) -> list[str]:
+def _whole_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
     breaches = []
     for line in problem.indivisible:
-        at = [lines[line] for lines in lines_at.values() if line in lines]
+        at = [lines[line] for lines in plan.lines_at.values() if line in lines]
         if at and at != [problem.demand[line]]:
             breaches.append(f"7: indivisible line {line} ships {at}")
     for group in problem.groups:
-        if not any(shipped[line] for line in group):
+        if not any(plan.units[line] for line in group):
             continue
         if not any(
             all(lines.get(line) == problem.demand[line] for line in group)
-            for lines in lines_at.values()
+            for lines in plan.lines_at.values()
         ):
             breaches.append(f"8: group {group} is not whole at one location")
     return breaches
 
 
-def _value_breaches(problem: SourcingProblem, pieces: Sequence[Piece]) -> list[str]:
+def _value_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
     least = problem.min_split_value_micros
     worth: dict[int, int] = defaultdict(int)
-    for location, line, units in pieces:
+    for location, line, units in plan.pieces:
         each = problem.unit_value_micros[line] if problem.unit_value_micros else 0
         worth[problem.origin_of(location)] += each * units
     if len(worth) < 2:
@@ -223,17 +235,16 @@ def _value_breaches(problem: SourcingProblem, pieces: Sequence[Piece]) -> list[s
     ]
 
 
-def _frozen_breaches(
-    problem: SourcingProblem, lines_at: Mapping[int, Mapping[int, int]]
-) -> list[str]:
+def _frozen_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
     return [
         f"10: location {location} must ship {units} of line {line}"
         for location, line, units in problem.frozen
-        if lines_at.get(location, {}).get(line, 0) < units
+        if plan.lines_at.get(location, {}).get(line, 0) < units
     ]
 
 
-def _incomplete_breaches(problem: SourcingProblem, shipped: Sequence[int]) -> list[str]:
+def _incomplete_breaches(problem: SourcingProblem, plan: _Shipped) -> list[str]:
+    shipped = plan.units
     frozen = [0] * len(problem.demand)
     for _, line, units in problem.frozen:
         frozen[line] += units
@@ -247,3 +258,86 @@ def _incomplete_breaches(problem: SourcingProblem, shipped: Sequence[int]) -> li
     if short and list(shipped) != frozen:
         return ["11: the order ships in part"]
     return []
+
+
+class HardLimit(NamedTuple):
+    """A limit that only some problems have: stated, lifted and explained.
+
+    Parameters
+    ----------
+    name
+        Its key in the model of record, `router.optimize.cpsat.limits`.
+    applies
+        Whether a problem has it.
+    breaches
+        Where a plan breaks it, each with the limit's number in docs/model.md.
+    lifted
+        The fields of the same problem without it; None: it cannot be lifted.
+    reason
+        Why units are unassigned that ship without it.
+    """
+
+    name: str
+    applies: Callable[[SourcingProblem], object]
+    breaches: Callable[[SourcingProblem, _Shipped], list[str]]
+    lifted: Mapping[str, Any] | None = None
+    reason: UnassignedReason | None = None
+
+
+HARD_LIMITS = (
+    HardLimit(
+        "capacity",
+        lambda p: p.capacity_units is not None,
+        _capacity_breaches,
+        {"capacity_units": None},
+        UnassignedReason.CAPACITY,
+    ),
+    HardLimit(
+        "splits",
+        lambda p: p.max_shipments or p.split_rung is not SplitRung.QUANTITY_SPLIT,
+        _split_breaches,
+        {"max_shipments": 0, "split_rung": SplitRung.QUANTITY_SPLIT},
+        UnassignedReason.SPLIT_LIMIT,
+    ),
+    HardLimit(
+        "whole",
+        lambda p: p.indivisible or p.groups,
+        _whole_breaches,
+        {"indivisible": frozenset(), "groups": ()},
+        UnassignedReason.INDIVISIBLE,
+    ),
+    HardLimit(
+        "split value",
+        lambda p: p.min_split_value_micros,
+        _value_breaches,
+        {"min_split_value_micros": 0},
+        UnassignedReason.MIN_SPLIT_VALUE,
+    ),
+    HardLimit("frozen", lambda p: p.frozen, _frozen_breaches),
+    HardLimit(
+        "incomplete",
+        lambda p: p.incomplete is not Incomplete.PARTIAL,
+        _incomplete_breaches,
+        {"incomplete": Incomplete.PARTIAL},
+        UnassignedReason.INCOMPLETE_POLICY,
+    ),
+    HardLimit(
+        "refused",
+        lambda p: p.allowed is not None,
+        _refused_breaches,
+        {"allowed": None},
+        UnassignedReason.LOCATIONS_ELIMINATED,
+    ),
+)
+"""The limits beyond demand and stock. The first that explains a line is its reason."""
+
+
+def lifted(problem: SourcingProblem) -> dict[UnassignedReason, SourcingProblem]:
+    """Return for each limit that the problem has, the problem without it."""
+    return {
+        limit.reason: replace(problem, **limit.lifted)
+        for limit in HARD_LIMITS
+        if limit.reason is not None
+        and limit.lifted is not None
+        and limit.applies(problem)
+    }

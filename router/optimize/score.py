@@ -2,12 +2,12 @@
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from availability.model import IntArray
 from router.identity_cache import by_identity
 from router.model import Objective, ObjectiveValue, Term
+from router.optimize.origin_terms import ORIGIN_TERMS, OriginTerm
 from router.optimize.problem import Piece, Solution, SourcingProblem
 
 
@@ -45,11 +45,11 @@ def _valued(
     """Return the components of a score as plain tuples."""
     totals = _totals(problem, pieces)
     valued: list[tuple[str, bool, int]] = []
-    for name, value_of, _ in _components(problem.objectives):
-        if value_of is None:
+    for name, worth, _ in _components(problem.objectives):
+        if worth is None:
             valued += _primary(totals)
         else:
-            valued.append((name, False, value_of(problem, totals)))
+            valued.append((name, False, worth.value(problem, totals)))
     return valued
 
 
@@ -74,42 +74,51 @@ def _totals(problem: SourcingProblem, pieces: Sequence[Piece]) -> _Totals:
     return _Totals(pieces, shipped, split, unassigned, used, origins)
 
 
-def _cost(problem: SourcingProblem, totals: _Totals) -> int:
-    cost = _sum(problem.shipment_cost_micros, totals.origins)
-    unit_cost = problem.unit_cost_micros
-    if unit_cost is not None:
-        cost += sum(int(unit_cost[n]) * units for n, _, units in totals.pieces)
-    return cost
+class _Worth(NamedTuple):
+    """How a term is valued, and what no plan at all can beat.
+
+    ``least`` is given whether only plans that ship something are wanted.
+    """
+
+    value: Callable[[SourcingProblem, _Totals], int]
+    least: Callable[[SourcingProblem, bool], int] = lambda _, __: 0
 
 
-ValueOf = Callable[[SourcingProblem, _Totals], int]
+def _of_origins(term: OriginTerm) -> _Worth:
+    return _Worth(lambda p, totals: term.value(p, totals.origins, totals.pieces))
 
 
-_VALUE_OF: Mapping[Term, ValueOf | None] = {
-    Term.UNASSIGNED_UNITS: lambda _, totals: totals.unassigned,
-    Term.INCOMPLETE_ORDERS: lambda _, totals: int(totals.unassigned > 0),
-    Term.SPLIT_LINES: lambda _, totals: totals.split_lines,
-    Term.SHIPMENTS: lambda _, totals: len(totals.origins),
+_WORTH: Mapping[Term, _Worth | None] = {
+    Term.UNASSIGNED_UNITS: _Worth(
+        lambda _, totals: totals.unassigned, lambda p, _: shortage(p)
+    ),
+    Term.INCOMPLETE_ORDERS: _Worth(
+        lambda _, totals: int(totals.unassigned > 0), lambda p, _: int(shortage(p) > 0)
+    ),
+    Term.SPLIT_LINES: _Worth(lambda _, totals: totals.split_lines),
+    Term.SHIPMENTS: _Worth(
+        lambda _, totals: len(totals.origins), lambda _, ships: int(ships)
+    ),
+    # Two components for each used location: see `_primary`.
     Term.PRIMARY: None,
-    Term.RANK: lambda _, totals: sum(totals.locations) + len(totals.locations),
-    Term.MAX_RANK: lambda _, totals: max(totals.locations, default=-1) + 1,
-    Term.DISTANCE_METERS: lambda p, totals: _sum(p.distance_meters, totals.origins),
-    Term.COST_MICROS: _cost,
-    Term.LATENESS_MINUTES: lambda p, totals: _sum(p.lateness_minutes, totals.origins),
-    Term.WORKLOAD: lambda p, totals: _sum(p.workload, totals.origins),
+    Term.RANK: _Worth(
+        lambda _, totals: sum(totals.locations) + len(totals.locations),
+        lambda _, ships: int(ships),
+    ),
+    Term.MAX_RANK: _Worth(
+        lambda _, totals: max(totals.locations, default=-1) + 1,
+        lambda _, ships: int(ships),
+    ),
+    **{term: _of_origins(each) for term, each in ORIGIN_TERMS.items()},
 }
 
 
 @by_identity
 def _components(
     objectives: tuple[Objective, ...],
-) -> tuple[tuple[str, ValueOf | None, Objective], ...]:
+) -> tuple[tuple[str, _Worth | None, Objective], ...]:
     """Return each objective's name and how it is valued; None: it is primary."""
-    return tuple((each.term.value, _VALUE_OF[each.term], each) for each in objectives)
-
-
-def _sum(values: IntArray | None, indices: Iterable[int]) -> int:
-    return 0 if values is None else sum(int(values[index]) for index in indices)
+    return tuple((each.term.value, _WORTH[each.term], each) for each in objectives)
 
 
 def _primary(totals: _Totals) -> list[tuple[str, bool, int]]:
@@ -168,15 +177,10 @@ def static_bound(problem: SourcingProblem, name: str, ships: bool = False) -> in
     ``ships`` says that only plans that ship something are as good on what comes
     before.
     """
-    if name.startswith("primary"):
+    worth = None if name.startswith("primary") else _WORTH[Term(name)]
+    if worth is None:
         return len(problem.demand) if name.endswith("lines") else sum(problem.demand)
-    if name == Term.UNASSIGNED_UNITS:
-        return shortage(problem)
-    if name == Term.INCOMPLETE_ORDERS:
-        return int(shortage(problem) > 0)
-    if name in (Term.SHIPMENTS, Term.RANK, Term.MAX_RANK):
-        return int(ships)
-    return 0
+    return worth.least(problem, ships)
 
 
 def shortage(problem: SourcingProblem) -> int:

@@ -7,24 +7,13 @@ not refused, with the stock and the capacity for it.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 
 from availability.model import BoolArray, IntArray
-from router.model import Term
+from router.optimize.origin_terms import ORIGIN_TERMS
 from router.optimize.problem import Piece, SourcingProblem
 from router.planning.build import Built
-
-_SUPERLATIVES = MappingProxyType(
-    {
-        Term.DISTANCE_METERS: "nearest",
-        Term.COST_MICROS: "cheapest",
-        Term.LATENESS_MINUTES: "least late",
-        Term.WORKLOAD: "least busy",
-    }
-)
-"""What the best location is called under a term that tells locations apart."""
 
 
 def sentences(
@@ -154,26 +143,12 @@ def _superlative(
     problem: SourcingProblem, location: int, others: IntArray, units: int
 ) -> str:
     """Say what sets a location apart from others that could ship the same."""
-    origins = others if problem.origin is None else problem.origin[others]
     for objective in problem.objectives:
-        figures: IntArray | None
-        match objective.term:
-            case Term.DISTANCE_METERS:
-                figures = problem.distance_meters
-            case Term.COST_MICROS:
-                figures = problem.shipment_cost_micros
-            case Term.LATENESS_MINUTES:
-                figures = problem.lateness_minutes
-            case Term.WORKLOAD:
-                figures = problem.workload
-            case _:
-                continue
-        values = np.zeros(len(others), np.int64)
-        if figures is not None:
-            values += figures[origins]
-        if objective.term is Term.COST_MICROS and problem.unit_cost_micros is not None:
-            values += problem.unit_cost_micros[others] * units
+        term = ORIGIN_TERMS.get(objective.term)
+        if term is None:
+            continue
+        values = term.alone(problem, others, units)
         best = int(values.min())
         if best < int(values.max()) and int(values[others == location][0]) == best:
-            return f"the {_SUPERLATIVES[objective.term]}"
+            return f"the {term.best}"
     return "one"

@@ -14,15 +14,13 @@ import numpy as np
 from availability.model import IntArray
 from router.model import (
     EliminationFilter,
-    Incomplete,
     Objective,
     ObjectiveValue,
-    SplitRung,
     Term,
     UnassignedReason,
 )
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import Solution, SourcingProblem
+from router.optimize.problem import Solution, SourcingProblem, lifted
 from router.optimize.score import judge
 from router.planning.assemble import CheckedSolution, shortfall
 from router.planning.build import Built
@@ -80,31 +78,6 @@ def lifted_reasons(
     for line in short:
         reasons.setdefault(line, otherwise)
     return reasons
-
-
-def lifted(problem: SourcingProblem) -> dict[UnassignedReason, SourcingProblem]:
-    """Return for each limit that the problem has, the problem without it."""
-    without: dict[UnassignedReason, SourcingProblem] = {}
-    if problem.capacity_units is not None:
-        free = replace(problem, capacity_units=None)
-        without[UnassignedReason.CAPACITY] = free
-    rung = SplitRung.QUANTITY_SPLIT
-    if problem.max_shipments or problem.split_rung is not rung:
-        free = replace(problem, max_shipments=0, split_rung=rung)
-        without[UnassignedReason.SPLIT_LIMIT] = free
-    if problem.indivisible or problem.groups:
-        free = replace(problem, indivisible=frozenset(), groups=())
-        without[UnassignedReason.INDIVISIBLE] = free
-    if problem.min_split_value_micros:
-        free = replace(problem, min_split_value_micros=0)
-        without[UnassignedReason.MIN_SPLIT_VALUE] = free
-    if problem.incomplete is not Incomplete.PARTIAL:
-        free = replace(problem, incomplete=Incomplete.PARTIAL)
-        without[UnassignedReason.INCOMPLETE_POLICY] = free
-    if problem.allowed is not None:
-        free = replace(problem, allowed=None)
-        without[UnassignedReason.LOCATIONS_ELIMINATED] = free
-    return without
 
 
 def _only_reason(

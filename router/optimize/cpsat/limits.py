@@ -4,7 +4,7 @@ The numbers in the docstrings are those of docs/model.md.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from router.model import Incomplete, SplitRung
 from router.optimize.cpsat.variables import (
@@ -14,6 +14,7 @@ from router.optimize.cpsat.variables import (
     total,
     weighted,
 )
+from router.optimize.problem import HARD_LIMITS
 
 
 class Limits:
@@ -26,17 +27,11 @@ class Limits:
 
     def add_limits(self) -> None:
         """Add all of them."""
-        # 3, and what the others say of one line at one location: see `most_units`.
         self._limit_demand()
         self._limit_stock()
-        self._limit_capacity()
-        self._limit_shipments()
-        self._limit_splits()
-        self._ship_lines_whole()
-        self._ship_groups_together()
-        self._limit_split_values()
-        self._keep_frozen()
-        self._complete_or_leave()
+        for limit in HARD_LIMITS:
+            if limit.applies(self.problem):
+                ROWS[limit.name](self)
 
     def _limit_demand(self) -> None:
         """1: no line ships more than is ordered of it."""
@@ -80,14 +75,11 @@ class Limits:
             units = [self.vars.units[cell] for cell in cells]
             self.model.add(weighted(units, coefficients) <= most)
 
-    def _limit_shipments(self) -> None:
-        """5: no more origins are used than may be."""
+    def _limit_splits(self) -> None:
+        """5, 6: so many origins at most; one location for the order or each line."""
         if self.problem.max_shipments:
             used = total(list(self.vars.shipment.values()))
             self.model.add(used <= self.problem.max_shipments)
-
-    def _limit_splits(self) -> None:
-        """6: one location at most ships, or one at most ships each line."""
         if self.problem.split_rung is SplitRung.NO_SPLIT:
             self.model.add_at_most_one(self.vars.used.values())
         if self.problem.split_rung is SplitRung.LINE_SPLIT:
@@ -95,14 +87,11 @@ class Limits:
                 self.model.add_at_most_one(self.vars.ships_of(line))
 
     def _ship_lines_whole(self) -> None:
-        """7, and 8 line by line: where the line ships, all of it does."""
+        """7, 8: where a line ships, all of it does, and all lines of its group."""
         for line in self.vars.whole_lines:
             for n in self.vars.locations_of[line]:
                 whole = self.problem.demand[line] * self.vars.ships[n, line]
                 self.model.add(self.vars.units[n, line] == whole)
-
-    def _ship_groups_together(self) -> None:
-        """8: where one line of a group ships, all of them do."""
         for first, *others in self.problem.groups:
             for line in others:
                 for n in self.vars.locations_of[first]:
@@ -117,7 +106,7 @@ class Limits:
         line adds more than twice the least to a sum.
         """
         least = self.problem.min_split_value_micros
-        if not least or len(self.vars.shipment) < 2:
+        if len(self.vars.shipment) < 2:
             return
         values = self.problem.unit_value_micros or [0] * len(self.problem.demand)
         several = self.model.new_bool_var("")
@@ -153,8 +142,6 @@ class Limits:
 
     def _complete_or_leave(self) -> None:
         """11: all of a line, or of the order, or no more of it than is frozen."""
-        if self.problem.incomplete is Incomplete.PARTIAL:
-            return
         frozen = [0] * len(self.problem.demand)
         for _, line, units in self.problem.frozen:
             frozen[line] += units
@@ -175,3 +162,17 @@ class Limits:
             less = [~used[n] for n in sorted(locations)]
             more = [used[n] for n in used if n not in locations]
             self.model.add_bool_or(less + more)
+
+
+ROWS: dict[str, Callable[[Limits], None]] = {
+    "capacity": Limits._limit_capacity,
+    "splits": Limits._limit_splits,
+    "whole": Limits._ship_lines_whole,
+    "split value": Limits._limit_split_values,
+    "frozen": Limits._keep_frozen,
+    "incomplete": Limits._complete_or_leave,
+    # A refused cell has no variable: see `most_units`, which also has what the other
+    # limits say of one line at one location.
+    "refused": lambda _: None,
+}
+"""The rows of each of `HARD_LIMITS`, by its name."""

@@ -1,12 +1,13 @@
 """What a plan is worth, as expressions over the variables of the model of record."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from availability.model import IntArray
 from router.model import Objective, SplitRung, Term
 from router.optimize.cpsat.variables import SourcingVariables, Variable, total
+from router.optimize.origin_terms import ORIGIN_TERMS, OriginTerm
 from router.optimize.problem import Piece
 
 LOCATION_ORDER = "location order"
@@ -97,36 +98,10 @@ class ObjectiveTerms:
 
     def of(self, objective: Objective) -> ObjectiveLevel:
         """Return the level of any objective but primary."""
-        problem, made = self._problem, self._vars
-        match objective.term:
-            case Term.UNASSIGNED_UNITS:
-                return self._unassigned(objective)
-            case Term.INCOMPLETE_ORDERS:
-                return self._count([self._incomplete()], objective)
-            case Term.SPLIT_LINES:
-                lines = range(len(problem.demand))
-                split = [made.split_of(line) for line in lines]
-                return self._count(
-                    [each for each in split if each is not None], objective
-                )
-            case Term.SHIPMENTS:
-                ones = dict.fromkeys(made.shipment, 1)
-                return self._sum(made.shipment, ones, self.shipments, objective)
-            case Term.RANK:
-                place = {n: n + 1 for n in made.used}
-                return self._sum(made.used, place, self.places, objective)
-            case Term.MAX_RANK:
-                return self._max_rank(objective)
-            case Term.DISTANCE_METERS:
-                return self._over_shipments(problem.distance_meters, objective)
-            case Term.COST_MICROS:
-                return self._cost(objective)
-            case Term.LATENESS_MINUTES:
-                return self._over_shipments(problem.lateness_minutes, objective)
-            case Term.WORKLOAD:
-                return self._over_shipments(problem.workload, objective)
-            case Term.PRIMARY:
-                raise AssertionError("primary is many levels: see cpsat_places")
+        summed = ORIGIN_TERMS.get(objective.term)
+        if summed is not None:
+            return self._over_origins(summed, objective)
+        return LEVELS[objective.term](self, objective)
 
     def location_order(self) -> ObjectiveLevel:
         """Return the level of the tie-break."""
@@ -153,7 +128,21 @@ class ObjectiveTerms:
             objective=objective,
         )
 
-    def _incomplete(self) -> Variable:
+    def _split_lines(self, objective: Objective) -> ObjectiveLevel:
+        lines = range(len(self._problem.demand))
+        split = [self._vars.split_of(line) for line in lines]
+        return self._count([each for each in split if each is not None], objective)
+
+    def _shipments(self, objective: Objective) -> ObjectiveLevel:
+        origins = self._vars.shipment
+        ones = dict.fromkeys(origins, 1)
+        return self._sum(origins, ones, self.shipments, objective)
+
+    def _rank(self, objective: Objective) -> ObjectiveLevel:
+        place = {n: n + 1 for n in self._vars.used}
+        return self._sum(self._vars.used, place, self.places, objective)
+
+    def _incomplete(self, objective: Objective) -> ObjectiveLevel:
         """Return a literal that is 1 if a unit is missing."""
         if Term.INCOMPLETE_ORDERS not in self._made:
             model = self._vars.model
@@ -162,7 +151,7 @@ class ObjectiveTerms:
             full = model.add(shipped >= sum(self._problem.demand))
             full.only_enforce_if(~literal)
             self._made[Term.INCOMPLETE_ORDERS] = literal
-        return self._made[Term.INCOMPLETE_ORDERS]
+        return self._count([self._made[Term.INCOMPLETE_ORDERS]], objective)
 
     def _max_rank(self, objective: Objective) -> ObjectiveLevel:
         model = self._vars.model
@@ -188,14 +177,6 @@ class ObjectiveTerms:
             objective,
         )
 
-    def _over_shipments(
-        self, values: IntArray | None, objective: Objective
-    ) -> ObjectiveLevel:
-        each = dict.fromkeys(self._vars.shipment, 0)
-        if values is not None:
-            each = {origin: int(values[origin]) for origin in each}
-        return self._sum(self._vars.shipment, each, self.shipments, objective)
-
     def _sum(
         self,
         literals: Mapping[int, Variable],
@@ -212,38 +193,56 @@ class ObjectiveTerms:
             objective=objective,
         )
 
-    def _cost(self, objective: Objective) -> ObjectiveLevel:
+    def _over_origins(self, summed: OriginTerm, objective: Objective) -> ObjectiveLevel:
+        shipment = _figures(self._vars.shipment, summed.of_origins(self._problem))
+        if summed.of_units is None:
+            return self._sum(self._vars.shipment, shipment, self.shipments, objective)
+        unit = _figures(self._vars.used, summed.of_units(self._problem))
+        return self._over_units(shipment, unit, objective)
+
+    def _over_units(
+        self, shipment: dict[int, int], unit: dict[int, int], objective: Objective
+    ) -> ObjectiveLevel:
         """Return the cost as a multiple of what divides all costs.
 
-        Where it is known how many units ship, the least unit cost times their
-        number is paid anyway, and only what is above it is minimised.
+        ``shipment`` is by origin, ``unit`` by location. Where it is known how many
+        units ship, the least unit cost times their number is paid anyway, and only
+        what is above it is minimised.
         """
         made, shipped = self._vars, self.shipped or 0
-        unit = dict.fromkeys(made.used, 0)
-        if self._problem.unit_cost_micros is not None:
-            unit = {n: int(self._problem.unit_cost_micros[n]) for n in unit}
-        shipment = dict.fromkeys(made.shipment, 0)
-        if self._problem.shipment_cost_micros is not None:
-            costs = self._problem.shipment_cost_micros
-            shipment = {origin: int(costs[origin]) for origin in shipment}
         least = 0 if self.shipped is None else min(unit.values(), default=0)
         step = math.gcd(*shipment.values(), *(c - least for c in unit.values())) or 1
         shipment = {origin: cost // step for origin, cost in shipment.items()}
         unit = {n: (cost - least) // step for n, cost in unit.items()}
-        dearest = sum(
+        most_for_units = sum(
             demand * max((unit[n] for n in made.locations_of[line]), default=0)
             for line, demand in enumerate(self._problem.demand)
         )
         return ObjectiveLevel(
             variables=[*made.shipment.values(), *made.units.values()],
             coefficients=[*shipment.values(), *(unit[n] for n, _ in made.units)],
-            high=sum_of_greatest(shipment.values(), self.shipments) + dearest,
+            high=sum_of_greatest(shipment.values(), self.shipments) + most_for_units,
             reach=sum(shipment.values())
             + sum(unit[n] * self._most(n, line) for n, line in made.units),
             base=least * shipped,
             step=step,
             objective=objective,
         )
+
+
+LEVELS: Mapping[Term, Callable[[ObjectiveTerms, Objective], ObjectiveLevel]] = {
+    Term.UNASSIGNED_UNITS: ObjectiveTerms._unassigned,
+    Term.INCOMPLETE_ORDERS: ObjectiveTerms._incomplete,
+    Term.SPLIT_LINES: ObjectiveTerms._split_lines,
+    Term.SHIPMENTS: ObjectiveTerms._shipments,
+    Term.RANK: ObjectiveTerms._rank,
+    Term.MAX_RANK: ObjectiveTerms._max_rank,
+}
+"""What has no row in `ORIGIN_TERMS`. Primary is many levels: see `LocationRanking`."""
+
+
+def _figures(keys: Iterable[int], values: IntArray | None) -> dict[int, int]:
+    return {key: 0 if values is None else int(values[key]) for key in keys}
 
 
 def sum_of_greatest(values: Iterable[int], count: int) -> int:

@@ -7,8 +7,14 @@ import numpy as np
 
 from availability.model import IntArray
 from router.identity_cache import by_identity
-from router.model import Incomplete, Objective, SplitRung, Term
-from router.optimize.problem import Piece, Solution, SourcingProblem, check
+from router.model import Incomplete, Objective, Term
+from router.optimize.problem import (
+    HARD_LIMITS,
+    Piece,
+    Solution,
+    SourcingProblem,
+    check,
+)
 
 
 class IndependentLines(NamedTuple):
@@ -92,16 +98,7 @@ def if_allowed(problem: SourcingProblem, pieces: Iterable[Piece]) -> Solution | 
     A plan that is optimal without a limit and keeps it is optimal with it.
     """
     plan = tuple(sorted(pieces))
-    limited = (
-        problem.capacity_units is not None
-        or problem.max_shipments
-        or problem.split_rung is not SplitRung.QUANTITY_SPLIT
-        or problem.incomplete is not Incomplete.PARTIAL
-        or problem.groups
-        or problem.indivisible
-        or problem.min_split_value_micros
-        or problem.frozen
-    )
+    limited = any(limit.applies(problem) for limit in HARD_LIMITS)
     if limited and check(problem, plan):
         return None
     return Solution(plan, "exact")

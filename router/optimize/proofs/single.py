@@ -4,7 +4,9 @@ import numpy as np
 
 from availability.model import BoolArray
 from router.model import Term
+from router.optimize.origin_terms import ORIGIN_TERMS
 from router.optimize.problem import Piece, Solution, SourcingProblem
+from router.optimize.proofs.independent import if_allowed
 
 _AT_BEST = {Term.UNASSIGNED_UNITS, Term.INCOMPLETE_ORDERS, Term.SPLIT_LINES}
 """Terms that are zero, their least, as soon as one location ships everything."""
@@ -72,9 +74,10 @@ def solve_single(problem: SourcingProblem) -> Solution | None:
 
 def _whole_order(
     problem: SourcingProblem, location: int, rivals: int | None = None
-) -> Solution:
+) -> Solution | None:
     pieces = [Piece(location, line, units) for line, units in enumerate(problem.demand)]
-    return Solution(tuple(pieces), "exact", None, rivals)
+    solution = if_allowed(problem, pieces)
+    return None if solution is None else solution._replace(rivals=rivals)
 
 
 def whole_order_fits(problem: SourcingProblem) -> BoolArray:
@@ -102,26 +105,7 @@ def _values(problem: SourcingProblem, term: Term, candidates: np.ndarray) -> np.
     """Return each candidate's value under a term that depends on the location."""
     if term in (Term.RANK, Term.MAX_RANK):
         return candidates + 1
-    origins = candidates if problem.origin is None else problem.origin[candidates]
-    values = _of_origins(problem, term)
-    result = np.zeros(len(candidates), np.int64) if values is None else values[origins]
-    if term is Term.COST_MICROS and problem.unit_cost_micros is not None:
-        result = result + problem.unit_cost_micros[candidates] * sum(problem.demand)
-    return result
-
-
-def _of_origins(problem: SourcingProblem, term: Term) -> np.ndarray | None:
-    match term:
-        case Term.DISTANCE_METERS:
-            return problem.distance_meters
-        case Term.COST_MICROS:
-            return problem.shipment_cost_micros
-        case Term.LATENESS_MINUTES:
-            return problem.lateness_minutes
-        case Term.WORKLOAD:
-            return problem.workload
-        case other:
-            raise AssertionError(other)
+    return ORIGIN_TERMS[term].alone(problem, candidates, sum(problem.demand))
 
 
 def _bound(problem: SourcingProblem, term: Term) -> int:
@@ -130,11 +114,7 @@ def _bound(problem: SourcingProblem, term: Term) -> int:
         return 1
     if term is Term.MAX_RANK:
         return _shortest_prefix(problem)
-    values = _of_origins(problem, term)
-    bound = 0 if values is None else int(values.min())
-    if term is Term.COST_MICROS and problem.unit_cost_micros is not None:
-        bound += int(problem.unit_cost_micros.min()) * sum(problem.demand)
-    return bound
+    return ORIGIN_TERMS[term].least(problem, sum(problem.demand))
 
 
 def _shortest_prefix(problem: SourcingProblem) -> int:

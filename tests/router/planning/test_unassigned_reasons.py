@@ -10,9 +10,9 @@ import pytest
 from availability.memory_stock import MemoryStock
 from router.model import Incomplete, Order, RoutingPolicy, SplitRung, Term
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import Piece, Solution, SourcingProblem
+from router.optimize.problem import Piece, Solution, SourcingProblem, lifted
 from router.planning.assemble import CheckedSolution, accept
-from router.planning.unassigned_reasons import lifted, lifted_reasons, plain_reasons
+from router.planning.unassigned_reasons import lifted_reasons, plain_reasons
 from router.policies import DEFAULT, PRESETS
 from tests.builders import (
     built,

@@ -7,10 +7,12 @@ import pytest
 
 from router.errors import SolverError
 from router.model import Incomplete, Objective, SplitRung, Term
-from router.optimize.cpsat.limits import Limits
+from router.optimize.cpsat.limits import ROWS, Limits
 from router.optimize.cpsat.solve import solve_cpsat
+from router.optimize.cpsat.terms import LEVELS
 from router.optimize.limits import SolveLimits
-from router.optimize.problem import UNLIMITED, Piece
+from router.optimize.origin_terms import ORIGIN_TERMS
+from router.optimize.problem import HARD_LIMITS, UNLIMITED, Piece
 from router.optimize.score import judge
 from tests.router.optimize.small import world
 
@@ -262,7 +264,9 @@ def test_limit(
 
 def test_a_model_without_a_plan_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is frozen is a plan: a model that allows none is wrong."""
-    monkeypatch.setattr(Limits, "_keep_frozen", lambda self: self.model.add_bool_or([]))
+    monkeypatch.setattr(
+        Limits, "_limit_demand", lambda each: each.model.add_bool_or([])
+    )
     with pytest.raises(SolverError, match="INFEASIBLE"):
         solve_cpsat(world([1], [[1]]), LIMITS)
 
@@ -271,6 +275,12 @@ def test_a_plan_that_breaks_a_limit_is_our_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What `check` says of a plan stands, whatever the model says."""
-    monkeypatch.setattr(Limits, "_limit_shipments", lambda _: None)
+    monkeypatch.setitem(ROWS, "splits", lambda _: None)
     with pytest.raises(SolverError, match="5: 2 shipments"):
         solve_cpsat(world([2], [[1, 1]], max_shipments=1), LIMITS)
+
+
+def test_every_limit_and_objective_has_a_place_in_the_model() -> None:
+    assert ROWS.keys() == {limit.name for limit in HARD_LIMITS}
+    # Primary is many levels: see `LocationRanking`.
+    assert {*LEVELS, *ORIGIN_TERMS, Term.PRIMARY} == set(Term)
