@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from availability.ledger.protocol import Ledger
 from availability.model import Clock
@@ -45,6 +44,7 @@ from router.rpc.transport.limits import (
     channel_options,
 )
 from router.rpc.transport.metrics import Metrics
+from router.rpc.transport.reflection import reflection_handler
 from router.rpc.transport.tls import Tls, server_credentials
 from router.rpc.transport.tokens import Tokens
 from router.v1 import routing_service_pb2
@@ -77,8 +77,8 @@ class ServerOptions:
 
     ``address`` is ``host:port``, port 0 for any that is free, or ``unix:path``;
     without ``tls`` what goes over it can be read and changed on the way. With
-    ``tokens`` a call needs one, and reflection is off. ``metrics_address`` is where
-    Prometheus may ask, ``host:port``.
+    ``tokens`` a call needs one, and reflection is served only with ``reflection``, to
+    the scope admin. ``metrics_address`` is where Prometheus may ask, ``host:port``.
 
     With ``reuse_port`` other servers may listen on the same port: the kernel gives
     each some of the connections. Calls beyond ``max_concurrent_rpcs`` are refused at
@@ -94,6 +94,7 @@ class ServerOptions:
     reuse_port: bool = False
     tls: Tls | None = None
     tokens: Tokens | None = None
+    reflection: bool = False
     metrics_address: str | None = None
     max_concurrent_rpcs: int = MAX_CONCURRENT
     max_waiting: int = MAX_WAITING
@@ -209,6 +210,9 @@ def build_server(
     reader = OfferReader(Offering(ledger, clock), ledger)
     watches = Watches(reader, ledger, clock)
     health = HealthServicer(SERVICES)
+    if options.tokens is None or options.reflection:
+        described = (*SERVICES, "grpc.health.v1.Health")
+        handlers = (*handlers, reflection_handler(gate, described))
     server = grpc.aio.server(
         handlers=(
             RoutingService(router, ledger, driver, rerouter, metrics).generic_handler(
@@ -225,12 +229,6 @@ def build_server(
         ),
     )
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    if options.tokens is None:
-        # It tells everybody what can be called, so not where that is asked of
-        # nobody; the .proto files say the same.
-        reflection.enable_server_reflection(
-            (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
-        )
     address = _bind(server, options)
     exporter = None
     if options.metrics_address is not None:

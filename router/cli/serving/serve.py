@@ -76,6 +76,14 @@ def serve(
             "traffic has them",
         ),
     ] = False,
+    reflection: Annotated[
+        bool,
+        typer.Option(
+            "--reflection",
+            help="with --tokens: serve gRPC reflection to tokens with scope admin; "
+            "without --tokens it is always served, to anyone",
+        ),
+    ] = False,
     max_concurrent: Annotated[
         int,
         typer.Option(help="most calls answered at once; more are refused", min=1),
@@ -123,6 +131,7 @@ def serve(
             pre_stop_seconds=duration_seconds("--pre-stop", pre_stop, 0.0, 60.0),
             tls=_tls(tls_certificate, tls_key, client_ca),
             tokens=None if tokens is None else _tokens(tokens),
+            reflection=reflection,
             max_concurrent_rpcs=max_concurrent,
             metrics_address=_metrics_of(metrics, worker),
             reuse_port=worker is not None,

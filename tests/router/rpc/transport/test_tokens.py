@@ -176,14 +176,51 @@ def test_health_is_asked_without_a_token(server: Running) -> None:
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_there_is_no_reflection_where_tokens_are_asked_for(server: Running) -> None:
+def reflected(server: Running, sent: tuple[tuple[str, str], ...]) -> list[str]:
+    """Return the services that reflection lists."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
-    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="*")])
+    request = iter([reflection_pb2.ServerReflectionRequest(list_services="*")])
+    call = stub.ServerReflectionInfo(request, metadata=sent, timeout=CALL_SECONDS)
+    (reply,) = list(call)
+    return [each.name for each in reply.list_services_response.service]
 
+
+@pytest.mark.parametrize("secret", ["route", "admin"])
+def test_tokens_turn_reflection_off(server: Running, secret: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        list(stub.ServerReflectionInfo(asked, timeout=CALL_SECONDS))
+        reflected(server, bearer(secret))
 
     assert code(caught.value) is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected", "expected_reason"),
+    [
+        ((), grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING"),
+        (bearer("unknown"), grpc.StatusCode.UNAUTHENTICATED, "TOKEN_UNKNOWN"),
+        (bearer("route"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING"),
+        (bearer("stock"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING"),
+    ],
+)
+def test_reflection_refuses_all_but_admins(
+    start: Start,
+    sent: tuple[tuple[str, str], ...],
+    expected: grpc.StatusCode,
+    expected_reason: str,
+) -> None:
+    server = start(tokens=TOKENS, reflection=True)
+
+    with pytest.raises(grpc.RpcError) as caught:
+        reflected(server, sent)
+
+    assert code(caught.value) is expected
+    assert reason(status(caught.value)) == expected_reason
+
+
+def test_reflection_answers_an_admin(start: Start) -> None:
+    server = start(tokens=TOKENS, reflection=True)
+
+    assert "router.v1.RoutingService" in reflected(server, bearer("admin"))
 
 
 def test_a_check_is_cheap() -> None:
