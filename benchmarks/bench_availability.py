@@ -362,7 +362,7 @@ def test_one_record(benchmark: BenchmarkFixture, drawn: Drawn, offers: Offers) -
         return (sku,), {}
 
     benchmark.pedantic(
-        lambda sku: promiser.refill(offers, sku),
+        lambda sku: promiser.fill_block(offers, sku, sku + 1),
         setup=change,
         rounds=2_000,
         warmup_rounds=20,

@@ -96,7 +96,7 @@ def ledger() -> Iterator[Ledger]:
 def test_batch(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     """One channel, 10,000 SKUs, all columns."""
     offering = Offering(ledger, clock)
-    reader = OfferReader(offering, ledger)
+    reader = OfferReader(offering)
     skus = [f"sku-{n:06}" for n in range(SKUS)]
 
     reply = benchmark(lambda: read_chunk(reader, CHANNEL, skus, ALL_FIELDS))

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from availability.model import Location, Sku
-from availability.offers.offer import Offer, Rule
+from availability.offers.offer import Offer
 from availability.setup.channels import owners
-from availability.setup.settings import Level
 from availability.setup.setup import Setup
 
 SHORT_UNITS = -1
@@ -40,7 +39,7 @@ class Numbers:
             offer.sku,
             offer.quantity_units,
             offer.net_units,
-            not _unknown(offer),
+            offer.known or offer.declared,
             offer.available_from_seconds,
         )
 
@@ -67,47 +66,6 @@ class Numbers:
         """
         there = self.net_units is not None and self.net_units > 0
         return None if there else self.available_from_seconds
-
-
-class Declared:
-    """For which SKUs of a channel a number stands though nobody knows the stock.
-
-    As `Numbers.of` sees it in the steps of an offer, from the setup alone: a server
-    tells of thousands of offers without their steps.
-    """
-
-    def __init__(self, setup: Setup, channel_id: str) -> None:
-        self._setup = setup
-        self._channel_id = channel_id
-        # What is set apart whatever the stock, and a stop-sell: the first allocation
-        # in precedence speaks for the channel.
-        own = {
-            each.sku: each
-            for each in sorted(
-                setup.allocations.values(), key=lambda it: it.precedence, reverse=True
-            )
-            if channel_id in each.channel_ids
-        }
-        self._set_apart = {
-            sku
-            for sku, each in own.items()
-            if each.stops or channel_id in each.following
-        }
-
-    def stands(self, sku: Sku, *, known: bool, counted: bool) -> bool:
-        """Tell whether the number of an offer is one that somebody knows or declared.
-
-        ``known`` is that of the offer; ``counted`` whether its number comes from
-        stock, and its net is one.
-        """
-        if known:
-            return True
-        if sku in self._setup.kits:
-            return False
-        if not counted or sku in self._set_apart:
-            return True
-        settings = self._setup.book.resolve(self._channel_id, sku)
-        return settings.level("floor_units") is not Level.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,23 +216,6 @@ def differential(
     was, now = _by_sku(before), _by_sku(after)
     gone = (FeedRow(sku, 0) for sku in was if sku not in now)
     return snapshot(row for row in (*now.values(), *gone) if row != was.get(row.sku))
-
-
-def _unknown(offer: Offer) -> bool:
-    """Tell whether the number stands for stock that nobody knows.
-
-    A floor that was declared is a number, and so is a quantity that does not come
-    from stock: fixed, pre-ordered, set apart whatever the stock, stopped.
-    """
-    if offer.known:
-        return False
-    if all(step.rule is not Rule.UNKNOWN for step in offer.steps):
-        # A kit: its components' offers say no more than that one is not known.
-        return True
-    # The last that took no heed of the number before it. Only the floor has a value
-    # that nobody gave.
-    source = next((step for step in reversed(offer.steps) if step.replaces), None)
-    return source is not None and source.level is Level.DEFAULT
 
 
 def _by_sku(rows: Iterable[FeedRow]) -> dict[Sku, FeedRow]:

@@ -5,12 +5,20 @@ docs/availability.md has the formulas, and the seed that each comes from.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from availability.model import LocationId
 from availability.offers.market import Market, OfferContext, SkuStock
-from availability.offers.offer import Offer, Rule, Status, Waterfall, max_orderable
+from availability.offers.offer import (
+    LIMIT_FIELDS,
+    Offer,
+    Rule,
+    Status,
+    Waterfall,
+    max_orderable,
+)
 from availability.setup.channels import FULL_PERMILLE, Purpose
-from availability.setup.settings import Backorders
+from availability.setup.settings import FIELDS, Backorders, Effective, Level
 
 
 def explain(
@@ -67,6 +75,12 @@ def explain_located(
         ),
         known=case.known,
         fixed=case.fixed_units is not None,
+        declared=not case.known
+        and (
+            not from_stock
+            or not case.needs_stock
+            or settings.level("floor_units") is not Level.DEFAULT
+        ),
         net_units=net_units,
         max_orderable_units=max_orderable(quantity_units, settings),
         single_location_units=_single_location(case, located, quantity_units),
@@ -81,6 +95,11 @@ def explain_located(
         as_of=stock.version,
     )
     return offer, located if settings.managed else None
+
+
+def sells_all_stock(settings: Effective) -> bool:
+    """Tell whether the steps after the reserves leave any known number as it is."""
+    return _changing_values(settings) == _CHANGING_NOTHING
 
 
 def _pool(case: OfferContext, waterfall: Waterfall) -> dict[LocationId, int]:
@@ -124,6 +143,16 @@ def _pool(case: OfferContext, waterfall: Waterfall) -> dict[LocationId, int]:
     waterfall.to(Rule.RULE_LOCATIONS, sum(units.values()))
     return units
 
+
+_CHANGE_NO_NUMBER = {
+    "low_units",
+    "notify_units",
+    "publication_threshold_units",
+    *LIMIT_FIELDS.values(),
+}
+"""Settings that describe an offer or bound one order."""
+_changing_values = attrgetter(*sorted({*FIELDS} - _CHANGE_NO_NUMBER))
+_CHANGING_NOTHING = _changing_values(Effective())
 
 _RULE_STEPS = (
     Rule.RULE_BOUNDS,

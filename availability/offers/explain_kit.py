@@ -97,6 +97,8 @@ def explain_kit(
         ),
         known=known,
         fixed=any(each.fixed for each in offers.values()),
+        # Offers of components do not add up to a number if one is unknown.
+        declared=False,
         net_units=net_units,
         max_orderable_units=max_orderable(quantity_units, settings),
         single_location_units=least(

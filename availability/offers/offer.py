@@ -137,10 +137,13 @@ class Offer:
     ``quantity_units`` None is unlimited, as for ``max_orderable_units`` (the most
     that one order may name, 0 if no number passes) and
     ``single_location_units`` (the most that one location can ship).
-    ``net_units`` is what is there for the channel, below 0 if more was sold: what
-    is beyond it is backordered. ``available_from_seconds`` since the epoch is the
-    release, or when there will be some, or when what is there can leave; None: at
-    once, or nobody knows. ``as_of`` is the version of the stock.
+    ``declared`` is whether the number stands although the stock is not known: the
+    setup gives one for that case (fixed, a pre-order, an allocation that is followed
+    or stops the sale, a floor). ``net_units`` is what the channel has in stock, below
+    0 if more was sold: units beyond it are backordered. ``available_from_seconds``
+    since the epoch is the release, or the date of the receipt that brings some, or the
+    end of the lead time of what is in stock; None: at once, or unknown. ``as_of`` is
+    the version of the stock.
     """
 
     channel_id: str
@@ -150,6 +153,7 @@ class Offer:
     published: bool
     known: bool
     fixed: bool
+    declared: bool
     net_units: int | None
     max_orderable_units: int | None
     single_location_units: int | None

@@ -231,6 +231,8 @@ def _set(offers: Offers, at: tuple[int, int], each: Offer) -> None:
     offers.status[at] = STATUSES.index(each.status)
     offers.published[at] = each.published
     offers.known[at] = each.known
+    offers.fixed[at] = each.fixed
+    offers.declared[at] = each.declared
     offers.counted[at] = each.net_units is not None
     offers.net_units[at] = each.net_units or 0
     offers.max_orderable_units[at] = number(each.max_orderable_units)

@@ -50,6 +50,20 @@ class SupplyRule:
             and location.location_id not in self.exclude_ids
         )
 
+    @property
+    def passes_all(self) -> bool:
+        """Whether all stock of its locations is for sale: it only chooses them.
+
+        A rule that shares nothing takes its locations out of the pool.
+        """
+        return self.share_permille == 0 or self == SupplyRule(
+            self.rank,
+            self.kinds,
+            self.groups,
+            self.include_ids,
+            self.exclude_ids,
+        )
+
     def within_bounds(self, units: int) -> bool:
         """Tell whether a location's stock is neither too small nor too large."""
         return self.min_units <= units and (

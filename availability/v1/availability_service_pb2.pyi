@@ -67,7 +67,7 @@ class _AvailabilityFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ava
     AVAILABILITY_FIELD_MAX_ORDERABLE: _AvailabilityField.ValueType  # 1
     AVAILABILITY_FIELD_SINGLE_LOCATION: _AvailabilityField.ValueType  # 2
     AVAILABILITY_FIELD_NET: _AvailabilityField.ValueType  # 3
-    """Includes AVAILABILITY_FLAG_NOT_COUNTED."""
+    """Includes AVAILABILITY_FLAG_NOT_COUNTED and AVAILABILITY_FLAG_DECLARED."""
 
 class AvailabilityField(_AvailabilityField, metaclass=_AvailabilityFieldEnumTypeWrapper):
     """Optional columns, sent only on request."""
@@ -77,7 +77,7 @@ AVAILABILITY_FIELD_UNSPECIFIED: AvailabilityField.ValueType  # 0
 AVAILABILITY_FIELD_MAX_ORDERABLE: AvailabilityField.ValueType  # 1
 AVAILABILITY_FIELD_SINGLE_LOCATION: AvailabilityField.ValueType  # 2
 AVAILABILITY_FIELD_NET: AvailabilityField.ValueType  # 3
-"""Includes AVAILABILITY_FLAG_NOT_COUNTED."""
+"""Includes AVAILABILITY_FLAG_NOT_COUNTED and AVAILABILITY_FLAG_DECLARED."""
 Global___AvailabilityField: _TypeAlias = AvailabilityField  # noqa: Y015
 
 class _AvailabilityFlag:
@@ -102,6 +102,11 @@ class _AvailabilityFlagEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Avai
     """The quantity does not come from stock: not managed, fixed, or before a release. Set
     only if AVAILABILITY_FIELD_NET was requested; the row then has no net.
     """
+    AVAILABILITY_FLAG_DECLARED: _AvailabilityFlag.ValueType  # 64
+    """The stock is unknown, but the setup gives the quantity: fixed, before a release, an
+    allocation that follows no stock or stops the sale, or a declared floor. Set only if
+    AVAILABILITY_FIELD_NET was requested.
+    """
 
 class AvailabilityFlag(_AvailabilityFlag, metaclass=_AvailabilityFlagEnumTypeWrapper):
     """Special conditions of a row; the values are bits, which are added up."""
@@ -121,6 +126,11 @@ AVAILABILITY_FLAG_NO_SUCH_SKU: AvailabilityFlag.ValueType  # 16
 AVAILABILITY_FLAG_NOT_COUNTED: AvailabilityFlag.ValueType  # 32
 """The quantity does not come from stock: not managed, fixed, or before a release. Set
 only if AVAILABILITY_FIELD_NET was requested; the row then has no net.
+"""
+AVAILABILITY_FLAG_DECLARED: AvailabilityFlag.ValueType  # 64
+"""The stock is unknown, but the setup gives the quantity: fixed, before a release, an
+allocation that follows no stock or stops the sale, or a declared floor. Set only if
+AVAILABILITY_FIELD_NET was requested.
 """
 Global___AvailabilityFlag: _TypeAlias = AvailabilityFlag  # noqa: Y015
 

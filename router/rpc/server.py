@@ -207,7 +207,7 @@ def build_server(
     router = Router(ledger, stored=WireForm())
     rerouter = Rerouter(router, ledger, driver, WireForm(), clock, options.ray_address)
     gate = Gate(metrics, options.tokens, options.max_concurrent_rpcs)
-    reader = OfferReader(Offering(ledger, clock), ledger)
+    reader = OfferReader(Offering(ledger, clock))
     watches = Watches(reader, ledger, clock)
     health = HealthServicer(SERVICES)
     if options.tokens is None or options.reflection:

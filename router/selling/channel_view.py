@@ -6,19 +6,14 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from availability.model import IntArray, Sku
-from availability.offers.explain import explain_located
+from availability.offers.explain import explain_located, sells_all_stock
 from availability.offers.inputs import MarketIndex, stock_of
 from availability.offers.market import SkuStock
 from availability.offers.offer import Offer, Rule
 from availability.positions import Positions, promised_on
 from availability.reservations import Guard
-from availability.setup.channels import FULL_PERMILLE, UNDECLARED, governing_allocation
-from availability.setup.settings import (
-    WIDE_LEVELS,
-    Backorders,
-    Effective,
-    Preorder,
-)
+from availability.setup.channels import UNDECLARED, governing_allocation
+from availability.setup.settings import WIDE_LEVELS, Effective, Preorder
 from router.model import UnassignedReason
 
 KEPT_SETTINGS = 100_000
@@ -35,14 +30,9 @@ class ChannelView:
         self.feeding = frozenset(market.pools[channel_id])
         self.sharing = tuple(sorted(market.sharing(channel_id)))
         columns = [market.network.index[each] for each in self.feeding]
-        # Rules that only say which locations, and counts that are always trusted.
-        self.bare = not of.stale_after_seconds[columns].any() and all(
-            rule.min_units == 0
-            and rule.max_units is None
-            and rule.share_permille in (0, FULL_PERMILLE)
-            and rule.threshold_units == 0
-            and rule.min_locations == 0
-            for rule in channel.ranked_rules
+        # Every record of its locations is trusted, and for sale whole.
+        self.passes_all = not of.stale_after_seconds[columns].any() and all(
+            rule.passes_all for rule in channel.ranked_rules
         )
 
 
@@ -57,25 +47,14 @@ class MarketView:
         )(of.market.book.resolve)
 
     def plain(self, channel_id: str, sku: Sku, positions: Positions) -> bool:
-        """Tell whether all that is there may be sold, and nothing else."""
+        """Tell whether the channel may sell all stock of its locations, and no more."""
         channel = self.channel(channel_id)
-        if not channel.bare or sku in self.of.allocations:
+        if not channel.passes_all or sku in self.of.allocations:
             return False
         counts = positions.counts.get(sku)
         if counts and any(counts[c].queued for c in channel.sharing if c in counts):
             return False
-        settings = self.settings(channel_id, sku)
-        return (
-            settings.managed
-            and settings.backorders is Backorders.NONE
-            and settings.out_of_stock_threshold_units <= 0
-            and not settings.preorders
-            and settings.availability_threshold_units == 0
-            and settings.fixed_units is None
-            and settings.share_permille == FULL_PERMILLE
-            and settings.buffer_units == 0
-            and settings.floor_units == 0
-        )
+        return sells_all_stock(self.settings(channel_id, sku))
 
 
 class SkuAvailability:

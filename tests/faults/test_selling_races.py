@@ -125,7 +125,7 @@ class TestWatching:
         with closing(WitnessedLedger(path, time.time)) as ledger:
             set_up(ledger)
             offering = Offering(ledger, time.time)
-            watches = Watches(OfferReader(offering, ledger), ledger, time.time)
+            watches = Watches(OfferReader(offering), ledger, time.time)
             views = [
                 View(channel_id, skus, drops)
                 for channel_id in CHANNELS

@@ -264,7 +264,7 @@ def test_who_comes_back_at_once_is_told_at_once() -> None:
 
     async def play() -> float:
         source, ledger = FakeSource(hat=3), FakeLedger()
-        reader = OfferReader(source, cast(Any, ledger))
+        reader = OfferReader(source)
         watches = Watches(reader, cast(Any, ledger), time.time)
         wire = pb.WatchAvailabilityRequest(channel_id="web", skus=["hat"])
         goes, comes = (watches.batches(decode_watch(wire)) for _ in "12")

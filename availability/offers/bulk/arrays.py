@@ -75,7 +75,8 @@ class TermArrays:
     with the notice. ``preorder_units`` is what is left of the cap that is open at
     the instant of the computation, before what is queued; NOT_GIVEN if none is.
     ``preorder_common`` tells whether the cap is one for all channels, and
-    ``release_seconds`` when it ends. ``customer_units`` NOT_GIVEN is no limit.
+    ``release_seconds`` when it ends; ``floor_declared`` whether some level gives
+    ``floor_units``, be it 0. ``customer_units`` NOT_GIVEN is no limit.
     ``channels`` are the places in the market that the rows are of, None for all.
     """
 
@@ -96,6 +97,7 @@ class TermArrays:
     share_permille: IntArray
     buffer_units: IntArray
     floor_units: IntArray
+    floor_declared: IntArray
     channels: tuple[int, ...] | None = None
 
 
@@ -158,6 +160,8 @@ class Offers(NamedTuple):
     status: npt.NDArray[np.int8]
     published: BoolArray
     known: BoolArray
+    fixed: BoolArray
+    declared: BoolArray
     counted: BoolArray
     net_units: IntArray
     max_orderable_units: IntArray
@@ -174,6 +178,8 @@ class Offers(NamedTuple):
             status=np.empty(shape, np.int8),
             published=np.empty(shape, np.bool_),
             known=np.empty(shape, np.bool_),
+            fixed=np.empty(shape, np.bool_),
+            declared=np.empty(shape, np.bool_),
             counted=np.empty(shape, np.bool_),
             net_units=np.empty(shape, np.int64),
             max_orderable_units=np.empty(shape, np.int64),

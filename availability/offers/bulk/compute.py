@@ -7,12 +7,10 @@ integers, so that no order of adding can change a number.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 
 import numpy as np
 
 from availability.offers.bulk.arrays import OfferArrays, Offers
-from availability.offers.bulk.one import OneSku
 from availability.offers.bulk.reserves import Owned, QueuedUnits
 from availability.offers.bulk.rules import (
     STATUSES,
@@ -79,7 +77,6 @@ class Promiser:
         self._owned = Owned(world.allocations, pools, channels)
         self._expected = Expected(world.supplies, pools, channels, world.now_seconds)
         self._terms = given_terms(world.terms, channels)
-        self._one: OneSku | None = None
 
     def fill(self, offers: Offers, threads: int = 1) -> None:
         """Write the offers of all SKUs, blocks of them in several threads at once.
@@ -92,7 +89,7 @@ class Promiser:
         starts = range(0, count, self._block_skus)
 
         def block(start: int) -> None:
-            self._fill(offers, start, min(start + self._block_skus, count))
+            self.fill_block(offers, start, min(start + self._block_skus, count))
 
         if threads < 2 or len(starts) < 2:
             for start in starts:
@@ -103,25 +100,8 @@ class Promiser:
             for _ in pool.map(block, starts):
                 pass
 
-    def refill(self, offers: Offers, sku: int) -> None:
-        """Write the offers of one SKU, whose units in ``world.stock`` have changed."""
-        if self._one is None:
-            self._one = OneSku(
-                self._stock,
-                self._columns,
-                self._pools,
-                self._terms,
-                self._queued,
-                self._owned,
-                self._expected,
-            )
-        rows = self._one.offers(sku)
-        numbers = chain.from_iterable(rows)
-        values = np.fromiter(numbers, np.int64, len(rows) * len(offers))
-        for at, column in enumerate(offers.columns):
-            column[:, sku] = values[at :: len(offers)]
-
-    def _fill(self, offers: Offers, start: int, stop: int) -> None:
+    def fill_block(self, offers: Offers, start: int, stop: int) -> None:
+        """Write the offers of some SKUs, as ``stock`` has their units now."""
         skus = slice(start, stop)
         pooled = self._pools.pool(BlockStock(self._stock, self._columns, start, stop))
         # 3: what is promised from the pool and has no location yet.

@@ -47,7 +47,7 @@ DEFAULTS = {
 """What counts where nobody said anything: the defaults of `Effective`."""
 
 
-TERMS = DEFAULTS | {"preorder_common": 0}
+TERMS = DEFAULTS | {"preorder_common": 0, "floor_declared": 0}
 """Every term, and what counts where nobody said anything."""
 
 
@@ -352,6 +352,8 @@ def _encode(settings: Settings, now_seconds: int, common: bool) -> dict[str, int
     }
     if settings.backorders is not None:
         values["backorders"] = _BACKORDERS.index(settings.backorders)
+    if settings.floor_units is not None:
+        values["floor_declared"] = 1
     if settings.customer_limit is not None:
         values["customer_units"] = settings.customer_limit.max_units
     if settings.preorders is not None:

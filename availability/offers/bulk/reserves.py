@@ -4,8 +4,6 @@
 """
 
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -39,19 +37,6 @@ class QueuedUnits:
         self.units = _sums(shares * units, first)
         self.own_units = _sums(mine * units, first)
         self.all_units = _sums(units[None, :], first)
-
-    @cached_property
-    def _place(self) -> dict[int, int]:
-        return {sku: at for at, sku in enumerate(self.skus.tolist())}
-
-    def of(self, sku: int) -> list[tuple[int, int, int]] | None:
-        """Return one SKU's (units, own, all) by channel, None if it has none."""
-        at = self._place.get(sku)
-        if at is None:
-            return None
-        units, own_units = self.units[:, at].tolist(), self.own_units[:, at].tolist()
-        all_units = repeat(self.all_units[:, at].item())
-        return list(zip(units, own_units, all_units, strict=False))
 
 
 class Own(NamedTuple):
@@ -128,17 +113,6 @@ class Owned:
         for to, each in zip(spread, self._own, strict=True):
             to[:, places] = each[:, first:last]
         return spread
-
-    @cached_property
-    def _place(self) -> dict[int, int]:
-        return {sku: at for at, sku in enumerate(self.skus.tolist())}
-
-    def of(self, sku: int) -> list[tuple[bool, bool, bool, int, int]] | None:
-        """Return `Own` of one SKU by channel, None if it has no allocations."""
-        at = self._place.get(sku)
-        if at is None:
-            return None
-        return list(zip(*(each[:, at].tolist() for each in self._own), strict=True))
 
 
 def _sums(units: IntArray, first: IntArray) -> IntArray:

@@ -4,9 +4,7 @@ All arrays are (C, B), or have one row or one column where channels or SKUs do n
 differ. A term is None where nobody said anything, so that its step is left out.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 import numpy as np
 
@@ -89,21 +87,6 @@ class Expected:
         self._from_seconds = supplies.from_seconds[later]
         its = [pools.active & (pools.rules[at].owner >= 0) for at in channels]
         self._feeds = np.array(its).astype(np.int64)
-
-    @cached_property
-    def _having(self) -> frozenset[int]:
-        return frozenset(self._skus.tolist())
-
-    def of(self, sku: int) -> list[list[tuple[int, int]]] | None:
-        """Return (date, units) of one SKU's receipts by channel, None if none."""
-        if sku not in self._having:
-            return None
-        first, last = self._skus.searchsorted([sku, sku + 1]).tolist()
-        feeds = self._feeds[:, self._locations[first:last]].tolist()
-        dates = self._from_seconds[first:last].tolist()
-        units = self._units[first:last].tolist()
-        receipts = list(zip(dates, units, strict=True))
-        return [list(itertools.compress(receipts, its)) for its in feeds]
 
     def fill(
         self, skus: slice, net_units: IntArray, wanted: BoolArray, seconds: IntArray
@@ -210,6 +193,11 @@ def fill(
             np.copyto(offers.single_location_units, UNLIMITED, where=nowhere)
     offers.published[...] = published
     offers.known[...] = known
+    offers.fixed[...] = False if fixed is None else fixed
+    _declared(offers.declared, known, trusted, term("floor_declared"))
+    for other in (preordered, fixed):
+        if other is not None:
+            np.logical_or(offers.declared, other & ~known, out=offers.declared)
     offers.counted[...] = counted
     np.multiply(net_units, counted, out=offers.net_units)
     _status(offers.status, units, term("low_units"), gone, preordered)
@@ -316,6 +304,17 @@ def _threshold(
     more_units = np.abs(threshold) * allowed
     more_units -= kept_units
     return kept_units * ~allowed, more_units, allowed & (threshold >= 0)
+
+
+def _declared(
+    declared: BoolArray,
+    known: BoolArray,
+    trusted: BoolArray,
+    floor_declared: IntArray | None,
+) -> None:
+    """Write where the stock is not known, and an allocation or a floor is given."""
+    given = trusted if floor_declared is None else trusted | (floor_declared > 0)
+    np.logical_and(given, ~known, out=declared)
 
 
 def _but(these: BoolArray | None, others: BoolArray) -> BoolArray | None:

@@ -5,7 +5,6 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -34,21 +33,6 @@ class Pooled(NamedTuple):
     largest_units: IntArray
     known: BoolArray
     lead_time_minutes: IntArray | None
-
-
-class Lists(NamedTuple):
-    """The tables of `PoolTables` as `one` reads them.
-
-    ``cells`` has, by column, (group, permille, minimum, maximum) of the groups that
-    a record there counts for, ``conditions`` by group (pool, threshold, locations),
-    and ``bits`` by column a bit for each pool that a record there makes known.
-    ``lead_time_minutes`` are by column; None: nothing anywhere takes its time.
-    """
-
-    cells: list[list[tuple[int, int, int, int]]]
-    conditions: list[tuple[int, int, int]]
-    bits: list[int]
-    lead_time_minutes: list[int] | None
 
 
 class PoolTables:
@@ -112,36 +96,6 @@ class PoolTables:
         each_pool = np.arange(len(rules))
         self._words = each_pool // _WORD_BITS
         self._masks = (np.int64(1) << each_pool % _WORD_BITS)[:, None]
-
-    def as_lists(self) -> Lists:
-        """Return the same for plain Python; every factor is in permille."""
-        cells: list[list[tuple[int, int, int, int]]] = [[] for _ in self._factor.T]
-        for group, factors in enumerate(self._factor.tolist()):
-            bounded = group < len(self._min_units)
-            least = self._min_units[group].tolist() if bounded else repeat(0)
-            most = self._max_units[group].tolist() if bounded else repeat(NO_BOUND)
-            shared = self._shared.start <= group < self._shared.stop
-            scale = 1 if shared else FULL_PERMILLE
-            for cell, factor, *bounds in zip(cells, factors, least, most, strict=False):
-                if factor:
-                    cell.append((group, factor * scale, *bounds))
-        locations = [0] * len(self._pools)
-        for group, (count,) in zip(
-            self._counted.tolist(), self._min_locations.tolist(), strict=True
-        ):
-            locations[group] = count
-        thresholds = self._threshold_units[:, 0].tolist()
-        bits = [
-            sum(word << at * _WORD_BITS for at, word in enumerate(words))
-            for words in self._bits.T.tolist()
-        ]
-        minutes = self._lead_time_minutes
-        return Lists(
-            cells,
-            list(zip(self._pools, thresholds, locations, strict=True)),
-            bits,
-            None if minutes is None else minutes.tolist(),
-        )
 
     def pool(self, block: "BlockStock") -> Pooled:
         """Return what the rules let through for the SKUs of a block."""

@@ -14,7 +14,6 @@ import typer
 
 from availability.feeds.files import _csv, _json, read_sent
 from availability.feeds.rows import (
-    Declared,
     FeedRow,
     Numbers,
     differential,
@@ -42,6 +41,7 @@ from router.cli.remote.options import (
 )
 from router.cli.remote.targets import Target, open_target
 from router.rpc.codec.offers import (
+    DECLARED,
     NET,
     NO_SUCH_SKU,
     NOT_COUNTED,
@@ -184,16 +184,15 @@ def _served(target: Target, channel_id: str, skus: Sequence[Sku], source: str) -
     setup = target.setup()
     if channel_id not in setup.channels:
         raise no_channel(channel_id, source, setup.channels)
-    declared = Declared(setup, channel_id)
     now_seconds = int(time.time())
     return Sold(
-        _served_numbers(target, channel_id, skus, declared),
+        _served_numbers(target, channel_id, skus),
         expected_units(setup, target.locations(), channel_id, now_seconds),
     )
 
 
 def _served_numbers(
-    target: Target, channel_id: str, skus: Sequence[Sku], declared: Declared
+    target: Target, channel_id: str, skus: Sequence[Sku]
 ) -> Iterator[Numbers]:
     skus = skus or target.skus(channel_id)
     for start in range(0, len(skus), CHUNK_SKUS):
@@ -211,12 +210,11 @@ def _served_numbers(
                 sku = next(rest)
                 if flags & NO_SUCH_SKU:
                     continue
-                known, counted = not flags & UNKNOWN, not flags & NOT_COUNTED
                 yield Numbers(
                     sku,
                     None if quantity == UNLIMITED else quantity,
-                    net if counted else None,
-                    declared.stands(sku, known=known, counted=counted),
+                    None if flags & NOT_COUNTED else net,
+                    not flags & UNKNOWN or bool(flags & DECLARED),
                     from_seconds or None,
                 )
 

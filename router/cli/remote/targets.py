@@ -270,7 +270,7 @@ class DatabaseTarget:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._reader = OfferReader(Offering(ledger, time.time), ledger)
+        self._reader = OfferReader(Offering(ledger, time.time))
 
     def put_locations(
         self, request_id: str, locations: Sequence[Location]

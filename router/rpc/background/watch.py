@@ -365,7 +365,7 @@ def _columns(rows: Rows, fields: Fields) -> list[npt.NDArray[np.integer]]:
     found: list[npt.NDArray[np.integer]] = [
         rows.quantity_units,
         rows.statuses,
-        rows.told_flags(fields),
+        rows.sent_flags(fields),
         rows.from_seconds,
     ]
     if MAX_ORDERABLE in fields:

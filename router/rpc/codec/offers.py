@@ -24,6 +24,7 @@ FIXED = availability_service_pb2.AVAILABILITY_FLAG_FIXED
 BACKORDER_NOTICE = availability_service_pb2.AVAILABILITY_FLAG_BACKORDER_NOTICE
 NO_SUCH_SKU = availability_service_pb2.AVAILABILITY_FLAG_NO_SUCH_SKU
 NOT_COUNTED = availability_service_pb2.AVAILABILITY_FLAG_NOT_COUNTED
+DECLARED = availability_service_pb2.AVAILABILITY_FLAG_DECLARED
 
 MAX_ORDERABLE = availability_service_pb2.AVAILABILITY_FIELD_MAX_ORDERABLE
 SINGLE_LOCATION = availability_service_pb2.AVAILABILITY_FIELD_SINGLE_LOCATION
@@ -72,26 +73,27 @@ class Rows(NamedTuple):
             self.net_units[places],
         )
 
-    def told_flags(self, fields: Fields) -> ByteArray:
+    def sent_flags(self, fields: Fields) -> ByteArray:
         """Return the flags as they are sent with these columns.
 
-        Whether stock was counted is told with the net alone, so that those who do not
-        ask for it are sent the same bytes, and only what changed for them.
+        NOT_COUNTED and DECLARED go with the net alone: clients that do not ask for it
+        get the same bytes, and no row because of a flag that they do not get.
         """
-        return self.flags if NET in fields else self.flags & ~np.int8(NOT_COUNTED)
+        if NET in fields:
+            return self.flags
+        return self.flags & ~np.int8(NOT_COUNTED | DECLARED)
 
 
-def rows_of(
-    offers: Offers, channel: int, known_skus: BoolArray, fixed: BoolArray
-) -> Rows:
-    """Return one channel's offers; ``known_skus`` and ``fixed`` are (S,)."""
+def rows_of(offers: Offers, channel: int, known_skus: BoolArray) -> Rows:
+    """Return one channel's offers; ``known_skus`` is (S,)."""
     flags = (
         np.where(offers.published[channel], 0, HIDDEN)
         | np.where(offers.known[channel], 0, UNKNOWN)
-        | np.where(fixed, FIXED, 0)
+        | np.where(offers.fixed[channel], FIXED, 0)
         | np.where(offers.backorder_notice[channel], BACKORDER_NOTICE, 0)
         | np.where(known_skus, 0, NO_SUCH_SKU)
         | np.where(offers.counted[channel], 0, NOT_COUNTED)
+        | np.where(offers.declared[channel], DECLARED, 0)
     )
     from_seconds = offers.available_from_seconds[channel]
     return Rows(
@@ -130,7 +132,7 @@ def encode_columns(
         wire.quantity_units.extend(rows.quantity_units.tolist())
     if (rows.statuses != _AVAILABLE).any():
         wire.statuses.extend(rows.statuses.tolist())
-    flags = rows.told_flags(fields)
+    flags = rows.sent_flags(fields)
     if flags.any():
         wire.flags.extend(flags.tolist())
     for field, into, units in (

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from availability.feeds.rows import (
-    Declared,
     FeedRow,
     Numbers,
     differential,
@@ -22,6 +21,7 @@ from availability.setup.kits import Component
 from availability.setup.settings import (
     Backorders,
     Effective,
+    Level,
     Preorder,
     Settings,
     SettingsBook,
@@ -382,39 +382,32 @@ STOP = allocation("s", 0, "web")
         SettingsBook(Settings(preorders=(Preorder(10, NOW_SECONDS - 1),))),
     ],
 )  # fmt: skip
-def test_a_setup_says_of_a_number_what_the_steps_say(
+def test_a_number_is_known_or_declared_as_its_steps_say(
     book: SettingsBook, allocations: tuple[Allocation, ...], stale: tuple[str, ...]
 ) -> None:
-    setup = Setup(
-        channels={"web": Channel("web"), "b2b": Channel("b2b")},
-        book=book,
-        allocations={each.allocation_id: each for each in allocations},
-    )
+    """The last step that took no heed of the number before it has a value, or a level
+    that gave one: only the default floor is nobody's.
+    """
     offer = one({"dc": 9}, NOTHING, *allocations, book=book, stale_ids=stale)
 
-    stands = Declared(setup, "web").stands(
-        SHIRT, known=offer.known, counted=offer.net_units is not None
-    )
-
-    assert stands is Numbers.of(offer).known
+    source = next((step for step in reversed(offer.steps) if step.replaces), None)
+    given = source is None or source.level is not Level.DEFAULT
+    assert Numbers.of(offer).known is (offer.known or given)
+    assert offer.declared is (given and not offer.known)
 
 
 @pytest.mark.parametrize("managed", [True, False])
 @pytest.mark.parametrize("stale", [(), ("dc",)])
-def test_a_setup_says_of_a_kit_what_its_offer_says(
+def test_a_kits_number_is_known_if_its_parts_are(
     stale: tuple[str, ...], managed: bool
 ) -> None:
     floor = Settings(floor_units=4, managed=managed)
     part = Part(one({"dc": 9}, floor, stale_ids=stale), {LocationId("dc"): 9})
-    kit = (Component(SHIRT, 2),)
-    offer = explain_kit(HAT, kit, {SHIRT: part}, Effective())
-    setup = Setup(book=SettingsBook(floor), kits={HAT: kit})
 
-    stands = Declared(setup, "web").stands(
-        HAT, known=offer.known, counted=offer.net_units is not None
-    )
+    offer = explain_kit(HAT, (Component(SHIRT, 2),), {SHIRT: part}, Effective())
 
-    assert stands is Numbers.of(offer).known
+    assert Numbers.of(offer).known is (not stale or not managed)
+    assert not offer.declared
 
 
 # --- E2: the feeds ----------------------------------------------------------------

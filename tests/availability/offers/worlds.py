@@ -160,6 +160,8 @@ def plain(offer: Offer) -> tuple[object, ...]:
         offer.status,
         offer.published,
         offer.known,
+        offer.fixed,
+        offer.declared,
         offer.net_units is not None,
         said(offer.net_units, 0),
         said(offer.max_orderable_units, UNLIMITED),

@@ -223,9 +223,9 @@ def test_some_channels_in_blocks_and_one_by_one(
     part = promise(its, channels)
     blocks, one_by_one = (Offers.empty(len(channels), len(SKUS)) for _ in range(2))
     Promiser(world, channels, block_skus).fill(blocks, threads=1 + block_skus)
-    refiller = Promiser(world, channels)
+    promiser = Promiser(world, channels)
     for sku in range(len(SKUS)):
-        refiller.refill(one_by_one, sku)
+        promiser.fill_block(one_by_one, sku, sku + 1)
 
     right = [each[channels].tolist() for each in whole.columns]
     for offers in (part, blocks, one_by_one):
@@ -328,7 +328,7 @@ def test_what_is_queued_counts_against_the_cap_that_covers_it() -> None:
         world = lay_out(market, known, NOW_SECONDS)
         offers, one_by_one = promise(world), Offers.empty(3, 2)
         for sku in range(2):
-            Promiser(world).refill(one_by_one, sku)
+            Promiser(world).fill_block(one_by_one, sku, sku + 1)
         for row, channel_id in enumerate(CHANNELS):
             for column, stock in enumerate(known):
                 right = plain(explain(market, stock, channel_id, NOW_SECONDS))

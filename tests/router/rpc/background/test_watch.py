@@ -42,7 +42,7 @@ class Stage:
         self.ledger = FakeLedger(*locations)
         self.clock = StepClock()
         self.pulse = StepPulse()
-        reader = OfferReader(source, cast(Any, self.ledger))
+        reader = OfferReader(source)
         ledger = cast(Any, self.ledger)
         self.watches = Watches(reader, ledger, self.clock, self.pulse)
 

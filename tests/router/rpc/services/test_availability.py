@@ -11,16 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from availability.model import Sku
 from availability.offers.bulk.arrays import UNLIMITED
 from availability.offers.offer import Status
-from availability.setup.channels import Allocation
-from availability.setup.kits import Component
-from availability.setup.settings import Settings, SettingsBook
 from availability.v1 import availability_service_pb2 as pb
 from availability.v1 import availability_service_pb2_grpc
 from router.rpc.background.driver import Driver
-from router.rpc.background.offer_rows import FixedSkus, OfferReader
+from router.rpc.background.offer_rows import OfferReader
 from router.rpc.background.watch import BATCH_ROWS, Watches
 from router.rpc.codec.offers import (
     MAX_ORDERABLE,
@@ -75,7 +71,7 @@ class Selling:
 @pytest.fixture
 def selling(loop: Loop) -> Iterator[Selling]:
     source, ledger = FakeSource(hat=3, shirt=-1), FakeLedger()
-    reader = OfferReader(source, cast(Any, ledger))
+    reader = OfferReader(source)
     gate = Gate()
 
     async def begin() -> tuple[grpc.aio.Server, int, Driver, Watches]:
@@ -455,57 +451,24 @@ def test_without_an_order_nothing_is_judged(selling: Selling) -> None:
     assert reply.availability.no_such_sku
 
 
-HAT, SHIRT = Sku("hat"), Sku("shirt")
-ON_WEB = frozenset({"web"})
-STOP = Allocation("a", HAT, 0, channel_ids=ON_WEB, rank=2)
-BEFORE_IT = Allocation("b", HAT, 9, channel_ids=ON_WEB, rank=1)
-FIXED = Settings(fixed_units=5)
+def test_a_fixed_quantity_is_flagged(selling: Selling) -> None:
+    selling.source.values["fixed"] = [[True, False]]
+
+    (chunk,) = batch(selling, ["hat", "shirt"])
+
+    assert list(chunk.columns.flags) == [pb.AVAILABILITY_FLAG_FIXED, 0]
 
 
-@pytest.mark.parametrize(
-    ("said", "fixed"),
-    [
-        ({}, [False, False, False]),
-        ({"book": SettingsBook(FIXED)}, [True, True, True]),
-        ({"book": SettingsBook(channels={"web": FIXED})}, [True, True, True]),
-        ({"book": SettingsBook(channels={"shop": FIXED})}, [False, False, False]),
-        ({"book": SettingsBook(skus={HAT: FIXED})}, [True, False, True]),
-        (
-            {"book": SettingsBook(channel_skus={("web", HAT): FIXED})},
-            [True, False, True],
-        ),
-        (
-            {"book": SettingsBook(channel_skus={("shop", HAT): FIXED})},
-            [False, False, False],
-        ),
-        (
-            {
-                "book": SettingsBook(FIXED),
-                "allocations": {"a": STOP},
-            },
-            [False, True, True],
-        ),
-        (
-            # The first in rank speaks for the channel, and it does not stop.
-            {
-                "book": SettingsBook(FIXED),
-                "allocations": {"a": STOP, "b": BEFORE_IT},
-            },
-            [True, True, True],
-        ),
-    ],
-)  # fmt: skip
-def test_what_is_fixed_is_flagged(
-    selling: Selling, said: dict[str, Any], fixed: list[bool]
-) -> None:
-    outfit = (Component(HAT, 1), Component(SHIRT, 2))
-    selling.ledger.say(kits={Sku("outfit"): outfit}, **said)
+def test_a_declared_number_is_flagged_with_the_net_alone(selling: Selling) -> None:
+    selling.source.values |= {"known": False, "declared": [[True, False]]}
 
-    (chunk,) = batch(selling, ["hat", "shirt", "outfit"])
+    (bare,) = batch(selling, ["hat", "shirt"])
+    (whole,) = batch(selling, ["hat", "shirt"], fields=[NET])
 
-    flags = decode_columns(chunk.columns).flags
-    assert [bool(each & pb.AVAILABILITY_FLAG_FIXED) for each in flags] == fixed
-    assert FixedSkus(selling.ledger.setup()).rows("web", [HAT]).tolist() == fixed[:1]
+    unknown = pb.AVAILABILITY_FLAG_UNKNOWN
+    assert list(bare.columns.flags) == [unknown, unknown]
+    declared = unknown | pb.AVAILABILITY_FLAG_DECLARED
+    assert list(whole.columns.flags) == [declared, unknown]
 
 
 def test_a_stream_over_a_connection(selling: Selling) -> None:
@@ -626,7 +589,7 @@ def test_bytes_that_are_no_message_end_a_stream(selling: Selling) -> None:
 
 def test_a_batch_by_hand_is_the_servers(selling: Selling) -> None:
     """What the command line reads from a database is what a server sends."""
-    reader = OfferReader(selling.source, cast(Any, selling.ledger))
+    reader = OfferReader(selling.source)
     chunks = read_chunks(reader, "web", ["hat", "shirt"], ())
 
     read = [pb.BatchGetAvailabilityResponse.FromString(each) for each in chunks]
