@@ -1,21 +1,26 @@
-"""What is for sale while everybody buys: who buys, and what the journal says of it.
+"""Concurrent buyers of scarce SKUs, and the rules that the journal must obey.
 
-Run as a program it is one process that buys as fast as it can, to be killed:
+Run as a program it is one process that buys round after round, to be killed:
 
     python -m tests.faults.selling DATABASE NAME REFRESH_SECONDS FILE
+
+Each line on its stdin is a round: the number of the SKUs to buy, and the orders of
+each buyer (0: until it is killed). It answers "met" and "done".
 """
 
 import contextlib
+import itertools
 import os
 import random
 import sys
 import threading
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from availability.errors import CustomerLimitReached
 from availability.ledger.open import open_ledger
@@ -28,7 +33,7 @@ from availability.model import (
     Sku,
     StockChange,
 )
-from availability.reservations import Cancel, Movement, PlanRef
+from availability.reservations import Cancel, Movement, PlanRef, Reservation
 from availability.setup.channels import Allocation, Channel
 from availability.setup.settings import Backorders, CustomerLimit, Preorder, Settings
 from availability.setup.setup import SetupChange
@@ -42,21 +47,32 @@ POLICY = PRESETS[DEFAULT]
 CHANNELS = ("web", "b2b")
 CUSTOMERS = ("ann", "bob", "cid", "dan")
 SKUS_OF_A_KIND = 4
-"""All buy the same one at the same time, then the next."""
+"""All buyers order one SKU of each kind in a round, then the next."""
 BUYERS = 3
 """Threads of one process."""
-BUY_SECONDS = 2.4
+ORDERS = 25
+"""Orders of one buyer in a round: together they want more than is for sale."""
 MOST_UNITS = 5
-PAUSE_SECONDS = 0.005
-"""After a conflict that did not go away."""
+EAGER_UNITS = 15
+"""Units in the first order of each buyer; three want more than web may sell."""
+CANCEL_SHARE = 0.3
+MAX_TRIES = 1_000
+"""Times that one order is routed whose stock others took on every attempt."""
+MEET_SECONDS = 60.0
+"""Longest wait for other threads; a busy machine is slow."""
 FAR_SECONDS = 4_000_000_000
 
+Sales = Counter[tuple[str, str, str]]
+"""{(SKU, channel, customer): units promised}."""
+Report = Callable[[str, str, str, int], object]
+"""Given each purchase: SKU, channel, customer, units."""
+
 KEPT, STOCK = 30, 70
-"""Units reserved for b2b, of so many."""
+"""Units reserved for b2b, and units in stock."""
 LEAST, LATE_STOCK = -50, 10
-"""How far below what is there backorders go, and what is there."""
+"""The net quantity at which backorders end, and units in stock."""
 CAP = 40
-"""Most that are sold before the release."""
+"""Most units sold before the release."""
 OF_A_CUSTOMER = 3
 
 
@@ -73,7 +89,7 @@ KINDS = HOT, LATE, SOON, RARE = (
 
 
 def set_up(ledger: Ledger) -> None:
-    """Say what is for sale, at two locations that feed both channels."""
+    """Put two locations that feed both channels, and what they sell."""
     places = [LocationId("l0"), LocationId("l1")]
     ledger.put_locations([Location(each, n) for n, each in enumerate(places, start=1)])
     ledger.put_setup(
@@ -107,7 +123,7 @@ def set_up(ledger: Ledger) -> None:
     on_hand = {
         **dict.fromkeys(HOT, (40, STOCK - 40)),
         **dict.fromkeys(LATE, (6, LATE_STOCK - 6)),
-        # Counted, and nothing is there yet.
+        # Counted, and not in stock yet.
         **dict.fromkeys(SOON, (0, 0)),
         **dict.fromkeys(RARE, (1000, 1000)),
     }
@@ -121,25 +137,44 @@ def set_up(ledger: Ledger) -> None:
     )
 
 
-class Bought:
-    """Which units were promised to one buyer: (SKU, channel, customer)."""
+class Meeting:
+    """A ledger that holds back the first order of each thread until all are planned.
 
-    def __init__(self) -> None:
-        self.units: Counter[tuple[str, str, str]] = Counter()
-        self.contentions = 0
+    So each was planned on stock that the others are about to take.
+    """
+
+    def __init__(self, ledger: Ledger, threads: int) -> None:
+        self._ledger = ledger
+        self._planned = threading.Barrier(threads, timeout=MEET_SECONDS)
+        self._calls = itertools.count()
+
+    def reserve(self, reservation: Reservation) -> bytes:
+        # A thread that waits makes no other call: the first are of one thread each.
+        if next(self._calls) < self._planned.parties:
+            self._planned.wait()
+        return self._ledger.reserve(reservation)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
 
 
 class Buyer:
     """Routes orders of one line, one after another."""
 
-    def __init__(self, ledger: Ledger, router: Router, name: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        router: Router,
+        name: str,
+        report: Report = lambda *_: None,
+    ) -> None:
         self._router = router
         self._ledger = ledger
         self._name = name
+        self._report = report
         self._orders = 0
         self._rng = random.Random(name)
-        self._begun = time.monotonic()
-        self.bought = Bought()
+        self.sales: Sales = Counter()
         self._on_web: list[tuple[str, tuple[str, str, str], int]] = []
 
     def buy(self, sku: Sku, channel_id: str, customer_id: str, units: int) -> int:
@@ -151,50 +186,86 @@ class Buyer:
             channel_id=channel_id,
             customer_id=customer_id,
         )
+        try:
+            plan = self._routed(order)
+        except CustomerLimitReached:
+            return 0
+        found = sum(each.quantity for each in plan.assignments)
+        found += sum(e.quantity for e in plan.unassigned if e.reason in WAITING)
+        if found:
+            key = (str(sku), channel_id, customer_id)
+            self.sales[key] += found
+            self._report(*key, found)
+            if channel_id == "web":
+                self._on_web.append((plan.plan_id, key, found))
+        return found
+
+    def _routed(self, order: Order) -> RoutingPlan:
         plans: list[RoutingPlan] = []
 
         def encode(plan: RoutingPlan) -> bytes:
             plans.append(plan)
             return b""
 
-        while True:
+        for _ in range(MAX_TRIES):
             try:
                 self._router.route(order, POLICY, RouteOptions(), Request(), encode)
             except StockContention:
-                # What memory learns of others it learns while nobody asks for it.
-                self.bought.contentions += 1
-                time.sleep(PAUSE_SECONDS)
-            except CustomerLimitReached:
-                return 0
+                # Memory learns of other processes between calls only.
+                self._ledger.refresh()
             else:
-                break
-        plan = plans[-1]
-        found = sum(each.quantity for each in plan.assignments)
-        found += sum(e.quantity for e in plan.unassigned if e.reason in WAITING)
-        if found:
-            key = (str(sku), channel_id, customer_id)
-            self.bought.units[key] += found
-            if channel_id == "web":
-                self._on_web.append((plan.plan_id, key, found))
-        return found
+                return plans[-1]
+        raise AssertionError(f"{order.order_id}: others were faster every time")
 
     def cancel(self) -> None:
-        """Give one plan of web's up again, if there is one."""
+        """Cancel the last open plan on web, if any."""
         if self._on_web:
             plan_id, key, units = self._on_web.pop()
             self._ledger.change(PlanRef(plan_id), Cancel())
-            self.bought.units[key] -= units
+            self.sales[key] -= units
 
-    def some(self) -> tuple[Sku, str, str, int]:
-        """Draw an order."""
+    def draw(self, n: int) -> tuple[Sku, str, str, int]:
+        """Draw an order of the n-th SKU of a kind."""
         rng = self._rng
-        part = (time.monotonic() - self._begun) / BUY_SECONDS
-        sku = rng.choice(KINDS)[int(part * SKUS_OF_A_KIND) % SKUS_OF_A_KIND]
-        units = rng.randint(1, MOST_UNITS)
+        sku, units = rng.choice(KINDS)[n], rng.randint(1, MOST_UNITS)
         return sku, rng.choice(CHANNELS), rng.choice(CUSTOMERS), units
 
+    def compete(self, n: int, orders: int, cancel_share: float = 0.0) -> None:
+        """Place so many orders of the n-th SKUs; 0: without end."""
+        for _ in range(orders) if orders else itertools.count():
+            self.buy(*self.draw(n))
+            if self._rng.random() < cancel_share:
+                self.cancel()
 
-def sold_out(ledger: Ledger) -> Bought:
+
+def buyers_at(
+    ledger: Ledger, name: str, count: int, report: Report = lambda *_: None
+) -> list[Buyer]:
+    """Return buyers whose first orders are all planned before any is reserved."""
+    router = Router(cast(Any, Meeting(ledger, count)))
+    return [Buyer(ledger, router, f"{name}-{n}", report) for n in range(count)]
+
+
+def at_once(buyers: Sequence[Buyer], act: Callable[[Buyer], object]) -> None:
+    """Let every buyer act, each in a thread."""
+    with ThreadPoolExecutor(len(buyers)) as pool:
+        list(pool.map(act, buyers))
+
+
+def meet(buyers: Sequence[Buyer], n: int) -> None:
+    """Order more of a SKU than web may sell, all at once."""
+    at_once(buyers, lambda each: each.buy(HOT[n], "web", "", EAGER_UNITS))
+
+
+def total_of(buyers: Iterable[Buyer]) -> Sales:
+    """Return what was promised to all, less what they cancelled."""
+    total: Sales = Counter()
+    for each in buyers:
+        total.update(each.sales)
+    return total
+
+
+def sold_out(ledger: Ledger) -> Sales:
     """Buy all that is left: afterwards there is exactly what must not be sold."""
     buyer = Buyer(ledger, Router(ledger), "last")
     for sku in (*HOT, *LATE, *SOON):
@@ -205,12 +276,12 @@ def sold_out(ledger: Ledger) -> Bought:
         for customer_id in CUSTOMERS:
             while buyer.buy(sku, "web", customer_id, 1):
                 pass
-    return buyer.bought
+    return buyer.sales
 
 
 @dataclass
 class Sold:
-    """What the journal says was promised of one SKU, so far."""
+    """What was promised of one SKU so far, by the journal."""
 
     on_hand: int = 0
     allocated: int = 0
@@ -220,12 +291,12 @@ class Sold:
 
     @property
     def net(self) -> int:
-        """What is there and nobody waits for."""
+        """Units in stock, less all that is promised."""
         return self.on_hand - self.allocated - self.queued
 
     @property
     def kept(self) -> int:
-        """What b2b still has to come of its reserve."""
+        """What is left of b2b's reserve."""
         return max(0, KEPT - self.channels["b2b"])
 
     def add(self, moved: Movement, customer_id: str) -> None:
@@ -239,7 +310,7 @@ class Sold:
 
 
 def breaches(sku: str, sold: Sold) -> Iterator[str]:
-    """Yield what must not be, at any moment."""
+    """Yield the rules that are broken; none may be, at any moment."""
     if sku in HOT and sold.net < sold.kept:
         yield f"{sku}: {sold.net} are left of a reserve of {sold.kept}"
     if sku in HOT and sold.channels["b2b"] > KEPT:
@@ -257,8 +328,8 @@ def breaches(sku: str, sold: Sold) -> Iterator[str]:
 def judged(ledger: Ledger) -> tuple[dict[str, Sold], list[str]]:
     """Go through the journal; return where it ends, and all breaches on the way.
 
-    Who promises a SKU on these channels holds its counts when he draws the keys of
-    his movements, so in the order of keys is in the order of commits.
+    A promise of a SKU on these channels locks its counts before it draws the keys of
+    its movements, so keys are in the order of commits.
     """
     sold: dict[str, Sold] = defaultdict(Sold)
     found: list[str] = []
@@ -280,8 +351,8 @@ def judged(ledger: Ledger) -> tuple[dict[str, Sold], list[str]]:
     return sold, found
 
 
-def check_sold_out(ledger: Ledger, told: Counter[tuple[str, str, str]]) -> None:
-    """Nothing went too far at any moment, all that may be sold is, and was told."""
+def check_sold_out(ledger: Ledger, sales: Sales) -> None:
+    """No rule was broken at any moment; all that may be sold is, and was reported."""
     sold, found = judged(ledger)
     assert found == []
     for sku in HOT:
@@ -295,20 +366,20 @@ def check_sold_out(ledger: Ledger, told: Counter[tuple[str, str, str]]) -> None:
         units = {each: sold[sku].customers[each] for each in CUSTOMERS}
         assert units == dict.fromkeys(CUSTOMERS, OF_A_CUSTOMER), sku
     counts = ledger.positions([Sku(name) for name in sold]).counts
-    told_of: dict[str, Counter[str]] = defaultdict(Counter)
-    for (name, channel_id, _), told_units in told.items():
-        told_of[name][channel_id] += told_units
-    for name, of_it in sold.items():
-        found_of = counts.get(Sku(name), {})
-        promised = {at: each.promised for at, each in found_of.items()}
-        assert +Counter(promised) == +of_it.channels, name
-        # Who was killed may not have told of his last.
-        assert told_of[name] <= of_it.channels, name
+    reported: dict[str, Counter[str]] = defaultdict(Counter)
+    for (name, channel_id, _), promised_units in sales.items():
+        reported[name][channel_id] += promised_units
+    for name, by_journal in sold.items():
+        by_count = counts.get(Sku(name), {})
+        promised = {at: each.promised for at, each in by_count.items()}
+        assert +Counter(promised) == +by_journal.channels, name
+        # A process that was killed may not have reported its last purchases.
+        assert reported[name] <= by_journal.channels, name
 
 
 @contextlib.contextmanager
 def refreshing(ledgers: Sequence[Ledger], seconds: float) -> Iterator[None]:
-    """Let memory learn of others every so often, as a server does."""
+    """Refresh memory every so often, as a server does."""
     end = threading.Event()
 
     def go() -> None:
@@ -325,9 +396,9 @@ def refreshing(ledgers: Sequence[Ledger], seconds: float) -> Iterator[None]:
         thread.join()
 
 
-def told_in(files: Iterable[Path]) -> Counter[tuple[str, str, str]]:
-    """Read what processes wrote; a last line that was cut off says nothing."""
-    found: Counter[tuple[str, str, str]] = Counter()
+def reported_in(files: Iterable[Path]) -> Sales:
+    """Read what processes wrote; a last line that was cut off does not count."""
+    found: Sales = Counter()
     for file in files:
         for line in file.read_text().splitlines(keepends=True):
             if line.endswith("\n"):
@@ -337,30 +408,27 @@ def told_in(files: Iterable[Path]) -> Counter[tuple[str, str, str]]:
 
 
 def main() -> None:
-    """Buy, as one process of several; what was promised is written down at once."""
+    """Buy, as one process of several; each purchase is written down at once.
+
+    Its memory is refreshed only after the first orders of a round, so these are
+    planned on what others have changed since the round before.
+    """
     _, url, name, seconds, file = sys.argv
     out = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    with closing(open_ledger(url)) as ledger, refreshing([ledger], float(seconds)):
-        router = Router(ledger)
+
+    def report(sku: str, channel_id: str, customer_id: str, units: int) -> None:
+        os.write(out, f"{sku} {channel_id} {customer_id or '-'} {units}\n".encode())
+
+    with closing(open_ledger(url)) as ledger:
         print("ready", flush=True)
-        sys.stdin.readline()
-        end = time.monotonic() + BUY_SECONDS
-        buyers = [Buyer(ledger, router, f"{name}{n}") for n in range(BUYERS)]
-
-        def run(buyer: Buyer) -> None:
-            while time.monotonic() < end:
-                sku, channel_id, customer_id, units = buyer.some()
-                found = buyer.buy(sku, channel_id, customer_id, units)
-                if found:
-                    line = f"{sku} {channel_id} {customer_id} {found}\n"
-                    os.write(out, line.encode())
-
-        threads = [threading.Thread(target=run, args=(each,)) for each in buyers]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-        print(sum(each.bought.contentions for each in buyers), flush=True)
+        for line in sys.stdin:
+            n, orders = map(int, line.split())
+            buyers = buyers_at(ledger, f"{name}{n}", BUYERS, report)
+            meet(buyers, n)
+            print("met", flush=True)
+            with refreshing([ledger], float(seconds)):
+                at_once(buyers, lambda each: each.compete(n, orders))  # noqa: B023
+            print("done", flush=True)
 
 
 if __name__ == "__main__":

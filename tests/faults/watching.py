@@ -1,4 +1,4 @@
-"""Who watches what is for sale, and what the ledger held at every version."""
+"""Clients that watch availability, and what the ledger held at every version."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,13 @@ from router.rpc.codec.offers import decode_columns
 from router.rpc.codec.watch import decode_watch
 from tests.faults.selling import CAP, KEPT, LEAST
 
-SETTLE_SECONDS = 10.0
-"""Longest wait until all streams say what is; a busy machine is slow."""
+SETTLE_SECONDS = 60.0
+"""Longest wait until every stream has sent the final values; a busy machine is slow."""
+LOOK_SECONDS = 0.02
 
 
-class Told(NamedTuple):
-    """A number that somebody was told."""
+class Reading(NamedTuple):
+    """A number that a client was sent."""
 
     version: int
     channel_id: str
@@ -37,17 +38,17 @@ class Told(NamedTuple):
 
 @dataclass
 class View:
-    """What one client was told, stream by stream, and what it thinks now."""
+    """What one client was sent, stream by stream, and the values it shows now."""
 
     channel_id: str
     skus: tuple[str, ...] = ()
     drops: bool = False
     token: str = ""
     shown: dict[str, int] = field(default_factory=dict)
-    streams: list[list[Told]] = field(default_factory=list)
+    streams: list[list[Reading]] = field(default_factory=list)
 
     def request(self) -> pb.WatchAvailabilityRequest:
-        """Return what resumes where the last stream was."""
+        """Return a request that resumes where the last stream ended."""
         self.streams.append([])
         return pb.WatchAvailabilityRequest(
             channel_id=self.channel_id, skus=self.skus, resume_token=self.token
@@ -56,20 +57,20 @@ class View:
     def take(self, batch: pb.WatchAvailabilityResponse) -> None:
         units = decode_columns(batch.columns).quantity_units.tolist()
         for sku, each in zip(batch.skus, units, strict=True):
-            told = Told(batch.stock_version, self.channel_id, sku, each)
-            self.streams[-1].append(told)
+            reading = Reading(batch.stock_version, self.channel_id, sku, each)
+            self.streams[-1].append(reading)
             self.shown[sku] = each
-        # Before the last message of a batch there is none that is new.
+        # Only the last message of a batch has a new token.
         self.token = batch.resume_token or self.token
 
-    def told(self) -> list[Told]:
+    def readings(self) -> list[Reading]:
         return [each for stream in self.streams for each in stream]
 
 
 class Following:
     """Streams of one process, without a connection, while the block lasts.
 
-    Those that drop go at any moment and come back with their token, until `calm`.
+    Those that drop end at any moment and resume with their token, until `calm`.
     """
 
     def __init__(self, watches: Watches, views: Sequence[View]) -> None:
@@ -93,7 +94,7 @@ class Following:
                 raise RuntimeError("a stream failed") from each.exception()
 
     def calm(self) -> None:
-        """Let nobody drop any more."""
+        """Let no stream drop from now on."""
         self._calm.set()
 
     def _run(self) -> None:
@@ -125,7 +126,7 @@ class Following:
 
 
 class Listening:
-    """Streams over connections, each with a thread; who drops goes to any server."""
+    """Streams over connections, a thread each; one that drops resumes at any server."""
 
     def __init__(self, addresses: Sequence[str], views: Sequence[View]) -> None:
         self._addresses = addresses
@@ -152,7 +153,7 @@ class Listening:
         assert self.unexpected == []
 
     def calm(self) -> None:
-        """Let nobody drop any more."""
+        """Let no stream drop from now on."""
         self._calm.set()
 
     def _listen(self, n: int, view: View) -> None:
@@ -189,20 +190,17 @@ class Listening:
             each.close()
 
 
-def settle(views: Sequence[View], final: Callable[[View], Mapping[str, int]]) -> float:
-    """Wait until every client thinks what is; return how long it took."""
-    begun = time.monotonic()
-    while True:
-        wrong = [
-            (n, dict(set(each.shown.items()) ^ set(final(each).items())))
-            for n, each in enumerate(views)
-            if each.shown != final(each)
-        ]
-        taken = time.monotonic() - begun
-        if not wrong:
-            return taken
-        assert taken < SETTLE_SECONDS, wrong
-        time.sleep(0.02)
+def settle(views: Sequence[View], final: Callable[[View], Mapping[str, int]]) -> None:
+    """Wait until every client shows the final values of these SKUs."""
+    give_up = time.monotonic() + SETTLE_SECONDS
+    while wrong := [
+        (n, sku, each.shown.get(sku), units)
+        for n, each in enumerate(views)
+        for sku, units in final(each).items()
+        if each.shown.get(sku) != units
+    ]:
+        assert time.monotonic() < give_up, wrong
+        time.sleep(LOOK_SECONDS)
 
 
 class State(NamedTuple):
@@ -211,16 +209,26 @@ class State(NamedTuple):
     available: Mapping[str, int]
     queued: Mapping[str, int]
     of_b2b: Mapping[str, int]
+    known: frozenset[str]
+    """SKUs with a record that was counted, at an active location or not."""
 
     def shown(self, channel_id: str, sku: str) -> int:
-        """Return what a channel may be promised: worked out by hand."""
+        """Return what a channel may be promised: worked out by hand.
+
+        This is all of docs/availability.md that `set_up` and `busy` reach: every
+        location feeds both channels, no record is ever stale, and no floor, fixed
+        quantity, share, buffer or threshold of the channel is set.
+        """
         net = self.available.get(sku, 0) - self.queued.get(sku, 0)
-        kept = max(0, KEPT - self.of_b2b.get(sku, 0))
-        if sku.startswith("hot"):
-            there = max(0, net)
-            return min(kept, there) if channel_id == "b2b" else there - min(kept, there)
         if sku.startswith("soon"):
+            # A pre-order need not be known, and does not come from stock.
             return max(0, CAP - self.queued.get(sku, 0))
+        if sku not in self.known:
+            return 0
+        if sku.startswith("hot"):
+            left = max(0, net)
+            kept = min(left, max(0, KEPT - self.of_b2b.get(sku, 0)))
+            return kept if channel_id == "b2b" else left - kept
         return max(0, net - LEAST) if sku.startswith("late") else max(0, net)
 
 
@@ -231,17 +239,18 @@ WHERE coalesce(json_extract(body, '$.active'), 1) GROUP BY sku
 """
 _QUEUED = "SELECT sku, sum(queued) FROM queue GROUP BY sku"
 _OF_B2B = "SELECT sku, promised FROM queue WHERE channel_id = 'b2b'"
+_KNOWN = "SELECT DISTINCT sku FROM stock WHERE counted_ms > 0"
 
 
 class WitnessedLedger(SqliteLedger):
-    """Writes down what the database holds at each version, before memory follows.
+    """Records what the database holds at each version, before memory follows.
 
-    It is read in the writer's lock, between the commit and what memory makes of it:
-    so every version is written down, and nobody can be told of it before.
+    It reads within the writer's lock, between the commit and the change of memory:
+    so no version is missed, and none can be sent before it is recorded.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self.states: dict[int, State] = {0: State({}, {}, {})}
+        self.states: dict[int, State] = {0: State({}, {}, {}, frozenset())}
         super().__init__(path, clock)
 
     @contextlib.contextmanager
@@ -263,15 +272,18 @@ class WitnessedLedger(SqliteLedger):
                 dict(db.execute(_AVAILABLE).fetchall()),
                 dict(db.execute(_QUEUED).fetchall()),
                 dict(db.execute(_OF_B2B).fetchall()),
+                frozenset(sku for (sku,) in db.execute(_KNOWN)),
             )
         # A version is one state, whatever was committed without it.
         assert self.states.setdefault(version, state) == state
 
 
-def misled(states: Mapping[int, State], told: Sequence[Told]) -> list[Told]:
-    """Return what was not so at its version."""
+def contradicted(
+    states: Mapping[int, State], readings: Sequence[Reading]
+) -> list[Reading]:
+    """Return the readings that were not so at their version."""
     return [
         each
-        for each in told
+        for each in readings
         if states[each.version].shown(each.channel_id, Sku(each.sku)) != each.units
     ]
