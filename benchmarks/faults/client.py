@@ -1,4 +1,4 @@
-"""A client that repeats until it knows, and writes down every answer it was given."""
+"""A client that repeats each request until it is answered, and records the answers."""
 
 import base64
 import collections
@@ -51,7 +51,7 @@ REPEAT = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
-    # What gRPC says by itself of connections that break in odd places.
+    # gRPC's own codes for connections that break in odd places.
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,
@@ -66,9 +66,10 @@ ELSEWHERE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 class Job:
     """What one client does; ``addresses`` are tried in turn after a failure.
 
-    With ``life`` orders are also held, placed, cancelled and shipped. Deadlines are
-    drawn between ``deadlines_ms``, and after ``storm_tries`` tries are
-    ``calm_seconds``.
+    With ``life`` orders are also held, placed, cancelled and shipped. The first
+    ``storm_tries`` tries of a request have a deadline between 0 and twice what the
+    client's last answer took, so on any machine about half come too late; the others
+    have ``calm_seconds``.
     """
 
     name: str
@@ -77,20 +78,20 @@ class Job:
     file: Path
     seed: int
     orders: int | None = None
-    deadlines_ms: tuple[float, float] | None = None
     storm_tries: int = 0
     calm_seconds: float = 5.0
     life: bool = False
 
 
 class Client:
-    """Places orders one after another; every one has an answer, or is counted."""
+    """Places orders one after another; each is answered, or counted as undecided."""
 
     def __init__(self, job: Job) -> None:
         self.tally: collections.Counter[str] = collections.Counter()
         self._job = job
         self._rng = random.Random(f"{job.seed}/{job.name}")
         self._numbers = itertools.count()
+        self._answer_seconds = job.calm_seconds
         self._out = job.file.open("a")
         self._channels: list[Any] = [
             grpc.insecure_channel(each, options=BACKOFF) for each in job.addresses
@@ -99,7 +100,7 @@ class Client:
         self._channel = next(self._next_channels)
 
     def place(self) -> bytes | None:
-        """Place one new order and write its answer down; None: there was none.
+        """Place one new order and record its answer; None: it had none.
 
         With ``life`` it may also be a cart first, and be cancelled or shipped.
         """
@@ -129,34 +130,35 @@ class Client:
                     request.location_id = plan.assignments[0].location_id
                     # A reason that says nothing about the stock.
                     request.reason = reservation_pb2.REJECTION_REASON_TOO_BUSY
-                told = self.send(method, request)
-                # Where nobody else had it, nothing may be left to cancel.
-                if told is None or not _is_open(method, told):
+                answer = self.send(method, request)
+                # A rejection that found no other location may leave nothing open.
+                if answer is None or not _is_open(method, answer):
                     break
         return reply
 
     def send(self, method: str, request: Any) -> bytes | None:
-        """Send until there is an answer, and write it down before going on."""
+        """Send until it is answered, and record the answer before going on."""
         body: bytes = request.SerializeToString(deterministic=True)
-        said: dict[str, object] = {"method": method, "request": _text(body)}
+        asked: dict[str, object] = {"method": method, "request": _text(body)}
         give_up = time.monotonic() + PATIENCE_SECONDS
         for tries in itertools.count(1):
-            sent = time.time()
+            sent, began = time.time(), time.monotonic()
             try:
                 reply: bytes = self._channel.unary_unary(SERVICE + method)(
                     body, timeout=self._deadline(tries)
                 )
             except grpc.RpcError as error:
                 if not self._again(error):
-                    self._write({**said, "refused": f"{method}: {error}"[:500]})
+                    self._write({**asked, "refused": f"{method}: {error}"[:500]})
                     return None
             else:
+                self._answer_seconds = time.monotonic() - began
                 self._write(
-                    {**said, "reply": _text(reply), "sent": sent, "tries": tries}
+                    {**asked, "reply": _text(reply), "sent": sent, "tries": tries}
                 )
                 return reply
             if time.monotonic() > give_up:
-                self._write({**said, "undecided": tries})
+                self._write({**asked, "undecided": tries})
                 return None
             time.sleep(min(MOST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** min(tries, 10)))
         raise AssertionError("the count has no end")
@@ -165,27 +167,26 @@ class Client:
         return str(uuid.UUID(int=self._rng.getrandbits(128)))
 
     def _deadline(self, tries: int) -> float:
-        storm = self._job.deadlines_ms
-        if storm is None or tries > self._job.storm_tries:
+        if tries > self._job.storm_tries:
             return self._job.calm_seconds
-        return self._rng.uniform(*storm) / 1_000
+        return self._rng.uniform(0.0, 2 * self._answer_seconds)
 
     def _again(self, error: Any) -> bool:
-        """Count an error; tell whether the request is to be sent again."""
+        """Count an error; return whether to send the request again."""
         code, reason = error.code(), _reason(error)
         self.tally[f"{code.name} {reason}".strip()] += 1
         if code in ELSEWHERE:
-            # Where the first try may still be under way: they must not both count.
+            # The first try may still be under way there: both must not count.
             self._channel = next(self._next_channels)
         return code in REPEAT and reason != "INTERNAL"
 
     def _write(self, line: dict[str, object]) -> None:
-        """Write down what is known, before anything else is done."""
+        """Write a line through to the file."""
         self._out.write(json.dumps(line) + "\n")
         self._out.flush()
 
     def close(self) -> None:
-        """Write down the errors that were met, and close."""
+        """Record the errors that were met, and close."""
         self._write({"tally": dict(self.tally)})
         self._out.close()
         for each in self._channels:

@@ -1,8 +1,8 @@
 """A clock that steps: holds may end early or late by the step, and nothing is lost.
 
 The ledger's clock is ``true time + offset``; the offset is 0 or one step, and
-changes at random moments, among them around midnight, when capacities begin anew.
-A model of what was acknowledged is kept beside, and held against the ledger.
+changes at random moments, some of them around midnight, when capacities are reset.
+A model of what was acknowledged is kept, and compared with the ledger.
 """
 
 import collections
@@ -37,7 +37,7 @@ from benchmarks.faults.answers import Verdict
 from benchmarks.faults.checker import records
 from benchmarks.faults.harness import Server
 from benchmarks.faults.kill import Size, strike
-from benchmarks.faults.scenario import Say
+from benchmarks.faults.scenario import Probe, Say
 from benchmarks.faults.stepped import STEP_SECONDS
 
 DAY_SECONDS = 86_400
@@ -101,7 +101,7 @@ class Stepping:
         )
 
     def act(self) -> None:
-        """Let time go on, and do one thing at random."""
+        """Advance the time, and do one thing at random."""
         self.now += self._rng.uniform(0.1, 20.0)
         actions: list[Callable[[], None]] = [
             *(self.reserve, self.reserve, self.reserve),
@@ -117,7 +117,7 @@ class Stepping:
         self.steps += 1
 
     def reopen(self) -> None:
-        """Restart: memory is read anew."""
+        """Restart: memory is read from the database."""
         self.ledger.close()
         self.ledger = self._opened()
 
@@ -188,7 +188,7 @@ class Stepping:
             self._free(plan_id)
 
     def _free(self, plan_id: str) -> None:
-        """Learn from the ledger which day got its order back: the model is told."""
+        """Give a day its order back in the model; the ledger knows which day."""
         plan = self.model.replies[plan_id]
         if plan.claims[0].location_id == "capped":
             self.model.days[self.reserved_on(plan_id)] -= 1
@@ -217,7 +217,7 @@ class Stepping:
             self.verdict.breaches.append(f"{hold} ended too early, at {self.now}")
 
     def judge(self) -> None:
-        """Hold the ledger against the model: in memory, and as it is stored."""
+        """Compare the ledger with the model: in memory, and as it is stored."""
         self.sweep()
         for _ in range(2):
             self._judge_once()
@@ -252,7 +252,7 @@ def served(
     turns = itertools.cycle((signal.SIGUSR1, signal.SIGUSR2))
     say(f"{size.kills} steps of a server's clock, forwards and back")
 
-    def turn(server: Server) -> None:
+    def turn(server: Server, _: Probe) -> None:
         server.signal(next(turns))
 
     module = "benchmarks.faults.stepped"

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -134,8 +134,8 @@ class Cluster:
         if clients:
             _kill(rng.choice(clients))
 
-    def crash(self) -> None:
-        """Kill all of it at once and start it again, as after a power cut."""
+    def crash(self, down: Callable[[], object]) -> None:
+        """Kill all at once, as a power cut does; start again when ``down`` returns."""
         child = self._child
         assert child is not None
         # Stopped, it cannot restart the children while they are being killed.
@@ -144,6 +144,7 @@ class Cluster:
             _kill(each)
         child.kill()
         child.wait()
+        down()
         self.start()
 
     def stop(self) -> None:

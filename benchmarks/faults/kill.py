@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.answers import Verdict
-from benchmarks.faults.client import Client, Job
+from benchmarks.faults.client import Job
 from benchmarks.faults.cluster import Cluster
 from benchmarks.faults.harness import Server, children_of, serving
 from benchmarks.faults.load import loading
@@ -22,6 +22,7 @@ from benchmarks.faults.scenario import (
     MIXED,
     PLENTY,
     SKUS,
+    Probe,
     Say,
     conclude,
     jobs_of,
@@ -37,7 +38,10 @@ WORKERS = 3
 AGAIN_SECONDS = 30.0
 """Longest wait until a worker that was killed is started again."""
 MOST_WORKER_KILLS = 12
-"""Oftener, and the supervisor gives up: so it should."""
+"""With more, the supervisor gives up, as it should."""
+
+Blow = Callable[[Server, Probe], object]
+"""Strikes a server; an outage lasts until the probe has met it."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ def kill_server(
 ) -> Verdict:
     """Kill the server and start it again, while clients order, cancel and ship."""
 
-    def again(server: Server) -> None:
+    def again(server: Server, probe: Probe) -> None:
         server.kill()
+        probe.fails()
         server.start()
 
     say(f"{size.kills} x kill -9 of the server")
@@ -71,14 +76,14 @@ def kill_worker(
 ) -> Verdict:
     """Kill one of the workers on a port; the others go on and it is started again."""
 
-    def one(server: Server) -> None:
+    def one(server: Server, _: Probe) -> None:
         give_up = time.monotonic() + AGAIN_SECONDS
         while len(workers := children_of(server.pid)) < WORKERS:
             if time.monotonic() > give_up:
                 raise RuntimeError("a worker was not started again")
             time.sleep(0.05)
-        # The oldest, so that all have their turn: one that ends too often in a
-        # minute is not started again.
+        # The oldest, so that all take turns: one that ends too often in a minute is
+        # not started again.
         os.kill(workers[0], signal.SIGKILL)
 
     size = dataclasses.replace(size, kills=min(size.kills, MOST_WORKER_KILLS))
@@ -97,9 +102,16 @@ def kill_store(
 ) -> Verdict:
     """Kill PostgreSQL under the server: one of its backends, or all of it."""
     rng = random.Random(f"store/{seed}")
-    turns = itertools.cycle((cluster.crash, lambda: cluster.kill_backend(rng)))
+    turns = itertools.cycle((True, False))
+
+    def one(_: Server, probe: Probe) -> None:
+        if next(turns):
+            cluster.crash(probe.fails)
+        else:
+            cluster.kill_backend(rng)
+
     say(f"{size.kills} x kill -9 of PostgreSQL: all of it, a backend, in turn")
-    return strike(database, folder, size, seed, say, lambda _: next(turns)())
+    return strike(database, folder, size, seed, say, one)
 
 
 def strike(
@@ -108,7 +120,7 @@ def strike(
     size: Size,
     seed: int,
     say: Say,
-    blow: Callable[[Server], object],
+    blow: Blow,
     **server_options: Any,
 ) -> Verdict:
     """Strike a server under load again and again; time each until it serves again."""
@@ -120,17 +132,18 @@ def strike(
         load(server.address, stock)
         at = [server.address]
         jobs = jobs_of(size.clients, at, MIXED, folder, seed, life=True)
-        probe = Job("probe", tuple(at), MIXED, folder / "answers-probe", seed)
-        with closing(Client(probe)) as prober, loading(jobs) as clients:
+        probing = Job("probe", tuple(at), MIXED, folder / "answers-probe", seed)
+        with closing(Probe(probing)) as probe, loading(jobs) as clients:
             for _ in range(size.kills):
+                clients.answered()
                 time.sleep(rng.uniform(0, size.most_seconds))
                 began = time.monotonic()
-                blow(server)
-                prober.place()
+                blow(server, probe)
+                probe.serves()
                 seconds.append(time.monotonic() - began)
             clients.end()
         say(f"{size.clients} clients, seed {seed}")
         say(serving_again(seconds, BARS_SECONDS[kind_of(database)]))
         cpu = statistics.median(server.start_seconds)
         say(f"of this, a start of the server takes {cpu:.2f} s of processor time")
-        return conclude(database, stock, [*jobs, probe], servers, say)
+        return conclude(database, stock, [*jobs, probing], servers, say)

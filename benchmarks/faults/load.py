@@ -9,7 +9,8 @@ from benchmarks.faults.client import PATIENCE_SECONDS, Job, work
 
 START_SECONDS = 90.0
 END_SECONDS = PATIENCE_SECONDS + 300.0
-"""Longest wait until all that was to be ordered is."""
+"""Longest wait until every order is placed."""
+LOOK_SECONDS = 0.01
 
 
 class Load:
@@ -17,6 +18,7 @@ class Load:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         context = multiprocessing.get_context("spawn")
+        self._files = [job.file for job in jobs]
         self._ready, self._count = context.Semaphore(0), len(jobs)
         self._go, self._stop = context.Event(), context.Event()
         self._clients = [
@@ -35,6 +37,18 @@ class Load:
                 raise RuntimeError("a client did not start")
         self._go.set()
 
+    def answered(self) -> None:
+        """Wait until every client has recorded something more."""
+        before = self._sizes()
+        give_up = time.monotonic() + END_SECONDS
+        while any(now <= then for now, then in zip(self._sizes(), before, strict=True)):
+            if time.monotonic() > give_up:
+                raise RuntimeError("a client is not answered any more")
+            time.sleep(LOOK_SECONDS)
+
+    def _sizes(self) -> list[int]:
+        return [each.stat().st_size for each in self._files]
+
     def end(self) -> None:
         """Let each finish its order, and wait for all."""
         self._stop.set()
@@ -49,7 +63,7 @@ class Load:
                 raise RuntimeError(f"a client ended with {each.exitcode}")
 
     def kill(self) -> None:
-        """Leave none."""
+        """Kill those that are left."""
         for each in self._clients:
             if each.is_alive():
                 each.kill()
