@@ -35,7 +35,8 @@ from availability.offers.bulk.arrays import (
     SupplyArrays,
 )
 from availability.offers.bulk.compute import Promiser, promise
-from availability.offers.bulk.layout import pools, stock_arrays, terms
+from availability.offers.bulk.layout import pools, stock_arrays
+from availability.offers.bulk.terms import terms
 from availability.offers.explain import explain
 from availability.offers.market import Market, SkuStock
 from availability.setup.channels import (

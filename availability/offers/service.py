@@ -13,7 +13,8 @@ from availability.errors import ChannelNotFound
 from availability.model import BoolArray, Clock, LocationId, Sku, StockRecord
 from availability.offers.bulk.arrays import UNLIMITED, Offers
 from availability.offers.bulk.compute import STATUSES, promise
-from availability.offers.bulk.layout import stock_arrays, terms, world
+from availability.offers.bulk.layout import stock_arrays, world
+from availability.offers.bulk.terms import terms
 from availability.offers.explain import explain
 from availability.offers.inputs import (
     _NO_COUNTS,

@@ -195,4 +195,5 @@ class Offers(NamedTuple):
 
     def of(self, skus: slice) -> "Offers":
         """Return the offers of some SKUs: views, to read or to write."""
-        return Offers(*(each[:, skus] for each in self.columns))
+        part = slice(None), skus
+        return Offers._make([each[part] for each in self])

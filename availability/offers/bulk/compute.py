@@ -11,15 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from availability.offers.bulk.arrays import OfferArrays, Offers
+from availability.offers.bulk.block_stock import BlockStock, record_columns
+from availability.offers.bulk.columns import STATUSES, fill
+from availability.offers.bulk.receipts import Expected
 from availability.offers.bulk.reserves import Owned, QueuedUnits
-from availability.offers.bulk.rules import (
-    STATUSES,
-    BlockTerms,
-    Expected,
-    fill,
-    given_terms,
-)
-from availability.offers.bulk.supply import BlockStock, PoolTables, record_columns
+from availability.offers.bulk.rules import BlockRules
+from availability.offers.bulk.supply import PoolTables
+from availability.offers.bulk.terms import GivenTerms
 
 __all__ = ["STATUSES", "Promiser", "promise"]
 
@@ -76,7 +74,7 @@ class Promiser:
         self._queued = QueuedUnits(world.queue, pools, channels)
         self._owned = Owned(world.allocations, pools, channels)
         self._expected = Expected(world.supplies, pools, channels, world.now_seconds)
-        self._terms = given_terms(world.terms, channels)
+        self._terms = GivenTerms(world.terms, channels)
 
     def fill(self, offers: Offers, threads: int = 1) -> None:
         """Write the offers of all SKUs, blocks of them in several threads at once.
@@ -105,16 +103,14 @@ class Promiser:
         skus = slice(start, stop)
         pooled = self._pools.pool(BlockStock(self._stock, self._columns, start, stop))
         # 3: what is promised from the pool and has no location yet.
-        first, last = self._queued.skus.searchsorted([start, stop]).tolist()
-        if first < last:
-            places = self._queued.skus[first:last] - start
-            pooled.units[:, places] -= self._queued.units[:, first:last]
-        fill(
-            offers.of(skus),
-            pooled,
-            BlockTerms(self._terms, skus),
-            self._queued,
+        queued = self._queued.block(start, stop)
+        if queued is not None:
+            pooled.units[:, queued.places] -= queued.units
+        block = BlockRules(
+            self._terms.block(skus),
+            queued,
             self._owned.block(start, stop),
             self._expected,
             skus,
         )
+        fill(offers.of(skus), pooled, block)

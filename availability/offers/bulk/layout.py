@@ -1,16 +1,13 @@
 """From values to arrays: the `OfferArrays` of a market and its SKUs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
-from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
-from availability.model import IntArray, Sku
+from availability.model import IntArray
 from availability.offers.bulk.arrays import (
     NO_BOUND,
-    NOT_GIVEN,
     AllocationArrays,
     OfferArrays,
     PoolArrays,
@@ -20,35 +17,9 @@ from availability.offers.bulk.arrays import (
     SupplyArrays,
     TermArrays,
 )
+from availability.offers.bulk.terms import terms
 from availability.offers.market import Market, SkuStock
-from availability.setup.channels import FULL_PERMILLE, Purpose, SupplyRule
-from availability.setup.settings import FIELDS, Backorders, Settings
-
-_BACKORDERS = tuple(Backorders)
-
-DEFAULTS = {
-    "managed": 1,
-    "backorders": 0,
-    "out_of_stock_threshold_units": 0,
-    "preorder_units": NOT_GIVEN,
-    "release_seconds": NOT_GIVEN,
-    "availability_threshold_units": 0,
-    "publication_threshold_units": 0,
-    "low_units": 0,
-    "min_units": 1,
-    "max_units": 0,
-    "multiple_units": 1,
-    "customer_units": NOT_GIVEN,
-    "fixed_units": NOT_GIVEN,
-    "share_permille": FULL_PERMILLE,
-    "buffer_units": 0,
-    "floor_units": 0,
-}
-"""What counts where nobody said anything: the defaults of `Effective`."""
-
-
-TERMS = DEFAULTS | {"preorder_common": 0, "floor_declared": 0}
-"""Every term, and what counts where nobody said anything."""
+from availability.setup.channels import Purpose, SupplyRule
 
 
 def lay_out(
@@ -224,143 +195,3 @@ def _allocations(
         members,
         following,
     )
-
-
-def terms(
-    market: Market,
-    skus: Sequence[Sku],
-    now_seconds: int,
-    channels: Sequence[int] | None = None,
-) -> TermArrays:
-    """Return what counts for these SKUs, each named once, level over level.
-
-    A term that no level sets by SKU has one column, one that none sets by channel
-    has one row: most markets say little, and a million SKUs are not multiplied.
-    The rows are of ``channels``, places in the market (None: all). Takes a look for
-    each SKU, and one for each (channel, SKU) if anything is said about any.
-    """
-    book = market.book
-    places = range(len(market.channels)) if channels is None else channels
-    names = [market.channels[at].channel_id for at in places]
-    everything = _TermColumns.of([book.everything], now_seconds, common=True)
-    by_channel = _TermColumns.of(map(book.channels.get, names), now_seconds)
-    its = map(book.skus.get, skus) if book.skus else []
-    by_sku = _TermColumns.of(its, now_seconds, common=True)
-    cells, rows, columns = _cells(book.channel_skus, names, skus)
-    by_cell = _TermColumns.of(cells, now_seconds)
-    arrays: dict[str, IntArray] = {}
-    for name, default in TERMS.items():
-        shape = (
-            len(names) if name in by_channel.values or name in by_cell.values else 1,
-            len(skus) if name in by_sku.values or name in by_cell.values else 1,
-        )
-        value = everything.values[name][0] if name in everything.values else default
-        array = np.full(shape, value, np.int64)
-        if name in by_channel.values:
-            values, given = by_channel.of_all(name)
-            np.copyto(array, values[:, None], where=given[:, None])
-        if name in by_sku.values:
-            values, given = by_sku.of_all(name)
-            np.copyto(array, values, where=given)
-        if name in by_cell.values:
-            values, given = by_cell.of_all(name)
-            array[rows[given], columns[given]] = values[given]
-        arrays[name] = array
-    return TermArrays(**arrays, channels=None if channels is None else tuple(channels))
-
-
-def _cells(
-    said: Mapping[tuple[str, Sku], Settings], names: Sequence[str], skus: Sequence[Sku]
-) -> tuple[list[Settings], IntArray, IntArray]:
-    """Return what is said about a SKU on a channel, with the row and the column."""
-    settings: list[Settings] = []
-    places: list[int] = []
-    # Looking all up is faster than walking, for as many.
-    if 2 * len(said) < len(names) * len(skus):
-        rows = {name: at * len(skus) for at, name in enumerate(names)}
-        columns = {sku: at for at, sku in enumerate(skus)} if said else {}
-        for (name, sku), each in said.items():
-            if name in rows and sku in columns:
-                settings.append(each)
-                places.append(rows[name] + columns[sku])
-    else:
-        found = map(said.get, product(names, skus))
-        for place, cell in enumerate(found):
-            if cell is not None:
-                settings.append(cell)
-                places.append(place)
-    at_rows, at_columns = np.divmod(np.array(places, np.int64), max(1, len(skus)))
-    return settings, at_rows, at_columns
-
-
-class _TermColumns:
-    """What is said at many places, each distinct object of settings looked at once.
-
-    ``values`` has, by term, the value in each of the objects, and ``given`` whether
-    it has one; ``objects`` is which object each place has.
-    """
-
-    def __init__(self, objects: IntArray) -> None:
-        self.objects = objects
-        self.values: dict[str, IntArray] = {}
-        self.given: dict[str, npt.NDArray[np.bool_]] = {}
-
-    @classmethod
-    def of(
-        cls,
-        places: Iterable[Settings | None],
-        now_seconds: int,
-        *,
-        common: bool = False,
-    ) -> "_TermColumns":
-        """Look at what is said at each place, None is nothing.
-
-        ``common`` is whether it is said for all channels together.
-        """
-        settings = list(places)
-        ids = np.fromiter(map(id, settings), np.int64, len(settings))
-        _, first, objects = np.unique(ids, return_index=True, return_inverse=True)
-        said = cls(objects)
-        for at, place in enumerate(first.tolist()):
-            its = settings[place]
-            values = {} if its is None else _encode(its, now_seconds, common)
-            for name, value in values.items():
-                if name not in said.values:
-                    said.values[name] = np.zeros(len(first), np.int64)
-                    said.given[name] = np.zeros(len(first), np.bool_)
-                said.values[name][at] = value
-                said.given[name][at] = True
-        return said
-
-    def of_all(self, name: str) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-        """Return, for each place, the value of a term and whether it has one."""
-        return self.values[name][self.objects], self.given[name][self.objects]
-
-
-_SAID_AS_IT_IS = tuple(
-    name for name in DEFAULTS if name in FIELDS and name != "backorders"
-)
-_values_of = attrgetter(*_SAID_AS_IT_IS)
-
-
-def _encode(settings: Settings, now_seconds: int, common: bool) -> dict[str, int]:
-    """Return the terms that are given at one level."""
-    values = {
-        name: int(value)
-        for name, value in zip(_SAID_AS_IT_IS, _values_of(settings), strict=True)
-        if value is not None
-    }
-    if settings.backorders is not None:
-        values["backorders"] = _BACKORDERS.index(settings.backorders)
-    if settings.floor_units is not None:
-        values["floor_declared"] = 1
-    if settings.customer_limit is not None:
-        values["customer_units"] = settings.customer_limit.max_units
-    if settings.preorders is not None:
-        open_now = [each for each in settings.preorders if each.open_at(now_seconds)]
-        values["preorder_common"] = int(common)
-        values["preorder_units"] = open_now[0].left_units if open_now else NOT_GIVEN
-        values["release_seconds"] = (
-            open_now[0].release_seconds if open_now else NOT_GIVEN
-        )
-    return values

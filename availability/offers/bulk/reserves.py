@@ -38,6 +38,27 @@ class QueuedUnits:
         self.own_units = _sums(mine * units, first)
         self.all_units = _sums(units[None, :], first)
 
+    def block(self, start: int, stop: int) -> "BlockQueue | None":
+        """Return it for the SKUs of a block that have any, None if none has."""
+        first, last = self.skus.searchsorted([start, stop]).tolist()
+        if first == last:
+            return None
+        return BlockQueue(
+            self.skus[first:last] - start,
+            self.units[:, first:last],
+            self.own_units[:, first:last],
+            self.all_units[:, first:last],
+        )
+
+
+class BlockQueue(NamedTuple):
+    """`QueuedUnits` of the SKUs at these places in a block."""
+
+    places: IntArray
+    units: IntArray
+    own_units: IntArray
+    all_units: IntArray
+
 
 class Own(NamedTuple):
     """The allocation that speaks for the channel, and what others hold: (C, B).
@@ -101,6 +122,8 @@ class Owned:
         first, last = self.skus.searchsorted([start, stop]).tolist()
         if first == last:
             return None
+        if last - first == stop - start:
+            return Own._make(each[:, first:last] for each in self._own)
         places = self.skus[first:last] - start
         shape = len(self._own.exists), stop - start
         spread = Own(

@@ -14,8 +14,8 @@ from availability.offers.bulk.arrays import (
     NO_BOUND,
     PoolArrays,
     RuleArrays,
-    StockArrays,
 )
+from availability.offers.bulk.block_stock import BlockStock
 from availability.setup.channels import FULL_PERMILLE
 
 _WORD_BITS = 62
@@ -49,7 +49,7 @@ class PoolTables:
         asked = [pools.rules[at] for at in channels]
         places = [distinct.setdefault(_key(each), len(distinct)) for each in asked]
         rules = [asked[places.index(at)] for at in range(len(distinct))]
-        self.pool_of = np.array(places, np.int64)
+        self._pool_of = np.array(places, np.int64)
         self._alone = places == list(range(len(rules)))
 
         groups = [
@@ -78,8 +78,10 @@ class PoolTables:
         self._conditional = any(
             each.threshold_units or each.min_locations for each in groups
         )
-        self._pools = [each.pool for each in groups]
-        (_, self._first), *self._more = _layers(self._pools)
+        its_pools = [each.pool for each in groups]
+        (_, self._first), *self._more = _layers(its_pools)
+        self._sorted = np.argsort(its_pools, kind="stable")
+        self._starts = np.flatnonzero(np.diff(np.sort(its_pools), prepend=-1))
         minutes = pools.lead_time_minutes
         # Where nobody needs any, nothing is to be computed.
         self._lead_time_minutes = (
@@ -93,11 +95,10 @@ class PoolTables:
             # At an inactive location nothing is for sale, however old the count.
             columns = np.concatenate([feeds, feeds & ~pools.active, [False]])
             self._bits[at // _WORD_BITS] |= columns.astype(np.int64) << at % _WORD_BITS
-        each_pool = np.arange(len(rules))
-        self._words = each_pool // _WORD_BITS
-        self._masks = (np.int64(1) << each_pool % _WORD_BITS)[:, None]
+        self._words = self._pool_of // _WORD_BITS
+        self._masks = (np.int64(1) << self._pool_of % _WORD_BITS)[:, None]
 
-    def pool(self, block: "BlockStock") -> Pooled:
+    def pool(self, block: BlockStock) -> Pooled:
         """Return what the rules let through for the SKUs of a block."""
         columns, available_units = block.columns, block.available_units
         units = self._factor.take(columns, axis=1)
@@ -110,25 +111,34 @@ class PoolTables:
             kept &= self._max_units.take(columns, axis=1) >= available_units
             units[self._bounded] *= kept
 
-        shape = len(units), block.sku_count
-        sums = np.zeros(shape, np.int64)
-        largest = np.zeros(shape, np.int64)
-        for count, part in block.layers:
-            its = units[:, part]
-            np.add(sums[:, :count], its, out=sums[:, :count])
-            np.maximum(largest[:, :count], its, out=largest[:, :count])
+        sums = block.reduce(np.add, units, 0)
+        largest = block.reduce(np.maximum, units, 0)
         minutes = self._least_minutes(block, units)
         if self._conditional:
             kept = sums >= self._threshold_units
             if len(self._counted):
-                kept[self._counted] &= self._locations(block, units)
+                some = (units[self._counted] > 0).astype(np.int64)
+                counts = block.reduce(np.add, some, 0)
+                kept[self._counted] &= counts >= self._min_locations
             sums *= kept
             largest *= kept
             if minutes is not None:
                 np.copyto(minutes, NO_BOUND, where=~kept)
-        return self._by_channel(block, sums, largest, minutes)
+        bits = block.reduce(np.bitwise_or, self._bits.take(columns, axis=1), 0)
+        bits = block.in_place(bits)
+        if len(bits) > 1:
+            bits = bits.take(self._words, axis=0)
+        if minutes is not None:
+            minutes = self._by_channel(block, np.minimum, minutes)
+            minutes[minutes == NO_BOUND] = 0
+        return Pooled(
+            self._by_channel(block, np.add, sums),
+            self._by_channel(block, np.maximum, largest),
+            (bits & self._masks) != 0,
+            minutes,
+        )
 
-    def _least_minutes(self, block: "BlockStock", units: IntArray) -> IntArray | None:
+    def _least_minutes(self, block: BlockStock, units: IntArray) -> IntArray | None:
         """Return the least lead time of a group where it has units, else NO_BOUND.
 
         None if no record of the block is at a location that has any.
@@ -139,94 +149,21 @@ class PoolTables:
         if not its_minutes.any():
             return None
         of_units = np.where(units > 0, its_minutes, NO_BOUND)
-        least = np.full((len(units), block.sku_count), NO_BOUND)
-        for count, part in block.layers:
-            its = least[:, :count]
-            np.minimum(its, of_units[:, part], out=its)
-        return least
-
-    def _locations(self, block: "BlockStock", units: IntArray) -> BoolArray:
-        """Tell whether units are left at enough locations, for rules that ask it."""
-        some = (units[self._counted] > 0).astype(np.int16)
-        counts = np.zeros((len(some), block.sku_count), np.int16)
-        for count, part in block.layers:
-            counts[:, :count] += some[:, part]
-        return counts >= self._min_locations
+        return block.reduce(np.minimum, of_units, NO_BOUND)
 
     def _by_channel(
-        self,
-        block: "BlockStock",
-        sums: IntArray,
-        largest: IntArray,
-        minutes: IntArray | None,
-    ) -> Pooled:
+        self, block: BlockStock, ufunc: np.ufunc, of_groups: IntArray
+    ) -> IntArray:
         """Put the groups of a pool together, and the pools where channels are."""
-        units, largest_units = sums[self._first], largest[self._first]
-        for pools, others in self._more:
-            units[pools] += sums[others]
-            largest_units[pools] = np.maximum(largest_units[pools], largest[others])
-        bits = np.zeros((len(self._bits), block.sku_count), np.int64)
-        seen = self._bits.take(block.columns, axis=1)
-        for count, part in block.layers:
-            np.bitwise_or(bits[:, :count], seen[:, part], out=bits[:, :count])
-        units = units.take(block.places, axis=1)
-        largest_units = largest_units.take(block.places, axis=1)
-        bits = bits.take(block.places, axis=1)
-        if len(bits) > 1:
-            bits = bits.take(self._words, axis=0)
-        known = (bits & self._masks) != 0
-        if not self._alone:
-            units = units.take(self.pool_of, axis=0)
-            largest_units = largest_units.take(self.pool_of, axis=0)
-            known = known.take(self.pool_of, axis=0)
-        if minutes is not None:
-            minutes = self._minutes_by_channel(block, minutes)
-        return Pooled(units, largest_units, known, minutes)
-
-    def _minutes_by_channel(self, block: "BlockStock", least: IntArray) -> IntArray:
-        minutes = least[self._first]
-        for pools, others in self._more:
-            minutes[pools] = np.minimum(minutes[pools], least[others])
-        minutes[minutes == NO_BOUND] = 0
-        minutes = minutes.take(block.places, axis=1)
-        return minutes if self._alone else minutes.take(self.pool_of, axis=0)
-
-
-class BlockStock:
-    """The records of some SKUs, laid out to be added up without a loop over SKUs.
-
-    First one record of every SKU that has any, then a second of those that have
-    two, and so on: with the SKUs in order of how many they have, each layer is a
-    slice that is added to the front of the sums. ``layers`` are (SKUs, slice).
-    ``places`` say where each SKU of the block is in that order.
-    """
-
-    def __init__(
-        self, stock: StockArrays, columns: IntArray, start: int, stop: int
-    ) -> None:
-        self.sku_count = stop - start
-        starts = stock.starts[start:stop]
-        counts = stock.starts[start + 1 : stop + 1] - starts
-        # Of 16 bits, so that it is sorted by counting.
-        order = np.argsort(-counts.astype(np.int16), kind="stable")
-        self.places = np.empty_like(order)
-        self.places[order] = np.arange(len(order))
-        starts = starts[order]
-        having = len(order) - np.cumsum(np.bincount(counts))[:-1]
-        found = [starts[:count] + at for at, count in enumerate(having)]
-        at = np.concatenate(found) if found else starts[:0]
-        self.columns = columns[at]
-        self.available_units = stock.available_units[at]
-        ends = np.cumsum(having).tolist()
-        self.layers = [
-            (count, slice(end - count, end))
-            for count, end in zip(having.tolist(), ends, strict=True)
-        ]
-
-
-def record_columns(stock: StockArrays, location_count: int) -> IntArray:
-    """Return the column of each record in the tables: (N,)."""
-    return stock.locations + np.where(stock.stale, location_count, 0)
+        if block.sku_count == 1:
+            # A call for each pool's rows costs less here than one for each layer.
+            found = ufunc.reduceat(of_groups.take(self._sorted, axis=0), self._starts)
+        else:
+            found = of_groups.take(self._first, axis=0)
+            for pools, others in self._more:
+                found[pools] = ufunc(found[pools], of_groups[others])
+        found = block.in_place(found)
+        return found if self._alone else found.take(self._pool_of, axis=0)
 
 
 class _RuleGroup(NamedTuple):

@@ -3,7 +3,7 @@
 import dataclasses
 
 from availability.model import Sku
-from availability.offers.bulk.layout import DEFAULTS
+from availability.offers.bulk.terms import DEFAULTS
 from availability.setup.settings import (
     FIELDS,
     Backorders,

@@ -1,7 +1,9 @@
 """`promise` says for everything at once what `explain` says for each."""
 
 import dataclasses
+from contextlib import AbstractContextManager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from availability.model import (
     Sku,
     StockRecord,
 )
+from availability.offers.bulk import terms as bulk_terms
 from availability.offers.bulk.arrays import Offers
 from availability.offers.bulk.compute import Promiser, promise
-from availability.offers.bulk.layout import lay_out, stock_arrays, terms
+from availability.offers.bulk.layout import lay_out, stock_arrays
+from availability.offers.bulk.terms import terms
 from availability.offers.explain import explain
 from availability.offers.market import Market, SkuStock
 from availability.setup.channels import (
@@ -179,6 +183,11 @@ def stocks(sku: Sku) -> st.SearchStrategy[SkuStock]:
     )
 
 
+def as_large_blocks() -> AbstractContextManager[Any]:
+    """Have blocks of a few SKUs computed as those of thousands are."""
+    return mock.patch.object(bulk_terms, "SMALL_SKUS", 0)
+
+
 @settings(
     max_examples=150,
     derandomize=True,
@@ -187,13 +196,17 @@ def stocks(sku: Sku) -> st.SearchStrategy[SkuStock]:
 )
 @given(markets(), st.tuples(*(stocks(each) for each in SKUS)))
 def test_promise_is_explain(market: Market, known: tuple[SkuStock, ...]) -> None:
-    offers = promise(lay_out(market, known, NOW_SECONDS))
+    world = lay_out(market, known, NOW_SECONDS)
+    offers = promise(world)
+    with as_large_blocks():
+        large = promise(world)
 
     for row, channel_id in enumerate(CHANNELS):
         for column, stock in enumerate(known):
             offer = explain(market, stock, channel_id, NOW_SECONDS)
             check(offer)
             assert flat(offers, row, column) == plain(offer)
+            assert flat(large, row, column) == plain(offer)
             for units in range(1, 15):
                 passes = offer.refusal(units) is None
                 most = offer.max_orderable_units
