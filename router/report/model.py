@@ -1,8 +1,11 @@
 """A report's nouns: plain numbers, correct once built, the same after JSON and back."""
 
-from dataclasses import dataclass
+import functools
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
-from router.report.document import read_document, write_document
+from pydantic import TypeAdapter, ValidationError
 
 MAX_OUTCOMES = 12
 """More policies are not compared side by side."""
@@ -33,12 +36,12 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingOutcome:
-    """What becomes of the orders: before or after, or by one policy.
+    """The plans of all orders together: before, after, or under one policy.
 
-    ``shipments_per_order[n]`` orders have ``n`` shipments, those that nobody ships
-    among them at 0. Units are those of lines: a kit counts as one. ``unassigned``
+    ``shipments_per_order[n]`` orders have ``n`` shipments; unshipped orders count
+    at 0. Units are those of lines: a kit counts as one. ``unassigned``
     has the unassigned units by reason, as far as reasons are known. ``refused_orders``
-    are outside a channel's limits: nothing of them is shipped.
+    are outside a channel's limits and ship nothing.
 
     ``moved_orders`` ship otherwise than in the report's first outcome;
     ``gained_orders`` are complete here and not there, ``lost_orders`` there and not
@@ -208,7 +211,8 @@ class Report:
             "removable_shipments": self.removable_shipments,
             "gap_shipments": self.gap_shipments,
         }
-        return write_document(self, {"version": _VERSION, "derived": derived})
+        document = {"version": _VERSION, "derived": derived, **asdict(self)}
+        return json.dumps(document, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Report":
@@ -217,6 +221,29 @@ class Report:
         Raises
         ------
         ValueError
-            It is no report, or one of another version.
+            It is no report, or one of another version: the message begins with the
+            path of the first fault.
         """
-        return read_document(cls, text, {"version": _VERSION}, {"derived"})
+        try:
+            found = _documents().validate_json(text, strict=True, extra="forbid")
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = "".join(
+                f"[{each}]" if isinstance(each, int) else f".{each}"
+                for each in first["loc"]
+            )
+            raise ValueError(f"{path[1:] or 'report'}: {first['msg']}") from None
+        return cls(**{each.name: getattr(found, each.name) for each in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document(Report):
+    """A report as it is written; what follows from it is not read."""
+
+    version: Literal[1]
+    derived: Any = None
+
+
+@functools.cache
+def _documents() -> TypeAdapter[_Document]:
+    return TypeAdapter(_Document)

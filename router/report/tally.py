@@ -1,4 +1,4 @@
-"""Plans into an outcome, one order at a time: the orders themselves are not kept."""
+"""Adds plans to an outcome, one order at a time, without keeping the orders."""
 
 from array import array
 from collections import Counter
@@ -10,7 +10,7 @@ from router.model import RoutingPlan
 from router.report.model import Count, LocationLoad, RoutingOutcome
 
 _DIGEST_BYTES = 8
-"""Two ways to ship one order are taken for the same once in 2^64."""
+"""Two ways to ship one order collide once in 2^64."""
 _NOTHING: Mapping[str, int] = {}
 
 
@@ -24,7 +24,7 @@ class ShippedUnits(NamedTuple):
 
 
 class Tally:
-    """Adds up what becomes of orders; nine bytes are kept of each, to compare them.
+    """Adds up plans; keeps nine bytes of each order, to compare outcomes.
 
     Outcomes are comparable when the same orders were added in the same order.
     """
@@ -51,7 +51,7 @@ class Tally:
         *,
         proven: bool = True,
     ) -> None:
-        """Add the next order: who ships what of it, and what nobody does.
+        """Add the next order: its pieces, and its unassigned units.
 
         ``reasons`` has the unassigned units by reason, as far as it is known.
         """

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from router.report.model import LocationLoad, Report, RoutingOutcome
 
 LAST_SHIPMENTS = 6
-"""Orders with so many shipments or more are told together."""
+"""Orders with this many shipments or more share one row."""
 MINUS = "\N{MINUS SIGN}"
 SERIES_ROWS = 12
 """Most rows of the table of values over time."""
@@ -44,7 +44,7 @@ _RARE: tuple[tuple[str, Callable[[RoutingOutcome], int]], ...] = (
 
 
 def figures(report: Report) -> Grid:
-    """Return what there is of everything, for each outcome."""
+    """Return the main figures of each outcome."""
     outcomes = report.outcomes
     shown = [*_FIGURES]
     shown += [each for each in _RARE if any(map(each[1], outcomes))]
@@ -56,11 +56,11 @@ def figures(report: Report) -> Grid:
             for one in outcomes
         ]
         rows.append(_row(f"unassigned: {reason.replace('_', ' ')}", units))
-    return Grid("RoutingOutcome", "", _columns(report), tuple(rows))
+    return Grid("Outcome", "", _columns(report), tuple(rows))
 
 
 def spread(report: Report) -> Grid:
-    """Return how many orders have how many shipments."""
+    """Return the number of orders by number of shipments."""
     columns = spread_counts(report)
     rows = [
         _row(label, values)
@@ -72,7 +72,7 @@ def spread(report: Report) -> Grid:
 
 
 def spread_labels(report: Report) -> list[str]:
-    """Return 1, 2... as far as any outcome has them; 0 if any; the last may be open."""
+    """Return the row labels: 1, 2... and 0 if it occurs; the last may be open-ended."""
     first, most = _shipments_shown(report)
     labels = [str(n) for n in range(first, min(most, LAST_SHIPMENTS) + 1)]
     if most > LAST_SHIPMENTS:
@@ -94,12 +94,12 @@ def spread_counts(report: Report) -> list[list[int]]:
 def _shipments_shown(report: Report) -> tuple[int, int]:
     """Return the least and the most shipments that any order has in any outcome."""
     spreads = [each.shipments_per_order for each in report.outcomes]
-    nobody = any(each[0] for each in spreads if each)
-    return 0 if nobody else 1, max(len(each) for each in spreads) - 1
+    unshipped = any(each[0] for each in spreads if each)
+    return 0 if unshipped else 1, max(len(each) for each in spreads) - 1
 
 
 def busiest(report: Report, most: int) -> list[tuple[str, list[LocationLoad]]]:
-    """Return the locations with the most units in any outcome, a load for each."""
+    """Return the locations with the most units in any outcome, one load per outcome."""
     found: dict[str, list[LocationLoad]] = {}
     for at, outcome in enumerate(report.outcomes):
         for load in outcome.loads:
@@ -117,7 +117,7 @@ def busiest(report: Report, most: int) -> list[tuple[str, list[LocationLoad]]]:
 
 
 def load_grids(report: Report, most: int) -> tuple[Grid, ...]:
-    """Return the units, and the orders, of the busiest locations and of the rest."""
+    """Return units and orders of the busiest locations; the rest is one row."""
     shown = busiest(report, most)
     count = len({each.location_id for one in report.outcomes for each in one.loads})
     if not shown:
@@ -126,7 +126,7 @@ def load_grids(report: Report, most: int) -> tuple[Grid, ...]:
     order_rows = [_row(name, [each.orders for each in loads]) for name, loads in shown]
     rest = count - len(shown)
     if rest:
-        # Of units only: an order that two locations share counts at both.
+        # Units only: an order that ships from two locations counts at both.
         of_rest = [
             sum(load.units for load in outcome.loads)
             - sum(loads[at].units for _, loads in shown)
@@ -141,15 +141,15 @@ def load_grids(report: Report, most: int) -> tuple[Grid, ...]:
 
 
 def kept_grid(report: Report) -> Grid | None:
-    """Return why orders stay as they were, None if none is known to."""
+    """Return why orders were not changed; None if no reason is known."""
     if not report.kept:
         return None
     rows = (Row(each.reason, (f"{each.count:,}",)) for each in report.kept)
-    return Grid("Kept as they were", "reason", ("orders",), tuple(rows))
+    return Grid("Unchanged orders", "reason", ("orders",), tuple(rows))
 
 
 def series_grid(report: Report) -> Grid | None:
-    """Return value, bound and gap over time, thinned out between first and last."""
+    """Return value, bound and gap over time: first, last and evenly between."""
     points = report.series
     if not points:
         return None
@@ -166,7 +166,7 @@ def series_grid(report: Report) -> Grid | None:
 
 
 def phases_grid(report: Report) -> Grid | None:
-    """Return how long each part of the work took."""
+    """Return the seconds of each phase."""
     if not report.phases:
         return None
     rows = (Row(each.name, (f"{each.seconds:,.1f}",)) for each in report.phases)
@@ -174,12 +174,12 @@ def phases_grid(report: Report) -> Grid | None:
 
 
 def sentences(report: Report) -> list[str]:
-    """Return what the numbers mean, a sentence or two each."""
+    """Return the sentences that explain the numbers."""
     found = [_compared(report.base, each) for each in report.outcomes[1:]]
     found += _proof(report)
     if report.conflicts:
         found.append(
-            f"Others took stock meanwhile: {_some(report.conflicts, 'order')} met a"
+            f"Stock changed during the run: {_some(report.conflicts, 'order')} had a"
             " conflict."
         )
     return found
@@ -187,7 +187,7 @@ def sentences(report: Report) -> list[str]:
 
 def _compared(base: RoutingOutcome, other: RoutingOutcome) -> str:
     shipments = other.shipments - base.shipments
-    parts = ["as many shipments"]
+    parts = ["the same number of shipments"]
     if shipments:
         word = "more" if shipments > 0 else "fewer"
         parts = [f"{_some(abs(shipments), f'{word} shipment')}"]
@@ -208,39 +208,39 @@ def _proof(report: Report) -> list[str]:
     removable, removed = report.removable_shipments, report.removed_shipments
     if removable is None:
         lines.append(
-            f"{report.base.name} completes {report.base.complete_orders:,}: how many "
-            "of its shipments could be removed is not known."
+            f"{report.base.name} completes {report.base.complete_orders:,}, so the "
+            "number of removable shipments is unknown."
         )
     elif not removable:
-        lines.append(f"Of {report.base.name}, none could be removed: it is optimal.")
+        lines.append(f"{report.base.name} is optimal: no shipment can be removed.")
     else:
         lines.append(
-            f"Of {report.base.shipments:,} {report.base.name}, at most "
-            f"{removable:,} could be removed; {removed:,} were "
+            f"{report.base.name} has {report.base.shipments:,} shipments: at most "
+            f"{removable:,} can be removed; {removed:,} were "
             f"({percent(removed, removable, 1, up=False)})."
         )
     gap = report.gap_shipments
     if gap is not None and bound.shipments > 0:
         lines.append(
-            "What was found is optimal."
+            "The result is optimal."
             if not gap
-            else f"What was found is at most {_some(gap, 'shipment')} from optimal: a "
+            else f"The result is at most {_some(gap, 'shipment')} from optimal: a "
             f"gap of {percent(gap, bound.shipments, 2, up=True)}."
         )
     return lines
 
 
 def gap_text(value: int, bound: int | None) -> str:
-    """Return (value - bound) / bound in percent; empty where it is not known."""
+    """Return (value - bound) / bound in percent; empty if there is no bound."""
     if bound is None or bound <= 0:
         return ""
     return percent(value - bound, bound, 2, up=True)
 
 
 def percent(part: int, whole: int, digits: int, *, up: bool) -> str:
-    """Return a share in percent; rounded so that it claims too little, not too much.
+    """Return a share in percent, rounded against us.
 
-    A gap is rounded ``up``, what was reached is rounded down.
+    A gap is rounded ``up``, an achievement down.
     """
     scale = 10**digits
     share = -(-100 * scale * part // whole) if up else 100 * scale * part // whole
@@ -249,7 +249,7 @@ def percent(part: int, whole: int, digits: int, *, up: bool) -> str:
 
 
 def signed(number: int) -> str:
-    """Return a difference with its sign; nothing for none."""
+    """Return a difference with its sign; empty for 0."""
     if not number:
         return ""
     return f"{'+' if number > 0 else MINUS}{abs(number):,}"
@@ -261,7 +261,7 @@ def _columns(report: Report) -> tuple[str, ...]:
 
 
 def _row(label: str, values: Sequence[int]) -> Row:
-    """Return a row of numbers; of two, with the change from one to the other."""
+    """Return a row of numbers; two are followed by their difference."""
     texts = [f"{each:,}" for each in values]
     if len(values) == 2:
         texts.append(signed(values[1] - values[0]))

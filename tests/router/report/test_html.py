@@ -187,7 +187,8 @@ def test_pictures_are_drawn_in_the_colours_of_the_page() -> None:
 @pytest.fixture
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
-        if name.partition(".")[0] == "matplotlib" or name == "router.report.pictures":
+        pages = ("router.report.page", "router.report.pictures")
+        if name.partition(".")[0] == "matplotlib" or name in pages:
             monkeypatch.delitem(sys.modules, name)
     real = builtins.__import__
 

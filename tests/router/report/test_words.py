@@ -76,9 +76,9 @@ def test_says_what_was_there_to_save() -> None:
         "after, compared with before: 3 fewer shipments, 3 orders moved, 0 gained and "
         "0 lost.",
         "No plan that completes 100 orders has fewer than 100 shipments (LP prices).",
-        "Of 104 before, at most 4 could be removed; 3 were (75.0 %).",
-        "What was found is at most 1 shipment from optimal: a gap of 1.00 %.",
-        "Others took stock meanwhile: 1 order met a conflict.",
+        "before has 104 shipments: at most 4 can be removed; 3 were (75.0 %).",
+        "The result is at most 1 shipment from optimal: a gap of 1.00 %.",
+        "Stock changed during the run: 1 order had a conflict.",
     ]
 
 
@@ -87,8 +87,8 @@ def test_says_when_nothing_was_there_to_save() -> None:
     report = rerouting(outcomes=(best, replace(best, name="after")), conflicts=0)
 
     assert sentences(report)[2:] == [
-        "Of before, none could be removed: it is optimal.",
-        "What was found is optimal.",
+        "before is optimal: no shipment can be removed.",
+        "The result is optimal.",
     ]
 
 

@@ -244,7 +244,7 @@ def test_the_report_comes_though_a_file_cannot_be_written(
         result = reroute(address, "--report", "out.html", "--proof", "run.gz")
 
     assert result.exit_code == 1
-    assert "What was found is optimal." in result.stdout
+    assert "The result is optimal." in result.stdout
     assert [line.partition(":")[2][:30].strip() for line in result.stderr.splitlines()]
     assert "--report out.html: cannot be written" in result.stderr
     assert "run.gz is not written: nothing was decided" in result.stderr

@@ -226,7 +226,8 @@ def test_without_the_extra_nothing_is_begun(
     replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in list(sys.modules):
-        if name.partition(".")[0] == "matplotlib" or name == "router.report.pictures":
+        pages = ("router.report.page", "router.report.pictures")
+        if name.partition(".")[0] == "matplotlib" or name in pages:
             monkeypatch.delitem(sys.modules, name)
     real = builtins.__import__
 
@@ -240,7 +241,7 @@ def test_without_the_extra_nothing_is_begun(
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        "repartir: --report: a page's pictures need matplotlib: "
+        "repartir: --report: a report page needs matplotlib and Jinja2: "
         "pip install 'repartir[report]'\n"
     )
     assert not (tmp_path / "out.html").exists()
