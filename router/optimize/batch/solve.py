@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from availability.model import BoolArray, IntArray
-from router.optimize.batch.column_generation.kernel import generate
+from router.optimize.batch.column_generation.kernel import Contenders, generate
+from router.optimize.batch.context import BatchContext
 from router.optimize.batch.engines.engine import (
     LOCAL,
     Chunked,
@@ -77,7 +78,7 @@ def solve_batch(
         More orders have to move than may.
     """
     watch = Watch(limits, progress, cancelled)
-    return _BatchRun(problem, limits, watch, engine).run()
+    return _BatchRun(BatchContext(problem, limits, watch, engine)).run()
 
 
 class _Contest(NamedTuple):
@@ -92,13 +93,10 @@ class _Contest(NamedTuple):
 
 
 class _BatchRun:
-    def __init__(
-        self, problem: BatchProblem, limits: BatchLimits, watch: Watch, engine: Engine
-    ) -> None:
-        self._problem = problem
-        self._limits = limits
-        self._watch = watch
-        self._engine = engine
+    def __init__(self, context: BatchContext) -> None:
+        self._context = context
+        self._problem, self._limits, self._watch, self._engine = context
+        problem, watch = context.problem, context.watch
         self._incumbent = Incumbent(problem, lambda: watch.stop(_HURRY_SHARE))
         self._in_force = self._incumbent.in_force
         self._single = _singles(problem, self._in_force)
@@ -176,18 +174,8 @@ class _BatchRun:
             turn = self._by_weight(peeled.kernel).tolist()
             # Under a cap on moves they have what is in force.
             greedy = by_coverage(incumbent, turn) if free else {}
-            kernel = generate(
-                problem,
-                self._limits,
-                watch,
-                self._engine,
-                incumbent,
-                peeled,
-                room,
-                static,
-                greedy,
-                bound,
-            )
+            contenders = Contenders(peeled, room, static, greedy)
+            kernel = generate(self._context, incumbent, contenders, bound)
             prices, proven = kernel.prices, kernel.bound
             watch.tell("rounding")
             # Large orders first: the small ones find a place on what is left.
@@ -211,9 +199,7 @@ class _BatchRun:
         singles = np.flatnonzero(self._single).tolist()
         later = sum(order not in incumbent.plan for order in singles)
         repair = Repair(
-            problem,
-            self._limits,
-            self._watch,
+            self._context,
             incumbent,
             contest.peeled,
             contest.prices.unit(),

@@ -14,6 +14,7 @@ primal-dual hybrid gradient. NeurIPS 34.
 """
 
 import datetime
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ from router.optimize.batch.scarcity.prices import Prices, Room
 
 FloatArray = npt.NDArray[np.float64]
 
-_DEAR = 3
+_MORE = 3
 """An order may go without at its number of lines and this many shipments."""
 
 
@@ -111,93 +112,129 @@ class Master:
     def solve(self, seconds: float, iterations: int) -> Prices:
         """Return the prices of the LP's answer, and keep ``x``."""
         orders, columns = len(self.kernel), len(self.order)
-        skus, locations = self._room.stock.shape
         used, resource, amount = self._uses()
         rows, row_of = np.unique(resource, return_inverse=True)
-        limitless = np.full(locations, UNLIMITED, dtype=np.int64)
-        most = np.concatenate(
-            [
-                self._room.stock.ravel(),
-                limitless if self._room.units is None else self._room.units,
-                limitless if self._room.orders is None else self._room.orders,
-            ]
+        most = self._most()
+        total, number = columns + orders, orders + len(rows)
+        entries = _Entries(
+            np.concatenate([self.order, np.arange(orders), row_of + orders]),
+            np.concatenate([np.arange(columns), np.arange(columns, total), used]),
+            np.concatenate([np.ones(total), amount]),
         )
-        proto = model_pb2.ModelProto()
-        total = columns + orders
-        proto.variables.ids.extend(range(total))
-        proto.variables.lower_bounds.extend([0.0] * total)
-        proto.variables.upper_bounds.extend([float("inf")] * total)
-        proto.variables.integers.extend([False] * total)
         costs = np.concatenate([self.cost, without(self._problem, self.kernel)])
-        proto.objective.linear_coefficients.ids.extend(range(total))
-        proto.objective.linear_coefficients.values.extend(costs.astype(float).tolist())
-        number = orders + len(rows)
         upper = np.concatenate([np.ones(orders), most[rows]])
         lower = np.concatenate([np.ones(orders), np.full(len(rows), -np.inf)])
-        proto.linear_constraints.ids.extend(range(number))
-        proto.linear_constraints.lower_bounds.extend(lower.tolist())
-        proto.linear_constraints.upper_bounds.extend(upper.tolist())
-        row = np.concatenate([self.order, np.arange(orders), row_of + orders])
-        column = np.concatenate([np.arange(columns), np.arange(columns, total), used])
-        value = np.concatenate([np.ones(total), amount])
-        turn = np.lexsort((column, row))
-        matrix = proto.linear_constraint_matrix
-        matrix.row_ids.extend(row[turn].tolist())
-        matrix.column_ids.extend(column[turn].tolist())
-        matrix.coefficients.extend(value[turn].astype(float).tolist())
-        model = mathopt.Model.from_model_proto(proto)
-        known = np.zeros(number)
-        known[:orders] = self._dual[1][:orders] if len(self._dual[1]) else 1.0
-        at = np.searchsorted(self._dual[0], rows)
-        at[at >= len(self._dual[0])] = 0
-        if len(self._dual[0]):
-            same = self._dual[0][at] == rows
-            known[orders:][same] = self._dual[1][orders:][at[same]]
+        model = _model_of(costs, lower, upper, entries)
+        known = self._known_duals(rows)
         start = np.zeros(total)
-        if len(self.x):
-            start[: len(self.x)] = self.x
+        start[: len(self.x)] = self.x
         hint = mathopt.SolutionHint(
             variable_values=dict(zip(model.variables(), start.tolist(), strict=True)),
             dual_values=dict(
                 zip(model.linear_constraints(), known.tolist(), strict=True)
             ),
         )
-        parameters = mathopt.SolveParameters(
-            time_limit=datetime.timedelta(seconds=max(1.0, seconds))
-        )
-        pdlp = parameters.pdlp
-        pdlp.num_threads = 1
-        pdlp.termination_criteria.iteration_limit = iterations
-        optimality = pdlp.termination_criteria.simple_optimality_criteria
-        optimality.eps_optimal_absolute = 1e-4
-        optimality.eps_optimal_relative = 1e-5
         result = mathopt.solve(
             model,
             mathopt.SolverType.PDLP,
-            params=parameters,
+            params=_parameters(seconds, iterations),
             model_params=mathopt.ModelSolveParameters(solution_hints=[hint]),
         )
-        price = np.zeros(len(most), dtype=np.int64)
+        dual = np.zeros(number)
         if result.solutions:
             found = result.solutions[0]
             if found.primal_solution is not None:
                 values = found.primal_solution.variable_values
-                flat = np.fromiter(values.values(), float, total)
-                self.x = flat[:columns]
+                self.x = np.fromiter(values.values(), float, total)[:columns]
             if found.dual_solution is not None:
                 duals = found.dual_solution.dual_values
                 dual = np.fromiter(duals.values(), float, number)
                 self._dual = (rows, dual)
         else:
             dual = known
+        price = np.zeros(len(most), dtype=np.int64)
         price[rows] = np.rint(np.maximum(0, -dual[orders:]) * SCALE).astype(np.int64)
+        skus, locations = self._room.stock.shape
         units, shipments = price[skus * locations :].reshape(2, locations)
-        stock = price[: skus * locations].reshape(skus, locations)
-        return Prices(stock, units, shipments)
+        return Prices(
+            price[: skus * locations].reshape(skus, locations), units, shipments
+        )
+
+    def _most(self) -> IntArray:
+        """Return how much there is of every resource."""
+        locations = self._room.stock.shape[1]
+        limitless = np.full(locations, UNLIMITED, dtype=np.int64)
+        return np.concatenate(
+            [
+                self._room.stock.ravel(),
+                limitless if self._room.units is None else self._room.units,
+                limitless if self._room.orders is None else self._room.orders,
+            ]
+        )
+
+    def _known_duals(self, rows: IntArray) -> FloatArray:
+        """Return the duals of the last answer for the orders and resource rows."""
+        orders = len(self.kernel)
+        known = np.zeros(orders + len(rows))
+        resource, dual = self._dual
+        if not len(dual):
+            known[:orders] = 1.0
+            return known
+        known[:orders] = dual[:orders]
+        at = np.searchsorted(resource, rows)
+        at[at >= len(resource)] = 0
+        if len(resource):
+            same = resource[at] == rows
+            known[orders:][same] = dual[orders:][at[same]]
+        return known
+
+
+class _Entries(NamedTuple):
+    """The entries of a matrix that are not zero."""
+
+    row: IntArray
+    column: IntArray
+    value: FloatArray
+
+
+def _model_of(
+    costs: IntArray, lower: FloatArray, upper: FloatArray, entries: _Entries
+) -> mathopt.Model:
+    """Return the LP of non-negative variables that cost least between the bounds."""
+    proto = model_pb2.ModelProto()
+    total, number = len(costs), len(lower)
+    proto.variables.ids.extend(range(total))
+    proto.variables.lower_bounds.extend([0.0] * total)
+    proto.variables.upper_bounds.extend([float("inf")] * total)
+    proto.variables.integers.extend([False] * total)
+    proto.objective.linear_coefficients.ids.extend(range(total))
+    proto.objective.linear_coefficients.values.extend(costs.astype(float).tolist())
+    proto.linear_constraints.ids.extend(range(number))
+    proto.linear_constraints.lower_bounds.extend(lower.tolist())
+    proto.linear_constraints.upper_bounds.extend(upper.tolist())
+    turn = np.lexsort((entries.column, entries.row))
+    matrix = proto.linear_constraint_matrix
+    matrix.row_ids.extend(entries.row[turn].tolist())
+    matrix.column_ids.extend(entries.column[turn].tolist())
+    matrix.coefficients.extend(entries.value[turn].astype(float).tolist())
+    return mathopt.Model.from_model_proto(proto)
+
+
+def _parameters(seconds: float, iterations: int) -> mathopt.SolveParameters:
+    parameters = mathopt.SolveParameters(
+        time_limit=datetime.timedelta(seconds=max(1.0, seconds))
+    )
+    pdlp = parameters.pdlp
+    pdlp.num_threads = 1
+    pdlp.termination_criteria.iteration_limit = iterations
+    optimality = pdlp.termination_criteria.simple_optimality_criteria
+    optimality.eps_optimal_absolute = 1e-4
+    optimality.eps_optimal_relative = 1e-5
+    return parameters
 
 
 def without(problem: BatchProblem, orders: IntArray) -> IntArray:
     """Return ``(m,)`` what it costs in the LP that an order gets nothing."""
     lines = np.diff(problem.start)[orders]
-    cost: IntArray = (lines + _DEAR) * problem.shipment_weight + problem.move_weight
-    return cost
+    shipments: IntArray = (lines + _MORE) * problem.shipment_weight
+    return shipments + problem.move_weight

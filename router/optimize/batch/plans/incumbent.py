@@ -98,11 +98,21 @@ class Incumbent:
         if pieces:
             self.plan[order] = pieces
 
-    def put_all(self, orders: Iterable[int], plan: Mapping[int, Pieces]) -> None:
-        """Give many orders what ``plan`` has of them, none where it has nothing."""
-        # All give back before any takes: what one has may be another's next.
-        for order in orders:
+    def plans_of(self, orders: Iterable[int]) -> dict[int, Pieces]:
+        """Return what those of the orders have that have a plan."""
+        return {order: self.plan[order] for order in orders if order in self.plan}
+
+    def take_away(self, orders: Iterable[int]) -> dict[int, Pieces]:
+        """Return what those of the orders had that had a plan; now none has."""
+        before = self.plans_of(orders)
+        for order in before:
             self.put(order, ())
+        return before
+
+    def put_all(self, plan: Mapping[int, Pieces]) -> None:
+        """Give many orders these pieces instead of those they have, unchecked."""
+        # All give back before any takes: what one has may be another's next.
+        self.take_away(plan)
         for order, pieces in plan.items():
             self.put(order, pieces)
 

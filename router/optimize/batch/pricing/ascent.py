@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from availability.model import BoolArray, IntArray
 from router.optimize.batch.pricing.blocks import NEVER
+from router.optimize.batch.pricing.drop import Lines
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,12 +50,12 @@ def shift_of(fixed: IntArray) -> int:
     return max(0, int(fixed.max(initial=0)).bit_length() - _BITS)
 
 
-def ascend(cost: IntArray, give: IntArray, fixed: IntArray, shift: int) -> Floats:
+def ascend(lines: Lines, shift: int) -> Floats:
     """Return ``(m, L)`` prices of the lines' units, raised as far as `_PASSES` do.
 
-    ``cost`` ``(m, L, N)`` of a unit, `NEVER` where there is none; ``give`` units;
-    ``fixed`` ``(m, N)`` cost of a shipment. Prices are in 2^``shift``.
+    Prices are in 2^``shift``.
     """
+    cost, give, fixed = lines.cost, lines.give, lines.fixed
     wide = (cost.transpose(1, 0, 2) >> shift).astype(np.float32, order="C")
     units = np.maximum(give.transpose(1, 0, 2), 1).astype(np.float32)
     prices = wide.min(axis=2)
@@ -78,10 +79,7 @@ def ascend(cost: IntArray, give: IntArray, fixed: IntArray, shift: int) -> Float
 
 
 def improve(
-    demand: IntArray,
-    cost: IntArray,
-    give: IntArray,
-    fixed: IntArray,
+    lines: Lines,
     opened: BoolArray,
     start: Floats,
     value: IntArray,
@@ -90,20 +88,20 @@ def improve(
 ) -> tuple[Floats, Floats]:
     """Return ``(m, L)`` better prices, ``(m, N)`` how often locations ship at last.
 
-    ``fixed`` is 0 where ``opened``: paid already; ``start`` ``(m, L)``; ``value``
-    ``(m,)`` the cost of a plan, without what is paid.
+    ``lines.fixed`` is 0 where ``opened``: paid already; ``start`` ``(m, L)``;
+    ``value`` ``(m,)`` the cost of a plan, without what is paid.
     """
-    costs = (cost >> shift).astype(np.float32)
-    units = give.astype(np.float32)
-    paid = (fixed >> shift).astype(np.float32)
-    wanted = demand.astype(np.float64)
-    several = bool((give > 1).any())
+    costs = (lines.cost >> shift).astype(np.float32)
+    units = lines.give.astype(np.float32)
+    paid = (lines.fixed >> shift).astype(np.float32)
+    wanted = lines.demand.astype(np.float64)
+    several = bool((lines.give > 1).any())
     highest = (value >> shift).astype(np.float64)
     one = paid.max(axis=1, initial=0).astype(np.float64)
     prices, best = start, start
-    found = np.full(len(cost), -np.inf)
-    higher = np.full(len(cost), np.inf)
-    stalled = np.zeros(len(cost), dtype=np.int64)
+    found = np.full(len(costs), -np.inf)
+    higher = np.full(len(costs), np.inf)
+    stalled = np.zeros(len(costs), dtype=np.int64)
     ahead = np.zeros(prices.shape)
     often = np.zeros_like(paid)
     over = np.empty_like(costs)
@@ -146,14 +144,12 @@ def improve(
     return best, often / np.float32(max(1, last))
 
 
-def bound(
-    demand: IntArray, cost: IntArray, give: IntArray, fixed: IntArray, price: IntArray
-) -> IntArray:
+def bound(lines: Lines, price: IntArray) -> IntArray:
     """Return ``(m,)`` what lines' prices ``(m, L)`` prove, in integers.
 
-    ``fixed`` is 0 where it is paid already.
+    ``lines.fixed`` is 0 where it is paid already.
     """
-    over = give * np.maximum(0, price[:, :, None] - cost)
-    left = np.minimum(fixed - over.sum(axis=1), 0)
-    found: IntArray = (demand * price).sum(axis=1) + left.sum(axis=1)
+    over = lines.give * np.maximum(0, price[:, :, None] - lines.cost)
+    left = np.minimum(lines.fixed - over.sum(axis=1), 0)
+    found: IntArray = (lines.demand * price).sum(axis=1) + left.sum(axis=1)
     return found

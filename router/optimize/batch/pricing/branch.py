@@ -21,75 +21,16 @@ from router.optimize.batch.pricing.ascent import (
 )
 from router.optimize.batch.pricing.blocks import NEVER
 from router.optimize.batch.pricing.drop import Lines, best_of, ship
+from router.optimize.batch.pricing.large import CELLS, Large
 
 _CLOSE = 256
 """A gap too small to branch for: what the prices' bits lose."""
-_CELLS = 1 << 11
-"""(order, location) pairs that are bounded together."""
 _STEPS, _MORE_STEPS = 60, 20
 """Steps of the subgradient method: of the first node, of others."""
 _OFTEN = 0.2
 """A location that ships in this share of the steps is tried in a plan."""
 _USED = 0.5
 """How much more a location of the best plan is worth branching on."""
-
-
-class Large(NamedTuple):
-    """Orders to ship at given prices, in integers; see `blocks.cheapest`.
-
-    ``sku``, ``demand`` ``(M, L)``, by falling number of lines, -1 and 0 for padding;
-    ``price``, ``stock`` ``(K, N)``; ``fixed`` ``(M or 1, N)``; ``allowed``
-    ``(M, N)``, None: every location may ship.
-    """
-
-    sku: IntArray
-    demand: IntArray
-    price: IntArray
-    stock: IntArray
-    fixed: IntArray
-    split_cost: int
-    allowed: BoolArray | None = None
-
-    def useful(self) -> IntArray:
-        """Return ``(M, W)`` the locations that have anything of each order.
-
-        In order; -1: there are no more.
-        """
-        orders, locations = len(self.demand), self.stock.shape[1]
-        some = np.empty((orders, locations), dtype=bool)
-        rows = max(1, _CELLS // max(1, locations))
-        there = self.stock > 0
-        for at in range(0, orders, rows):
-            few = slice(at, at + rows)
-            wanted = self.demand[few] > 0
-            some[few] = (there[self.sku[few]] & wanted[:, :, None]).any(axis=1)
-        if self.allowed is not None:
-            some &= self.allowed
-        count = some.sum(axis=1)
-        where = np.full((orders, int(count.max(initial=1))), -1, dtype=np.int64)
-        row, location = np.nonzero(some)
-        where[row, np.arange(len(row)) - (count.cumsum() - count)[row]] = location
-        return where
-
-    def lines_of(self, orders: IntArray, where: IntArray) -> Lines:
-        """Return all that some orders meet at ``(m, W)`` locations, -1: nothing.
-
-        Without the padding that none of them needs.
-        """
-        demand = self.demand[orders]
-        most = int(np.count_nonzero(demand, axis=1).max(initial=0))
-        demand, sku = demand[:, :most], self.sku[orders, :most]
-        locations = self.stock.shape[1]
-        pair = (sku * locations)[:, :, None] + where[:, None, :]
-        # Far out at the end is padding, which wants nothing.
-        there = np.take(self.stock, pair, mode="wrap")
-        none = where < 0
-        give = np.minimum(there, demand[:, :, None])
-        give *= ~none[:, None, :]
-        cost = np.where(give > 0, np.take(self.price, pair, mode="wrap"), NEVER)
-        row = orders if len(self.fixed) > 1 else np.zeros_like(orders)
-        fixed = np.where(none, 0, self.fixed[row[:, None], where])
-        return Lines(demand, cost, give, fixed, self.split_cost)
 
 
 class BranchResult(NamedTuple):
@@ -173,7 +114,7 @@ class Branching:
         price: Floats | None,
     ) -> None:
         """Bound nodes, keep better plans, push what is open."""
-        rows = max(1, _CELLS // max(1, self._used.shape[1])) * 2
+        rows = max(1, CELLS // max(1, self._used.shape[1])) * 2
         for at in range(0, len(orders), rows):
             few = slice(at, at + rows)
             start = None if price is None else price[few]
@@ -195,22 +136,20 @@ class Branching:
                 cost=np.where(shut, NEVER, lines.cost),
             )
         possible = (lines.give.sum(axis=2) >= lines.demand).all(axis=1)
-        paid = np.where(opened, 0, lines.fixed)
+        unpaid = lines._replace(fixed=np.where(opened, 0, lines.fixed))
         given = np.where(opened, lines.fixed, 0).sum(axis=1)
         if start is None:
             self._grain[orders] = self._grains(lines)
-            price = ascend(lines.cost, lines.give, lines.fixed, self._shift)
+            price = ascend(lines, self._shift)
             self._keep(orders, lines, possible, self._tight(lines, price))
             steps = _STEPS
         else:
             price = start[:, :most]
             steps = _MORE_STEPS
         price, often = improve(
-            lines.demand, lines.cost, lines.give, paid, opened, price,
-            self._value[orders] - given, self._shift, steps,
-        )  # fmt: skip
-        whole = price.astype(np.int64) << self._shift
-        lower = bound(lines.demand, lines.cost, lines.give, paid, whole) + given
+            unpaid, opened, price, self._value[orders] - given, self._shift, steps
+        )
+        lower = bound(unpaid, price.astype(np.int64) << self._shift) + given
         grain = self._grain[orders]
         lower = np.where(possible, -(-lower // grain) * grain, NEVER)
         self._keep(orders, lines, possible, opened | (often > _OFTEN))
@@ -271,7 +210,7 @@ def pieces(
     large: Large, orders: IntArray, found: BranchResult
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Return order, line (its place), location, units of the best plans found."""
-    rows = max(1, _CELLS // found.where.shape[1])
+    rows = max(1, CELLS // found.where.shape[1])
     parts = []
     for at in range(0, len(orders), rows):
         few = orders[at : at + rows]

@@ -1,13 +1,15 @@
 """The cheapest way to ship each of many orders at given prices of the stock."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from availability.model import BoolArray, IntArray
 from router.optimize.batch.pricing.blocks import MOST_STEPS, NEVER, cheapest, steps_of
-from router.optimize.batch.pricing.branch import Branching, Large, pieces
+from router.optimize.batch.pricing.branch import Branching, pieces
 from router.optimize.batch.pricing.cover import Cover
+from router.optimize.batch.pricing.large import Large
 from router.optimize.batch.problem import BatchProblem
 
 SCALE = 2**20
@@ -47,7 +49,10 @@ class Patterns(NamedTuple):
 
 
 class _SameDemand(NamedTuple):
-    """Orders with the same quantities: ``order`` ``(m,)``, ``line`` ``(m, L)``."""
+    """Orders with the same quantities: ``order`` ``(m,)``, ``line`` ``(m, L)``.
+
+    Large ones are only alike in their number of lines, and have no ``demand``.
+    """
 
     demand: tuple[int, ...]
     order: IntArray
@@ -61,35 +66,10 @@ class Pricer:
         self._problem = problem
         self.orders = orders
         self._cover = Cover(problem, orders)
-        self._groups: list[_SameDemand] = []
-        self._large: list[tuple[IntArray, IntArray]] = []
-        counts = np.diff(problem.start)[orders]
-        for count in np.unique(counts).tolist():
-            of = orders[counts == count]
-            lines = problem.start[of][:, None] + np.arange(count)
-            if count > _MOST_LINES:
-                self._large.append((of, lines))
-                continue
-            units = problem.demand[lines]
-            turn = np.argsort(units, axis=1, kind="stable")
-            lines = np.take_along_axis(lines, turn, axis=1)
-            units = np.take_along_axis(units, turn, axis=1)
-            shapes, shape_of = _distinct(units)
-            by_shape = np.argsort(shape_of, kind="stable")
-            ends = np.bincount(shape_of, minlength=len(shapes)).cumsum()[:-1]
-            for shape, at in zip(
-                shapes.tolist(), np.split(by_shape, ends), strict=True
-            ):
-                most = MOST_STEPS if shape[-1] == 1 else _STEPS
-                if steps_of(tuple(shape)) <= most:
-                    self._groups.append(_SameDemand(tuple(shape), of[at], lines[at]))
-                else:
-                    self._large.append((of[at], lines[at]))
-
-    def branched(self) -> IntArray:
-        """Return the orders whose patterns are looked for by branching."""
-        parts = [order for order, _ in self._large]
-        return np.concatenate([self.orders[:0], *parts])
+        self._small: list[_SameDemand] = []
+        self._large: list[_SameDemand] = []
+        for group in _by_demand(problem, orders):
+            (self._small if group.demand else self._large).append(group)
 
     def price(
         self,
@@ -119,19 +99,19 @@ class Pricer:
         parts = [self._free(free, fixed)]
         again = []
         rows = max(1, _CELLS // max(1, stock.shape[1]))
-        for group in self._groups:
-            dear = np.flatnonzero(free[group.order] < 0)
-            for at in range(0, len(dear), rows):
-                few = dear[at : at + rows]
+        for group in self._small:
+            costly = np.flatnonzero(free[group.order] < 0)
+            for at in range(0, len(costly), rows):
+                few = costly[at : at + rows]
                 chunk = _SameDemand(group.demand, group.order[few], group.line[few])
-                found, sound = self._small(chunk, stock, price, fixed)
+                found, sound = self._enumerate(chunk, stock, price, fixed)
                 parts.append(found)
                 if not sound.all():
                     again.append((chunk.order[~sound], chunk.line[~sound]))
         if nodes:
-            for order, line in self._large:
-                dear = np.flatnonzero(free[order] < 0)
-                again.append((order[dear], line[dear]))
+            for group in self._large:
+                costly = np.flatnonzero(free[group.order] < 0)
+                again.append((group.order[costly], group.line[costly]))
         if any(len(order) for order, _ in again):
             parts.append(self._branch(again, stock, price, fixed, max(1, nodes)))
         counts = [len(part.order) for part in parts]
@@ -154,7 +134,7 @@ class Pricer:
         where = free[order][pattern]
         return Patterns(order, value, pattern, line, where, problem.demand[line])
 
-    def _small(
+    def _enumerate(
         self, group: _SameDemand, stock: IntArray, price: IntArray, fixed: IntArray
     ) -> tuple[Patterns, BoolArray]:
         """Return patterns where they are sound, and ``(m,)`` where that is."""
@@ -215,10 +195,38 @@ class Pricer:
         )
 
 
+def branched(problem: BatchProblem, orders: IntArray) -> IntArray:
+    """Return those of the orders whose patterns are looked for by branching."""
+    large = [each.order for each in _by_demand(problem, orders) if not each.demand]
+    return np.concatenate([orders[:0], *large])
+
+
 def large_of(problem: BatchProblem) -> IntArray:
     """Return orders whose costs are only bounded: nearly all of those there are."""
     several = np.flatnonzero(np.diff(problem.start) > _FEW_LINES)
-    return np.sort(Pricer(problem, several).branched())
+    return np.sort(branched(problem, several))
+
+
+def _by_demand(problem: BatchProblem, orders: IntArray) -> Iterator[_SameDemand]:
+    """Yield the orders by their quantities, and large ones without."""
+    counts = np.diff(problem.start)[orders]
+    for count in np.unique(counts).tolist():
+        of = orders[counts == count]
+        lines = problem.start[of][:, None] + np.arange(count)
+        if count > _MOST_LINES:
+            yield _SameDemand((), of, lines)
+            continue
+        units = problem.demand[lines]
+        turn = np.argsort(units, axis=1, kind="stable")
+        lines = np.take_along_axis(lines, turn, axis=1)
+        units = np.take_along_axis(units, turn, axis=1)
+        shapes, shape_of = _distinct(units)
+        by_shape = np.argsort(shape_of, kind="stable")
+        ends = np.bincount(shape_of, minlength=len(shapes)).cumsum()[:-1]
+        for shape, at in zip(shapes.tolist(), np.split(by_shape, ends), strict=True):
+            most = MOST_STEPS if shape[-1] == 1 else _STEPS
+            small = steps_of(tuple(shape)) <= most
+            yield _SameDemand(tuple(shape) if small else (), of[at], lines[at])
 
 
 def costs_of(problem: BatchProblem, found: Patterns) -> IntArray:

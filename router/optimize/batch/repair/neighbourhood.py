@@ -4,7 +4,7 @@ With ``linearization_level=2``: at level 1 it times out on what it proves in 0.1
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,37 +36,66 @@ def choose(
     has no plan is left out. ``work`` bounds CP-SAT's deterministic time, ``cap`` the
     moves in all.
     """
-    problem = incumbent.problem
     orders = [order for order in orders if order in incumbent.plan]
-    model = cp_model.CpModel()
-    variables: list[cp_model.IntVar] = []
-    moves: list[cp_model.IntVar] = []
-    costs: list[int] = []
-    choice: list[tuple[int, Pieces]] = []
-    rows: list[tuple[int, int, int, int]] = []
-    dearer = problem.shipment_weight + problem.split_line_weight
-    dearer = (dearer + problem.move_weight) * MOVES + 1
-    for order in orders:
+    model = _Choice(incumbent, orders, cap is not None)
+    before = incumbent.take_away(orders)
+    model.limit_resources()
+    if cap is not None:
+        model.limit_moves(cap, before)
+    after = before | model.solve(work, seed)
+    gain = sum(
+        incumbent.worth(o, before[o]) - incumbent.worth(o, after[o]) for o in orders
+    )
+    incumbent.put_all(after if gain > 0 else before)
+    # Moves may rise where shipments fall: round to the nearest.
+    ships = (max(0, gain) + MOVES // 2) // MOVES
+    return Gain(ships, max(0, gain) - ships * MOVES)
+
+
+class _Choice:
+    """One known pattern for each order: a variable each, and its cost."""
+
+    def __init__(self, incumbent: Incumbent, orders: list[int], capped: bool) -> None:
+        self._incumbent = incumbent
+        self._model = cp_model.CpModel()
+        self._variables: list[cp_model.IntVar] = []
+        self._moves: list[cp_model.IntVar] = []
+        self._costs: list[int] = []
+        self._choice: list[tuple[int, Pieces]] = []
+        self._rows: list[tuple[int, int, int, int]] = []
+        problem = incumbent.problem
+        more = problem.shipment_weight + problem.split_line_weight
+        more = (more + problem.move_weight) * MOVES + 1
+        for order in orders:
+            most = incumbent.worth(order, incumbent.plan[order]) + more
+            self._add(order, most, capped)
+
+    def _add(self, order: int, most: int, capped: bool) -> None:
+        """Let an order choose among its patterns that cost no more than ``most``."""
+        incumbent, model = self._incumbent, self._model
         mine = []
-        most = incumbent.worth(order, incumbent.plan[order]) + dearer
         for pieces, cost in incumbent.known[order].items():
             if cost > most:
                 continue
             variable = model.new_bool_var("")
             model.add_hint(variable, pieces == incumbent.plan[order])
             mine.append(variable)
-            if cap is not None and incumbent.moves(order, pieces):
-                moves.append(variable)
-            costs.append(cost)
-            at = len(choice)
-            rows += [(at, *piece) for piece in pieces]
-            choice.append((order, pieces))
+            if capped and incumbent.moves(order, pieces):
+                self._moves.append(variable)
+            self._costs.append(cost)
+            at = len(self._choice)
+            self._rows += [(at, *piece) for piece in pieces]
+            self._choice.append((order, pieces))
         model.add_exactly_one(mine)
-        variables += mine
-    before = {order: incumbent.plan[order] for order in orders}
-    incumbent.put_all(orders, {})
-    _limit(incumbent, model, variables, rows)
-    if cap is not None:
+        self._variables += mine
+
+    def limit_resources(self) -> None:
+        """Let the patterns take no more than what the other orders leave."""
+        _limit(self._incumbent, self._model, self._variables, self._rows)
+
+    def limit_moves(self, cap: int, before: Mapping[int, Pieces]) -> None:
+        """Let no more orders move than ``cap``, those outside ``before`` counted."""
+        incumbent = self._incumbent
         frozen = incumbent.remaining.frozen
         elsewhere = sum(
             incumbent.moves(order, incumbent.plan.get(order, frozen.get(order, ())))
@@ -74,26 +103,21 @@ def choose(
             # Under a cap only those that stay are fixed.
             if order not in before and not incumbent.is_fixed[order]
         )
-        model.add(cp_model.LinearExpr.sum(moves) <= cap - elsewhere)
-    model.minimize(cp_model.LinearExpr.weighted_sum(variables, costs))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.linearization_level = 2
-    solver.parameters.random_seed = seed
-    solver.parameters.max_deterministic_time = work
-    status = solver.solve(model)
-    after = dict(before)
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        for variable, (order, pieces) in zip(variables, choice, strict=True):
-            if solver.boolean_value(variable):
-                after[order] = pieces
-    gain = sum(
-        incumbent.worth(o, before[o]) - incumbent.worth(o, after[o]) for o in orders
-    )
-    incumbent.put_all((), after if gain > 0 else before)
-    # Moves may rise where shipments fall: round to the nearest.
-    ships = (max(0, gain) + MOVES // 2) // MOVES
-    return Gain(ships, max(0, gain) - ships * MOVES)
+        self._model.add(cp_model.LinearExpr.sum(self._moves) <= cap - elsewhere)
+
+    def solve(self, work: float, seed: int) -> dict[int, Pieces]:
+        """Return the cheapest choice found in time; empty: none."""
+        costs = cp_model.LinearExpr.weighted_sum(self._variables, self._costs)
+        self._model.minimize(costs)
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.linearization_level = 2
+        solver.parameters.random_seed = seed
+        solver.parameters.max_deterministic_time = work
+        if solver.solve(self._model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return {}
+        chosen = zip(self._variables, self._choice, strict=True)
+        return dict(each for at, each in chosen if solver.boolean_value(at))
 
 
 def _limit(

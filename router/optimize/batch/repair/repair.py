@@ -13,11 +13,10 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.column_generation.master import without
-from router.optimize.batch.limits import BatchLimits, Watch
+from router.optimize.batch.context import BatchContext
 from router.optimize.batch.plans.incumbent import Incumbent
 from router.optimize.batch.plans.moves import Pieces, pieces_of
-from router.optimize.batch.pricing.pricing import SCALE, Pricer
-from router.optimize.batch.problem import BatchProblem
+from router.optimize.batch.pricing.pricing import SCALE, Pricer, branched
 from router.optimize.batch.repair.neighbourhood import Neighbourhoods, choose
 from router.optimize.batch.scarcity.peel import Peeled, fixed_of
 
@@ -46,17 +45,14 @@ class Repair:
 
     def __init__(
         self,
-        problem: BatchProblem,
-        limits: BatchLimits,
-        watch: Watch,
+        context: BatchContext,
         incumbent: Incumbent,
         peeled: Peeled,
         price: IntArray,
         later: int,
     ) -> None:
-        self._problem = problem
-        self._limits = limits
-        self._watch = watch
+        self._problem, self._limits, self._watch, _ = context
+        problem, limits = context.problem, context.limits
         self._incumbent = incumbent
         self._kernel: list[int] = peeled.kernel.tolist()
         self._dear: list[int] = without(problem, peeled.kernel).tolist()
@@ -95,7 +91,7 @@ class Repair:
     def _branched(self) -> frozenset[int]:
         """The orders of which not all patterns worth knowing can have been found."""
         kernel = np.array(self._kernel, dtype=np.int64)
-        return frozenset(Pricer(self._problem, kernel).branched().tolist())
+        return frozenset(branched(self._problem, kernel).tolist())
 
     def _extra(self) -> list[int]:
         """Return the orders that pay more than their best pattern would cost."""
@@ -204,8 +200,7 @@ class Repair:
     def _learn(self, orders: Sequence[int], hard: Sequence[int]) -> None:
         """Look for patterns of some orders on what is left without all ``orders``."""
         incumbent, problem = self._incumbent, self._problem
-        before = {o: incumbent.plan[o] for o in orders if o in incumbent.plan}
-        incumbent.put_all(before, {})
+        before = incumbent.take_away(orders)
         pricer = Pricer(problem, np.array(hard, dtype=np.int64))
         share = int(self._rng.integers(0, 1 << _CHEAP))
         price = self._price * share >> _CHEAP
@@ -213,4 +208,4 @@ class Repair:
         found = pricer.price(stock, price, fixed_of(problem), _MORE_NODES)
         for each, pieces in pieces_of(found):
             incumbent.learn(each, pieces)
-        incumbent.put_all((), before)
+        incumbent.put_all(before)

@@ -57,7 +57,7 @@ def by_coverage(incumbent: Incumbent, orders: list[int]) -> dict[int, Pieces]:
             incumbent.put(order, pieces)
             incumbent.learn(order, pieces)
             given[order] = pieces
-    incumbent.put_all(given, {})
+    incumbent.take_away(given)
     return given
 
 
@@ -73,9 +73,9 @@ def or_else(incumbent: Incumbent, orders: list[int], plan: dict[int, Pieces]) ->
         total = sum(incumbent.worth(*each) for each in plan.items())
         return int(weights[none].sum()), total
 
-    now = {each: incumbent.plan[each] for each in orders if each in incumbent.plan}
-    if worth(plan) < worth(now):
-        incumbent.put_all(orders, plan)
+    if worth(plan) < worth(incumbent.plans_of(orders)):
+        incumbent.take_away(orders)
+        incumbent.put_all(plan)
 
 
 def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[int]:

@@ -38,9 +38,9 @@ def settle(
         if stop() or not others:
             break
         every = [*ones.tolist(), *others]
-        before = {order: incumbent.plan[order] for order in every}
+        before = incumbent.plans_of(every)
         total = _total(problem, incumbent, before)
-        incumbent.put_all(ones.tolist(), {})
+        incumbent.take_away(ones.tolist())
         changed = [
             order
             for order in others
@@ -48,13 +48,12 @@ def settle(
         ]
         try:
             found = _reassign(problem, incumbent, ones, roomy)
-            after = {order: incumbent.plan[order] for order in every}
-            better = _total(problem, incumbent, after) < total
+            better = _total(problem, incumbent, incumbent.plans_of(every)) < total
         except NoRoomError:
             # The others took the only units that some order of one unit may have.
             better = False
         if not better:
-            incumbent.put_all(every, before)
+            incumbent.put_all(before)
             break
         price = found
         if not changed:
@@ -86,7 +85,7 @@ def _reassign(
     problem: BatchProblem, incumbent: Incumbent, ones: IntArray, roomy: BoolArray
 ) -> IntArray:
     """Give each order of one unit its place in the transport; return the prices."""
-    incumbent.put_all(ones.tolist(), {})
+    incumbent.take_away(ones.tolist())
     stock = np.where(roomy, incumbent.remaining.stock, 0)
     found = transport(problem, ones, stock)
     lines = problem.start[ones].tolist()

@@ -9,8 +9,9 @@ from ortools.math_opt.python import mathopt
 from availability.model import IntArray
 from router.optimize.batch.pricing.ascent import ascend, bound, improve, shift_of
 from router.optimize.batch.pricing.blocks import NEVER
-from router.optimize.batch.pricing.branch import Branching, Large, pieces, search
+from router.optimize.batch.pricing.branch import Branching, pieces, search
 from router.optimize.batch.pricing.drop import Lines, best_of, ship
+from router.optimize.batch.pricing.large import Large
 
 SHIPMENT = 2**20
 
@@ -111,21 +112,20 @@ def test_any_prices_prove_a_bound_and_the_search_finds_better_ones() -> None:
     orders = np.arange(len(large.demand))
     lines = large.lines_of(orders, everywhere(len(orders)))
     whole = np.flatnonzero((lines.give.sum(axis=2) >= lines.demand).all(axis=1))
-    demand, cost, give, fixed, _ = lines.at(whole)
-    value, _, _ = best_of(lines.at(whole), np.ones_like(fixed, dtype=bool))
-    shift = shift_of(fixed)
-    first = ascend(cost, give, fixed, shift)
-    opened = np.zeros(fixed.shape, dtype=bool)
-    better, _ = improve(demand, cost, give, fixed, opened, first, value, shift, 30)
+    lines = lines.at(whole)
+    value, _, _ = best_of(lines, np.ones_like(lines.fixed, dtype=bool))
+    shift = shift_of(lines.fixed)
+    first = ascend(lines, shift)
+    opened = np.zeros(lines.fixed.shape, dtype=bool)
+    better, _ = improve(lines, opened, first, value, shift, 30)
     low, high = (
-        bound(demand, cost, give, fixed, price.astype(np.int64) << shift)
-        for price in (first, better)
+        bound(lines, price.astype(np.int64) << shift) for price in (first, better)
     )
     assert (low <= high).all()
     assert (high <= value).all()
     assert high.sum() > low.sum()
-    wild = np.random.default_rng(0).integers(0, 4 * SHIPMENT, demand.shape)
-    assert (bound(demand, cost, give, fixed, wild) <= value).all()
+    wild = np.random.default_rng(0).integers(0, 4 * SHIPMENT, lines.demand.shape)
+    assert (bound(lines, wild) <= value).all()
 
 
 def wide(seed: int) -> tuple[IntArray, IntArray]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from router.optimize.batch.context import BatchContext
+from router.optimize.batch.engines.engine import LOCAL
 from router.optimize.batch.limits import BatchLimits, Progress, Watch, never
 from router.optimize.batch.plans.greedy import order_by_order
 from router.optimize.batch.plans.incumbent import Incumbent
@@ -58,7 +60,8 @@ def repaired(incumbent: Incumbent, neighbourhoods: int) -> list[Progress]:
     limits = BatchLimits(neighbourhoods=neighbourhoods, size=8)
     watch = Watch(limits, told.append, never)
     price = np.full(problem.stock.shape, SCALE // 8)
-    Repair(problem, limits, watch, incumbent, peeled, price, 0).run(0)
+    context = BatchContext(problem, limits, watch, LOCAL)
+    Repair(context, incumbent, peeled, price, 0).run(0)
     return told
 
 
