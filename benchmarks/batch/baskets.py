@@ -26,7 +26,7 @@ from functools import cache
 import numpy as np
 
 from availability.model import IntArray
-from router.optimize.batch.problem import BatchProblem, dense
+from router.optimize.batch.problem import BatchProblem
 
 PAST_WEEKS = 13
 """Weeks whose sales say what a store stocks: the panel sees but few of its sales."""
@@ -114,10 +114,11 @@ def week(
     first = np.flatnonzero(np.diff(year.basket[now], prepend=-1))
     start = np.append(first, len(sku))
     store, demand = year.store[now], year.units[now]
-    shape = (len(products), len(year.rank))
     row = np.minimum(np.searchsorted(products, year.product[past]), len(products) - 1)
     wanted = products[row] == year.product[past]
-    sold = dense(row[wanted], year.store[past][wanted], year.units[past][wanted], shape)
+    sold = np.zeros((len(products), len(year.rank)), dtype=np.int64)
+    at = (row[wanted], year.store[past][wanted])
+    np.add.at(sold, at, year.units[past][wanted])
     stock = -(-sold * cover_weeks // PAST_WEEKS)
     if raise_short:
         np.add.at(stock, (sku, store), _short(sku, demand, stock.sum(axis=1)))

@@ -1,7 +1,8 @@
 """Many orders over shared stock, as arrays: what is allowed, what a plan is worth.
 
 This is the specification: `check` and `score` judge every plan straight from the
-data, in integers, whichever engine made it. There is no solver here.
+data, in integers, whichever engine made it. There is no solver here. It is one file,
+though long, because it is read as one: what a problem is, is worth and allows.
 
 Indices: ``o`` an order, ``k`` a SKU, ``n`` a location, ``j`` a line of some order.
 Each location is its own shipping origin. An order whose lines do not all ship
@@ -139,15 +140,6 @@ class BatchProblem:
             return np.arange(self.stock.shape[1])
         row: IntArray = self.rank[0 if self.region is None else self.region[order]]
         return row
-
-
-def dense(
-    sku: IntArray, location: IntArray, units: IntArray, shape: tuple[int, int]
-) -> IntArray:
-    """Return sparse stock ``(E,)`` x 3 as the ``(K, N)`` array of a problem."""
-    stock = np.zeros(shape, dtype=np.int64)
-    np.add.at(stock, (sku, location), units)
-    return stock
 
 
 def _faults(problem: BatchProblem) -> list[str]:

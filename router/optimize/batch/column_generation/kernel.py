@@ -16,6 +16,7 @@ from router.optimize.batch.context import BatchContext
 from router.optimize.batch.engines.engine import Chunked
 from router.optimize.batch.plans.incumbent import Incumbent
 from router.optimize.batch.plans.moves import Pieces, patterns_of, pieces_of
+from router.optimize.batch.pricing.nodes import LOOSE_NODES, SETTLED_NODES
 from router.optimize.batch.pricing.pricing import SCALE, Patterns
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.proof.running import RunningBound
@@ -28,10 +29,8 @@ it has few patterns: half of the way at first, twice as far or half as far after
 round by whether the bound rose."""
 _SEEDS = 4
 """Rounds that only look where orders contend, before the first LP."""
-_LOOSE_NODES = 2
-"""Nodes of large orders until the prices have settled."""
-_EXACT_ROUNDS, _PRICING_NODES = 3, 16
-"""Rounds after that, with this many nodes of large orders."""
+_EXACT_ROUNDS = 3
+"""Rounds once the prices have settled, which look at large orders closely."""
 _GAIN = 10_000
 """They end when the bound gains less than an order's shipment in so many."""
 _SETTLED = 2_000
@@ -167,7 +166,7 @@ class _Rounds:
         """Price all orders; None: there was no time for some."""
         # The seeds are for contention: small orders show where it is.
         seed = at < _SEEDS - 1
-        nodes = _PRICING_NODES if self._exact else 0 if seed else _LOOSE_NODES
+        nodes = SETTLED_NODES if self._exact else 0 if seed else LOOSE_NODES
         unit, fixed = self._prices.unit(), self._prices.fixed(self._problem)
         found = self._pricer.price(self._room.stock, unit, fixed, nodes)
         fresh = self._master.add(found)

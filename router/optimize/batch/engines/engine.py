@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from availability.model import BoolArray, IntArray
-from router.optimize.batch.pricing.pricing import EXACT_NODES, Patterns, Pricer
+from router.optimize.batch.pricing.nodes import EXACT_NODES
+from router.optimize.batch.pricing.pricing import Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
 
 CHUNK = 10_000

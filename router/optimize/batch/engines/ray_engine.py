@@ -16,7 +16,8 @@ from router.optimize.batch.engines.engine import EngineError, joined
 from router.optimize.batch.engines.ray_cluster import Cluster, join
 from router.optimize.batch.engines.ray_worker import About, Build, Worker
 from router.optimize.batch.engines.shards import dealt
-from router.optimize.batch.pricing.pricing import EXACT_NODES, Patterns, Pricer
+from router.optimize.batch.pricing.nodes import EXACT_NODES
+from router.optimize.batch.pricing.pricing import Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
 
 START_SECONDS = 60.0

@@ -7,10 +7,9 @@ import numpy as np
 from availability.model import IntArray
 from router.optimize.batch.pricing.blocks import MOST_STEPS, NEVER, cheapest, steps_of
 from router.optimize.batch.pricing.branch import search
+from router.optimize.batch.pricing.nodes import GREEDY_NODES
 from router.optimize.batch.pricing.pricing import SCALE
-from router.optimize.batch.problem import BatchPlan, BatchProblem, complete, visits
-
-_NODES = 16
+from router.optimize.batch.problem import BatchPlan, BatchProblem, visits
 
 
 class Remaining:
@@ -85,7 +84,7 @@ class Remaining:
         return True
 
     def best(
-        self, order: int, price: IntArray | None = None, nodes: int = _NODES
+        self, order: int, price: IntArray | None = None, nodes: int = GREEDY_NODES
     ) -> list[tuple[int, int, int]]:
         """Return the pieces of an order that cost least now; none: it must wait.
 
@@ -196,7 +195,9 @@ class Remaining:
         if self.left_units is not None:
             stock = np.minimum(stock, np.maximum(self.left_units, 0))
         cost = np.zeros_like(stock)
-        one = search(demand[open_lines], cost, stock, fixed, self._split_cost, _NODES)
+        one = search(
+            demand[open_lines], cost, stock, fixed, self._split_cost, GREEDY_NODES
+        )
         for at, n, units in one.pieces:
             line = lines.start + int(open_lines[at])
             pieces[line, n] = pieces.get((line, n), 0) + units
@@ -226,11 +227,3 @@ def order_by_order(problem: BatchProblem) -> BatchPlan:
             remaining.take(found)
         pieces += found or frozen
     return BatchPlan.of(pieces)
-
-
-def split_rate(problem: BatchProblem, plan: BatchPlan) -> float:
-    """Return the share of orders that ship whole from two or more locations."""
-    pair = np.unique(problem.order_of[plan.line] * 2**20 + plan.location)
-    visits = np.bincount(pair >> 20, minlength=problem.orders)
-    whole = complete(problem, plan) == 1
-    return float(np.count_nonzero((visits > 1) & whole) / problem.orders)

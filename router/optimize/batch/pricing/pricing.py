@@ -10,14 +10,11 @@ from router.optimize.batch.pricing.blocks import MOST_STEPS, NEVER, cheapest, st
 from router.optimize.batch.pricing.branch import Branching, pieces
 from router.optimize.batch.pricing.cover import Cover
 from router.optimize.batch.pricing.large import Large
+from router.optimize.batch.pricing.nodes import EXACT_NODES
 from router.optimize.batch.problem import BatchProblem
 
 SCALE = 2**20
 """Prices are integers: multiples of one shipment's 2^-20."""
-
-EXACT_NODES = 100
-"""Nodes of a branching that is to be a proof; beyond, its bound is still one."""
-
 
 _MOST_LINES = 11
 _STEPS = 3_000

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from router.optimize.batch.pricing.pricing import EXACT_NODES
+from router.optimize.batch.pricing.nodes import EXACT_NODES
 from router.optimize.batch.problem import MOVES, PLACES
 
 _NUMBERS = (

@@ -15,6 +15,7 @@ from router.optimize.batch.engines.engine import LOCAL, Engine
 from router.optimize.batch.plans.flow import ranks
 from router.optimize.batch.plans.moves import InForce
 from router.optimize.batch.pricing.blocks import NEVER
+from router.optimize.batch.pricing.nodes import PLACE_PROOF_NODES
 from router.optimize.batch.pricing.pricing import SCALE
 from router.optimize.batch.problem import BatchProblem, BatchScore
 from router.optimize.batch.proof.bounds import patience_of, priced
@@ -27,8 +28,6 @@ _MOST = 2**40
 """A multiplier that is larger would not fit an integer."""
 _MOST_RATE = 2**20
 """A rate that is larger would not, with prices."""
-_NODES = 4
-"""Nodes of large orders: more prove little at this level."""
 _SAMPLE = 300
 """Orders that the rate is chosen by."""
 _SHIFTS = (0, 2, 3, 4, 5, 7)
@@ -124,7 +123,7 @@ def with_places(
     worth = (nearest[pairs[:, 0], pairs[:, 1]] * SCALE).tolist()
     rows = zip(*pairs.T.tolist(), worth, strict=True) if len(pairs) else ()
     top = int(ranks(problem)[0].max()) + 1
-    base = replace(certificate, place_prices=tuple(rows), place_nodes=_NODES)
+    base = replace(certificate, place_prices=tuple(rows), place_nodes=PLACE_PROOF_NODES)
     rates = {0, *(2 * top * PLACE_RATES >> shift for shift in _SHIFTS)}
     moves = {0, 2 * top * SCALE} if len(problem.incumbent.line) else {0}
     tries = [

@@ -13,7 +13,12 @@ import numpy as np
 from availability.model import IntArray
 from router.optimize.batch.engines.engine import Chunked, Engine
 from router.optimize.batch.limits import Watch
-from router.optimize.batch.pricing.pricing import EXACT_NODES, large_of
+from router.optimize.batch.pricing.nodes import (
+    EXACT_NODES,
+    HASTY_PROOF_NODES,
+    SHORT_PROOF_NODES,
+)
+from router.optimize.batch.pricing.pricing import large_of
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.proof.bounds import (
     Costs,
@@ -27,9 +32,6 @@ from router.optimize.batch.scarcity.shortage import Shortage
 
 _SHARE = 0.8
 """Of the time, when the proof has to end; it is foreseen whether it will."""
-_FEWER_NODES, _HASTY_NODES = 16, 2
-"""Nodes of each large order in a proof that has less time, and in one that has none:
-that one is made whatever it takes."""
 
 
 class Proof(NamedTuple):
@@ -68,12 +70,12 @@ def prove(
         total_prices=(short.unit_price, short.shipment_price),
         unit_prices=_rows(prices.units),
         order_prices=_rows(prices.orders),
-        nodes=_HASTY_NODES,
+        nodes=HASTY_PROOF_NODES,
     )
     orders = np.arange(problem.orders), large_of(problem)
     pace = _Pace(watch)
     steps = [Chunked(engine, problem, each, pace.too_slow) for each in orders]
-    for nodes in (EXACT_NODES, _FEWER_NODES):
+    for nodes in (EXACT_NODES, SHORT_PROOF_NODES):
         trial = replace(certificate, nodes=nodes)
         pace.begin(sum(map(len, steps)))
         found = costs(problem, trial, *steps)

@@ -16,6 +16,7 @@ from router.optimize.batch.column_generation.master import without
 from router.optimize.batch.context import BatchContext
 from router.optimize.batch.plans.incumbent import Incumbent
 from router.optimize.batch.plans.moves import Pieces, pieces_of
+from router.optimize.batch.pricing.nodes import NEIGHBOUR_NODES, REPAIR_NODES
 from router.optimize.batch.pricing.pricing import SCALE, Pricer, branched
 from router.optimize.batch.repair.neighbourhood import Neighbourhoods, choose
 from router.optimize.batch.scarcity.peel import Peeled, fixed_of
@@ -29,8 +30,6 @@ _SWEEPS, _GAIN = 20, 1_000
 has to be saved for another time."""
 _CHEAP = 6
 """Bits that prices lose when they only decide between plans with as many shipments."""
-_NODES, _MORE_NODES = 4, 1
-"""Nodes of each large order that looks again: alone, and with its neighbours."""
 _PICKS, _PATIENCE = 20, 10
 """Neighbourhoods until it is asked again who pays extra; how many for each of them
 may be without a gain, one after the other."""
@@ -151,7 +150,7 @@ class Repair:
         incumbent = self._incumbent
         now = incumbent.plan[order]
         incumbent.put(order, ())
-        found = tuple(sorted(incumbent.remaining.best(order, price, _NODES)))
+        found = tuple(sorted(incumbent.remaining.best(order, price, REPAIR_NODES)))
         found = incumbent.or_stay(order, found)
         if not found or not self._better(order, found, now, price):
             incumbent.put(order, now)
@@ -205,7 +204,7 @@ class Repair:
         share = int(self._rng.integers(0, 1 << _CHEAP))
         price = self._price * share >> _CHEAP
         stock = incumbent.remaining.usable()
-        found = pricer.price(stock, price, fixed_of(problem), _MORE_NODES)
+        found = pricer.price(stock, price, fixed_of(problem), NEIGHBOUR_NODES)
         for each, pieces in pieces_of(found):
             incumbent.learn(each, pieces)
         incumbent.put_all(before)

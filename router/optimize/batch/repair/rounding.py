@@ -10,6 +10,7 @@ from availability.model import IntArray
 from router.optimize.batch.column_generation.master import FloatArray
 from router.optimize.batch.plans.incumbent import Incumbent
 from router.optimize.batch.plans.moves import Pieces, pieces_of
+from router.optimize.batch.pricing.nodes import LEFT_OVER_NODES
 from router.optimize.batch.pricing.pricing import Pricer
 from router.optimize.batch.scarcity.peel import fixed_of
 
@@ -17,8 +18,6 @@ _LEAST = 0.05
 """Value of a pattern in the LP below which it is not looked at."""
 _TURNS, _FEW = 20, 20
 """Most times that all orders left over ask at once, and how few ask one by one."""
-_NODES = 2
-"""Nodes of large orders that are left over."""
 
 
 def round_down(
@@ -87,7 +86,9 @@ def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[
         if len(orders) < _FEW or incumbent.hurry():
             break
         pricer = Pricer(problem, np.array(orders, dtype=np.int64))
-        found = pricer.price(incumbent.remaining.usable(), price, fixed, _NODES)
+        found = pricer.price(
+            incumbent.remaining.usable(), price, fixed, LEFT_OVER_NODES
+        )
         asked = dict(pieces_of(found))
         left = []
         for order in orders:

@@ -14,13 +14,12 @@ from availability.model import BoolArray, IntArray
 from router.optimize.batch.plans.flow import NoRoomError, ranks, transport
 from router.optimize.batch.plans.incumbent import Incumbent
 from router.optimize.batch.plans.moves import Pieces
+from router.optimize.batch.pricing.nodes import NEARER_NODES
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.scarcity.peel import capped
 
 _ROUNDS = 3
 """Times that the others change and the orders of one unit follow."""
-_NODES = 4
-"""Nodes of each large order that ships in parts."""
 
 
 def settle(
@@ -141,7 +140,7 @@ def _nearer_parts(
 
     incumbent.put(order, ())
     # Beside a shipment's 2^20 ranks are only what decides between equals.
-    found: Pieces = tuple(sorted(incumbent.remaining.best(order, price, _NODES)))
+    found: Pieces = tuple(sorted(incumbent.remaining.best(order, price, NEARER_NODES)))
     better = (
         bool(found)
         and bool(roomy[[n for _, n, _ in found]].all())

@@ -25,11 +25,9 @@ from router.optimize.batch.engines.engine import (
 )
 from router.optimize.batch.plans.moves import InForce
 from router.optimize.batch.pricing.blocks import NEVER
+from router.optimize.batch.pricing.nodes import FIRST_NODES, STATIC_NODES
 from router.optimize.batch.pricing.pricing import SCALE, Patterns, Pricer, costs_of
 from router.optimize.batch.problem import BatchProblem
-
-_NODES, _FIRST_NODES = 40, 2
-"""Nodes of large orders alone, and in the first look at all of them."""
 
 
 class Peeled(NamedTuple):
@@ -57,11 +55,11 @@ def alone(
     All orders get a first look, then those longer ones that it leaves open.
     """
     none, fixed = np.zeros_like(stock), fixed_of(problem)
-    first = _rounded(pricer_of(orders).price(stock, none, fixed, _FIRST_NODES))
+    first = _rounded(pricer_of(orders).price(stock, none, fixed, FIRST_NODES))
     dear = costs_of(problem, first) * SCALE > first.value
     none_found = np.bincount(first.pattern, minlength=len(first.order)) == 0
     left = first.order[dear | (none_found & (first.value < NEVER))]
-    again = _rounded(pricer_of(left).price(stock, none, fixed, _NODES))
+    again = _rounded(pricer_of(left).price(stock, none, fixed, STATIC_NODES))
     rest = of_orders(first, ~np.isin(first.order, again.order))
     return in_order(joined([rest, again]))
 
@@ -125,7 +123,9 @@ def peel(
             again = kernel[(counts < 12) & ~in_force.has[kernel]]
             pricer = Pricer(problem, again)
             usable = np.where(abundant & roomy, stock, 0)
-            found = _rounded(pricer.price(usable, none, fixed_of(problem), _NODES))
+            found = _rounded(
+                pricer.price(usable, none, fixed_of(problem), STATIC_NODES)
+            )
             found = joined([found, given])
         fine = abundant[problem.sku[found.line], found.location]
         fine &= roomy[found.location]

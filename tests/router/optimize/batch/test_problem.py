@@ -8,7 +8,6 @@ from router.optimize.batch.problem import (
     BatchProblem,
     BatchScore,
     check,
-    dense,
     moved,
     score,
 )
@@ -98,8 +97,3 @@ def test_what_does_not_fit_together() -> None:
         replace(TWO, weight=np.array([0, 1]))
     with pytest.raises(ValueError, match="start"):
         replace(TWO, start=np.array([0, 2]))
-
-
-def test_sparse_stock() -> None:
-    stock = dense(np.array([1, 1]), np.array([0, 0]), np.array([2, 3]), (2, 2))
-    assert stock.tolist() == [[0, 0], [5, 0]]

@@ -2,7 +2,8 @@ import numpy as np
 
 from availability.model import IntArray
 from router.optimize.batch.engines.engine import LOCAL, OrderPricer
-from router.optimize.batch.pricing.pricing import EXACT_NODES, Patterns, Pricer
+from router.optimize.batch.pricing.nodes import EXACT_NODES
+from router.optimize.batch.pricing.pricing import Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.solve import BatchLimits, solve_batch
 from tests.router.optimize.batch.joint import small

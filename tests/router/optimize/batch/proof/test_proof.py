@@ -7,7 +7,7 @@ from availability.model import IntArray
 from router.optimize.batch.engines import engine
 from router.optimize.batch.engines.engine import LOCAL
 from router.optimize.batch.limits import DEFAULT, Watch, silent
-from router.optimize.batch.pricing.pricing import EXACT_NODES
+from router.optimize.batch.pricing.nodes import EXACT_NODES
 from router.optimize.batch.problem import BatchProblem
 from router.optimize.batch.proof.proof import Proof, prove
 from router.optimize.batch.scarcity.prices import nothing
