@@ -49,9 +49,7 @@ MAY_IMPORT = {
     "availability.reservations": Rule(("availability.model",)),
     "availability.stock_grid": Rule(("availability.model",)),
     "availability.positions": Rule((*STOCK_NOUNS, "availability.setup")),
-    "availability.setup": Rule(
-        (*STOCK_NOUNS, "availability.setup", "availability.offers.bulk.arrays")
-    ),
+    "availability.setup": Rule((*STOCK_NOUNS, "availability.setup")),
     "availability.offers": Rule(CORE),
     "availability.stock_view": Rule(CORE),
     "availability.memory_stock": Rule((*CORE, "availability.stock_view")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from availability.model import LocationId, Sku
 from availability.offers.offer import Offer, Rule, Status, Waterfall, max_orderable
 from availability.setup.channels import FULL_PERMILLE
-from availability.setup.kits import Kit, kit_quantity, required
+from availability.setup.kits import Kit, kit_quantity, kits_by_location, required
 from availability.setup.settings import Backorders, Effective, Level
 
 _OWN = (Level.SKU, Level.CHANNEL_SKU)
@@ -55,8 +55,11 @@ def explain_kit(
         The version of the stock.
     """
     settings = _own(settings)
-    offers = {each: parts[each].offer for each in required([(kit, 1)])}
-    places = _by_location(kit, parts)
+    offers = {each: parts[each].offer for each in required(kit)}
+    located = {sku: parts[sku].tied for sku in offers}
+    places = kits_by_location(
+        kit, {sku: units for sku, units in located.items() if units is not None}
+    )
     there = kit_quantity(
         kit, {key: each.quantity_units for key, each in offers.items()}
     )
@@ -134,26 +137,13 @@ def _own(settings: Effective) -> Effective:
     return settings
 
 
-def _by_location(kit: Kit, parts: Mapping[Sku, Part]) -> dict[LocationId, int] | None:
-    """Return how many kits each location can put together, None: any number."""
-    units = required([(kit, 1)])
-    tied = {sku: located for sku in units if (located := parts[sku].tied) is not None}
-    if not tied:
-        return None
-    places = {at: None for located in tied.values() for at in located}
-    return {
-        at: min(located.get(at, 0) // units[sku] for sku, located in tied.items())
-        for at in places
-    }
-
-
 def _net_units(
     kit: Kit,
     offers: Mapping[Sku, Offer],
     places: Mapping[LocationId, int] | None,
 ) -> int | None:
     """Return how many kits are there, below 0 if more was sold; None: not of stock."""
-    units = required([(kit, 1)])
+    units = required(kit)
     there = None if places is None else sum(places.values())
     for sku, offer in offers.items():
         if offer.net_units is not None:

@@ -5,9 +5,8 @@ docs/availability.md has every formula.
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from availability.model import UNRANKED, Location, LocationId, LocationKind, Sku
 
@@ -166,24 +165,6 @@ def governing_allocation(
     """Return the allocation that speaks for a channel: the first in precedence."""
     mine = [each for each in allocations if channel_id in each.channel_ids]
     return min(mine, key=lambda each: each.precedence, default=None)
-
-
-def arbitrate(
-    available_units: int, allocations: Iterable[Allocation]
-) -> Mapping[str, int]:
-    """Return, by ``allocation_id``, by how many units each reserve is short.
-
-    Reserves may add up to more than there is (B5): they are served in their order,
-    and the answer says who is left with what is missing.
-    """
-    left = max(0, available_units)
-    short: dict[str, int] = {}
-    for allocation in sorted(allocations, key=lambda each: each.precedence):
-        if allocation.purpose is Purpose.RESERVE:
-            granted = min(left, allocation.remaining_units)
-            left -= granted
-            short[allocation.allocation_id] = allocation.remaining_units - granted
-    return MappingProxyType(short)
 
 
 class SupplySource(enum.StrEnum):

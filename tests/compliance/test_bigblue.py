@@ -2,12 +2,53 @@
 
 import pytest
 
+from availability.model import Network
+from availability.offers.explain import explain
+from availability.offers.market import Market, SkuStock
 from availability.offers.offer import Rule, Status
-from availability.setup.channels import Purpose, arbitrate
+from availability.setup.channels import Allocation, Channel, Purpose
 from availability.setup.settings import Backorders, Preorder, Settings
-from tests.availability.offers.worlds import NOTHING, allocation, effects, one, place
+from tests.availability.offers.worlds import (
+    NOTHING,
+    NOW_SECONDS,
+    SHIRT,
+    allocation,
+    effects,
+    one,
+    place,
+    record,
+)
 
 PRESELL = Purpose.PRESELL
+
+
+def short(stock: int, *reserves: Allocation, queued_units: int = 0) -> dict[str, int]:
+    """Return by how many units each reserve is short, from the offers of channels.
+
+    A reserve of one channel has what the channel is shown. A buffer has no channel: it
+    has what is neither shown to one with a reserve nor left for one without.
+    """
+    market = Market(
+        Network.of([place("dc")]), tuple(map(Channel, ("web", "b2b", "other")))
+    )
+    records = (record("dc", stock),)
+    known = SkuStock(
+        SHIRT, records, queued_units={"other": queued_units}, allocations=reserves
+    )
+    units = {
+        each.channel_id: explain(
+            market, known, each.channel_id, NOW_SECONDS
+        ).quantity_units
+        or 0
+        for each in market.channels
+    }
+    named = {each.allocation_id: each for each in reserves if each.channel_ids}
+    shown = {name: units[min(each.channel_ids)] for name, each in named.items()}
+    left = stock - sum(shown.values()) - units["other"]
+    return {
+        each.allocation_id: each.quantity_units - shown.get(each.allocation_id, left)
+        for each in reserves
+    }
 
 
 @pytest.mark.parametrize(
@@ -62,9 +103,10 @@ def test_b5_110_of_100_is_legal_and_says_who_is_short() -> None:
     b2c = allocation("b2c", 50, "web", rank=1, created_number=1)
     buffer = allocation("buffer", 30, rank=2)
 
-    assert arbitrate(100, [buffer, b2c, b2b]) == {"b2b": 0, "b2c": 0, "buffer": 10}
-    assert arbitrate(110, [buffer, b2c, b2b]) == {"b2b": 0, "b2c": 0, "buffer": 0}
-    assert arbitrate(-3, [buffer]) == {"buffer": 30}
+    assert short(100, buffer, b2c, b2b) == {"b2b": 0, "b2c": 0, "buffer": 10}
+    assert short(110, buffer, b2c, b2b) == {"b2b": 0, "b2c": 0, "buffer": 0}
+    # Three more are queued than there are.
+    assert short(0, buffer, queued_units=3) == {"buffer": 30}
     for channel_id, units in (("b2b", 30), ("web", 50)):
         offer = one(100, NOTHING, b2b, b2c, buffer, channel_id=channel_id)
         assert offer.quantity_units == units
@@ -96,11 +138,11 @@ def test_b5_who_is_short_at_the_edges(
         allocation("b2b", 30, "b2b", rank=1),
     ]
 
-    short = {"b2b": b2b, "b2c": b2c, "buffer": buffer}
-    assert arbitrate(stock, reserves) == short
+    missing = {"b2b": b2b, "b2c": b2c, "buffer": buffer}
+    assert short(stock, *reserves) == missing
     for channel_id, name, units in (("b2b", "b2b", 30), ("web", "b2c", 50)):
         offer = one(stock, NOTHING, *reserves, channel_id=channel_id)
-        assert offer.quantity_units == units - short[name]
+        assert offer.quantity_units == units - missing[name]
 
 
 @pytest.mark.parametrize(
