@@ -154,7 +154,7 @@ def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
 
 
 def _report(run: Rerouting, seconds: float) -> None:
-    report, told = run.report, run.told
+    report, told = run.report, run.latest
     assert report is not None
     print(
         f"{report.before.order_count:,} orders re-routed in {seconds:.1f} s: shipments "

@@ -1,4 +1,4 @@
-"""A re-routing as its client meets it: begun, heard, stopped, left."""
+"""A re-routing as its client sees it: begun, read, stopped, cancelled."""
 
 import contextlib
 import queue
@@ -15,9 +15,9 @@ Report = rerouting_pb2.RerouteReport
 
 DIALOGUE_SECONDS = 600.0
 _FORKS = b"forkserver"
-"""In the command of what forks others, and of what it has forked."""
+"""In the command line of the process that forks others, and of those it forked."""
 _ENDED = "ZX"
-"""States of what has ended and was not asked for its status yet."""
+"""States of processes that have ended and were not waited for yet."""
 _OWN = (("grpc.use_local_subchannel_pool", 1),)
 
 
@@ -25,22 +25,22 @@ class Rerouting:
     """One call of RerouteOrders; one thread reads it, any may end it."""
 
     def __init__(self, address: str, **asked: Any) -> None:
-        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._channel = grpc.insecure_channel(address, options=_OWN)
         wire = routing_service_pb2.RerouteOrdersRequest
-        self._said.put(wire(rerouting=rerouting_pb2.Rerouting(**asked)))
+        self._requests.put(wire(rerouting=rerouting_pb2.Rerouting(**asked)))
         stub = routing_service_pb2_grpc.RoutingServiceStub(self._channel)
         self._call: Any = stub.RerouteOrders(
-            iter(self._said.get, None), timeout=DIALOGUE_SECONDS
+            iter(self._requests.get, None), timeout=DIALOGUE_SECONDS
         )
         self.phases: list[str] = []
-        """Those that were told of, each once, in their order."""
-        self.told = Progress()
-        """How far it was when it was heard of last."""
+        """Those that were reported, each once, in order."""
+        self.latest = Progress()
+        """The latest progress that was reported."""
         self.report: Report | None = None
 
-    def until(self, there: Callable[[Progress], bool]) -> bool:
-        """Hear of it until it is there; False: it came to its end before.
+    def until(self, reached: Callable[[Progress], bool]) -> bool:
+        """Read until a step is reached; return False if it ended before.
 
         Raises
         ------
@@ -51,28 +51,28 @@ class Rerouting:
             if each.HasField("report"):
                 self.report = each.report
             elif each.HasField("progress"):
-                self.told = each.progress
+                self.latest = each.progress
                 if each.progress.phase not in self.phases:
                     self.phases.append(each.progress.phase)
-                if there(each.progress):
+                if reached(each.progress):
                     return True
         self.leave()
         return False
 
     def end(self) -> Report:
-        """Hear it to its end; raises RpcError where it failed."""
+        """Read to the end and return the report; raises RpcError if it failed."""
         self.until(lambda _: False)
         assert self.report is not None
         return self.report
 
     def stop(self) -> None:
         """Ask for the best so far."""
-        self._said.put(routing_service_pb2.RerouteOrdersRequest(stop=True))
+        self._requests.put(routing_service_pb2.RerouteOrdersRequest(stop=True))
 
     def leave(self) -> None:
-        """Cancel the call, if it goes on."""
+        """Cancel the call, unless it has ended."""
         self._call.cancel()
-        self._said.put(None)
+        self._requests.put(None)
         self._channel.close()
 
 
@@ -82,7 +82,7 @@ def reroute(address: str, **asked: Any) -> Report:
 
 
 def deciding(server_pid: int) -> list[int]:
-    """Return the processes in which a server solves now."""
+    """Return the solving processes of a server."""
     found = []
     for pid in of_group(server_pid):
         with contextlib.suppress(OSError):

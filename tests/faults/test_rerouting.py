@@ -1,12 +1,11 @@
-"""Pending orders are re-routed while the world goes on: nobody loses its hold."""
+"""Pending orders are re-routed under load and faults: none loses what it holds."""
 
-import contextlib
 import os
-import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -20,31 +19,51 @@ from benchmarks.faults.harness import Server, serving
 from benchmarks.faults.holds import Holds, check_holds
 from benchmarks.faults.pending import Waiting, World, place
 from benchmarks.faults.rerouting import Rerouting, deciding, of_group
+from tests.faults.holding import (
+    CHANGES,
+    GONE_SECONDS,
+    LOOK_SECONDS,
+    MODULE,
+    VARIABLE,
+    among_changes,
+    held_at,
+    until_among,
+)
 from tests.router.rpc.calls import code, metadata, reason, status
 
 SMALL = World(orders=80, locations=5, skus=15)
 LARGER = World(orders=150, locations=6, skus=25)
-"""Whose changes take long enough to be struck among them."""
+"""Of which far more orders change than `CHANGES`."""
 LATE_UNITS = 3
-"""What comes to each record once the orders are placed."""
+"""Units added to each record once the orders are placed."""
 CLIENTS = 16
 PACE_SECONDS = 0.15
 SHORT = Duration(seconds=1)
 """Least time that a re-routing may be given to solve."""
 LONG = Duration(seconds=60)
-GONE_SECONDS = 30.0
-"""Longest wait for a process to end, or for a server to be ready; a busy machine."""
 AWAY_SECONDS = 1.0
-LOOK_SECONDS = 0.05
 SOLVING = "prices"
-MOST_LATER_SECONDS = 0.2
-"""After a phase has begun: the most until it is struck."""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue(request.param)
     return url
+
+
+@pytest.fixture
+def solving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Server]]:
+    """Start a server over a database whose solving process `held_at` can hold."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "hold"))
+    with ExitStack() as stack:
+
+        def start(database: str) -> Server:
+            (server,) = stack.enter_context(serving(database, tmp_path, module=MODULE))
+            return server
+
+        yield start
 
 
 def unharmed(database: str, waiting: list[Waiting], server: Server) -> Holds:
@@ -57,18 +76,11 @@ def unharmed(database: str, waiting: list[Waiting], server: Server) -> Holds:
     return found
 
 
-def until(there: Callable[[], bool]) -> None:
+def until(true: Callable[[], bool]) -> None:
     give_up = time.monotonic() + GONE_SECONDS
-    while not there():
+    while not true():
         assert time.monotonic() < give_up
         time.sleep(LOOK_SECONDS)
-
-
-def struck_at(rerouting: Rerouting, phase: str, rng: random.Random) -> bool:
-    """Wait for a phase and some time more; False: it came to its end before."""
-    went_on = rerouting.until(lambda told: told.phase == phase)
-    time.sleep(rng.uniform(0, MOST_LATER_SECONDS))
-    return went_on
 
 
 def repeated(server: Server) -> Rerouting:
@@ -80,8 +92,8 @@ def repeated(server: Server) -> Rerouting:
             again.end()
         except grpc.RpcError as error:
             again.leave()
-            told = status(error)
-            assert reason(told) in ("OVERLOADED", "STORE_UNAVAILABLE"), told
+            why = status(error)
+            assert reason(why) in ("OVERLOADED", "STORE_UNAVAILABLE"), why
             assert time.monotonic() < give_up
             time.sleep(LOOK_SECONDS)
         else:
@@ -89,7 +101,7 @@ def repeated(server: Server) -> Rerouting:
 
 
 def how_it_ended(run: Rerouting) -> str:
-    """Hear a re-routing to its end; return what it failed with, empty if it did not."""
+    """Read a re-routing to its end; return the reason of its failure, empty if none."""
     try:
         run.end()
     except grpc.RpcError as error:
@@ -113,86 +125,122 @@ def test_while_clients_check_out(database: str, tmp_path: Path) -> None:
     found = check_holds(database, before | did.open_units)
     assert did.refused == []
     assert found.breaches == []
-    assert found.swaps == sum(each.told.applied_count for each in runs) > 0
+    assert found.swaps == sum(each.latest.applied_count for each in runs) > 0
     assert server.complaints() == []
 
 
-def test_the_client_goes_away(database: str, tmp_path: Path) -> None:
-    rng = random.Random("away")
-    with serving(database, tmp_path) as (server,):
-        waiting = place(server.address, LARGER, LATE_UNITS)
-        for phase in ("reading", SOLVING, "applying"):
-            run = Rerouting(server.address, solve_timeout=SHORT)
-            struck_at(run, phase, rng)
-            run.leave()
-            until(lambda: not deciding(server.pid))
-        again = repeated(server)
-        found = unharmed(database, waiting, server)
+def test_the_client_goes_away(database: str, solving: Callable[[str], Server]) -> None:
+    server = solving(database)
+    waiting = place(server.address, LARGER, LATE_UNITS)
 
-    assert found.swaps >= again.told.applied_count
-    assert found.swaps > 0
+    def leave(run: Rerouting) -> None:
+        run.leave()
+        until(lambda: not deciding(server.pid))
+
+    run = Rerouting(server.address, solve_timeout=SHORT)
+    assert run.until(lambda step: step.phase == "reading")
+    leave(run)
+    with held_at(SOLVING):
+        run = Rerouting(server.address, solve_timeout=SHORT)
+        assert run.until(lambda step: step.phase == SOLVING)
+        leave(run)
+    with among_changes(database):
+        run = Rerouting(server.address, solve_timeout=SHORT)
+        until_among(database)
+        leave(run)
+    again = repeated(server)
+    found = unharmed(database, waiting, server)
+
+    assert found.swaps >= again.latest.applied_count + CHANGES
+    assert again.latest.applied_count > 0
 
 
-def test_stop_applies_the_best_so_far(sqlite: str, tmp_path: Path) -> None:
-    with serving(sqlite, tmp_path) as (server,):
-        waiting = place(server.address, SMALL, LATE_UNITS)
+def test_stop_applies_the_best_so_far(
+    sqlite: str, solving: Callable[[str], Server]
+) -> None:
+    server = solving(sqlite)
+    waiting = place(server.address, SMALL, LATE_UNITS)
+    # It goes on when it hears of the stop.
+    with held_at("repair"):
         run = Rerouting(server.address, solve_timeout=LONG)
-        assert run.until(lambda told: told.phase == "repair")
+        assert run.until(lambda step: step.phase == "repair")
         run.stop()
         report = run.end()
-        found = unharmed(sqlite, waiting, server)
+    found = unharmed(sqlite, waiting, server)
 
     assert report.stopped
     assert report.after.shipment_count <= report.before.shipment_count
-    assert found.swaps == run.told.applied_count
+    assert found.swaps == run.latest.applied_count
 
 
-# What a kill leaves is the database's to mend: each has the phase that is harder on it.
-@pytest.mark.parametrize(
-    ("name", "phase"), [("postgres", SOLVING), ("sqlite", "applying")]
-)
-def test_kill_nine_of_the_server(
-    request: pytest.FixtureRequest, tmp_path: Path, name: str, phase: str
+def test_kill_nine_of_the_server_while_it_solves(
+    postgres: str, solving: Callable[[str], Server]
 ) -> None:
-    database: str = request.getfixturevalue(name)
+    server = solving(postgres)
+    waiting = place(server.address, LARGER, LATE_UNITS)
+    with held_at(SOLVING):
+        run = Rerouting(server.address, solve_timeout=SHORT)
+        assert run.until(lambda step: step.phase == SOLVING)
+        kill_alone(server, run)
+    again = restarted(server)
+    found = unharmed(postgres, waiting, server)
+
+    assert found.swaps == again.latest.applied_count > 0
+
+
+def test_kill_nine_of_the_server_among_its_changes(
+    database: str, tmp_path: Path
+) -> None:
     with serving(database, tmp_path) as (server,):
         waiting = place(server.address, LARGER, LATE_UNITS)
-        run = Rerouting(server.address, solve_timeout=SHORT)
-        assert struck_at(run, phase, random.Random(phase))
-        group = server.pid
-        # It alone: nobody is there to end its child.
-        server.signal(signal.SIGKILL)
-        with contextlib.suppress(grpc.RpcError):  # unless all was applied by then
-            run.end()
-        run.leave()
-        until(lambda: not of_group(group))
-        server.kill()
-        server.start()
-        again = repeated(server)
+        with among_changes(database):
+            run = Rerouting(server.address, solve_timeout=SHORT)
+            until_among(database)
+            kill_alone(server, run)
+        again = restarted(server)
         found = unharmed(database, waiting, server)
 
-    assert found.swaps >= again.told.applied_count
-    assert found.swaps > 0
+    assert found.swaps == again.latest.applied_count + CHANGES > CHANGES
 
 
-def test_the_child_is_killed_while_it_solves(sqlite: str, tmp_path: Path) -> None:
-    with serving(sqlite, tmp_path) as (server,):
-        waiting = place(server.address, SMALL, LATE_UNITS)
+def kill_alone(server: Server, run: Rerouting) -> None:
+    """Kill the server itself: its solving process has to end unasked."""
+    group = server.pid
+    server.signal(signal.SIGKILL)
+    with pytest.raises(grpc.RpcError):
+        run.end()
+    run.leave()
+    until(lambda: not of_group(group))
+
+
+def restarted(server: Server) -> Rerouting:
+    """Start a server that was killed, and re-route what is left."""
+    server.kill()
+    server.start()
+    return repeated(server)
+
+
+def test_the_child_is_killed_while_it_solves(
+    sqlite: str, solving: Callable[[str], Server]
+) -> None:
+    server = solving(sqlite)
+    waiting = place(server.address, SMALL, LATE_UNITS)
+    with held_at(SOLVING):
         run = Rerouting(server.address, solve_timeout=LONG)
-        assert run.until(lambda told: told.phase == SOLVING)
+        assert run.until(lambda step: step.phase == SOLVING)
         (child,) = deciding(server.pid)
         os.kill(child, signal.SIGKILL)
         with pytest.raises(grpc.RpcError) as failed:
             run.end()
         run.leave()
-        again = repeated(server)
-        found = unharmed(sqlite, waiting, server)
+    again = repeated(server)
+    found = unharmed(sqlite, waiting, server)
 
     assert code(failed.value) is grpc.StatusCode.ABORTED
-    told = status(failed.value)
-    assert reason(told) == "REROUTING_ENDED"
-    assert metadata(told) == {"how": "signal 9"}
-    assert found.swaps == again.told.applied_count > 0
+    error = status(failed.value)
+    assert reason(error) == "REROUTING_ENDED"
+    assert metadata(error) == {"how": "signal 9"}
+    assert found.swaps == again.latest.applied_count > 0
 
 
 def test_two_servers_re_route_the_same_orders(postgres: str, tmp_path: Path) -> None:
@@ -201,10 +249,10 @@ def test_two_servers_re_route_the_same_orders(postgres: str, tmp_path: Path) -> 
         runs = [Rerouting(each.address, solve_timeout=SHORT) for each in (one, two)]
         threads = [threading.Thread(target=each.end) for each in runs]
         with psycopg.connect(postgres) as db:
-            # So that both have decided before either has changed anything.
+            # Both decide before either can change anything.
             db.execute("SELECT 1 FROM plan FOR UPDATE")
             for run in runs:
-                assert run.until(lambda told: told.phase == "applying")
+                assert run.until(lambda step: step.phase == "applying")
             for each in threads:
                 each.start()
         for each in threads:
@@ -215,24 +263,34 @@ def test_two_servers_re_route_the_same_orders(postgres: str, tmp_path: Path) -> 
 
     reports = [run.report for run in runs]
     assert all(reports)
-    assert found.swaps == sum(run.told.applied_count for run in runs) > 0
+    assert found.swaps == sum(run.latest.applied_count for run in runs) > 0
     assert sum(each.conflict_count for each in reports if each) > 0
 
 
-def test_the_store_goes_away(postgres: str, tmp_path: Path, cluster: Cluster) -> None:
-    rng = random.Random("store")
-    with serving(postgres, tmp_path) as (server,):
-        waiting = place(server.address, LARGER, LATE_UNITS)
-        for phase in (SOLVING, "applying"):
-            run = Rerouting(server.address, solve_timeout=SHORT)
-            struck_at(run, phase, rng)
-            cluster.stop()
-            time.sleep(AWAY_SECONDS)
-            cluster.start()
-            if run.report is None:
-                assert how_it_ended(run) in ("", "STORE_UNAVAILABLE")
-        again = repeated(server)
-        found = unharmed(postgres, waiting, server)
+def test_the_store_goes_away(
+    postgres: str, cluster: Cluster, solving: Callable[[str], Server]
+) -> None:
+    server = solving(postgres)
+    waiting = place(server.address, LARGER, LATE_UNITS)
+    with among_changes(postgres):
+        run = Rerouting(server.address, solve_timeout=SHORT)
+        until_among(postgres)
+        restart(cluster)
+    assert how_it_ended(run) in ("", "STORE_UNAVAILABLE")
+    with held_at(SOLVING):
+        run = Rerouting(server.address, solve_timeout=SHORT)
+        run.until(lambda step: step.phase == SOLVING)
+        restart(cluster)
+    if run.report is None:
+        assert how_it_ended(run) in ("", "STORE_UNAVAILABLE")
+    again = repeated(server)
+    found = unharmed(postgres, waiting, server)
 
-    assert found.swaps >= again.told.applied_count
-    assert found.swaps > 0
+    assert found.swaps >= again.latest.applied_count + CHANGES
+
+
+def restart(cluster: Cluster) -> None:
+    """Let PostgreSQL be away for a while."""
+    cluster.stop()
+    time.sleep(AWAY_SECONDS)
+    cluster.start()
