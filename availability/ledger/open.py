@@ -8,9 +8,11 @@ from pathlib import Path
 
 from availability.ledger.protocol import Ledger
 from availability.ledger.sqlite.database import read_only
-from availability.ledger.sqlite.ledger import SqliteLedger
 from availability.ledger.sqlite.session import SqliteSession
+from availability.ledger.sqlite.store import SqliteStore
 from availability.ledger.statements.audit import audit
+from availability.ledger.store import Store
+from availability.ledger.stored_ledger import StoredLedger
 from availability.model import Clock
 from availability.reservations import AuditReport
 
@@ -49,14 +51,11 @@ def open_ledger(url: str, clock: Clock = time.time) -> Ledger:
         open; or the driver for PostgreSQL is not installed.
     """
     if is_postgres(url):
-        # Imported when it is asked for: a third of a second that who keeps his
-        # stock in a file need not wait for.
-        module = importlib.import_module("availability.ledger.postgres.ledger")
-        opened: Ledger = module.PostgresLedger(
-            url, None if clock is time.time else clock
-        )
-        return opened
-    return SqliteLedger(sqlite_path(url), clock)
+        # Imported on demand: it takes a third of a second, which SQLite does not need.
+        module = importlib.import_module("availability.ledger.postgres.store")
+        store: Store = module.PostgresStore(url, None if clock is time.time else clock)
+        return StoredLedger(store)
+    return StoredLedger(SqliteStore(sqlite_path(url), clock))
 
 
 def audit_url(url: str, repair: bool = False) -> AuditReport:

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from availability.ledger.sqlite.ledger import SqliteLedger, _Writing
+from availability.ledger.sqlite.session import Cursor
+from availability.ledger.sqlite.store import SqliteStore
+from availability.ledger.store import Write
+from availability.ledger.stored_ledger import StoredLedger
 from availability.model import Clock, Sku
 from availability.v1 import availability_service_pb2 as pb
 from availability.v1 import availability_service_pb2_grpc
@@ -242,7 +245,7 @@ _OF_B2B = "SELECT sku, promised FROM queue WHERE channel_id = 'b2b'"
 _KNOWN = "SELECT DISTINCT sku FROM stock WHERE counted_ms > 0"
 
 
-class WitnessedLedger(SqliteLedger):
+class WitnessedStore(SqliteStore):
     """Records what the database holds at each version, before memory follows.
 
     It reads within the writer's lock, between the commit and the change of memory:
@@ -254,19 +257,20 @@ class WitnessedLedger(SqliteLedger):
         super().__init__(path, clock)
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[_Writing]:
-        with super()._writing() as tx:
-            yield tx
+    def writing(self) -> Iterator[tuple[Cursor, Write]]:
+        with super().writing() as (db, tx):
+            yield db, tx
             follow = tx.follow
 
             def witnessed() -> None:
                 self._witness()
-                follow()
+                if follow is not None:
+                    follow()
 
             tx.follow = witnessed
 
     def _witness(self) -> None:
-        with self._database.snapshot() as db:
+        with self.database.snapshot() as db:
             (version,) = db.execute("SELECT version FROM ledger").fetchone()
             state = State(
                 dict(db.execute(_AVAILABLE).fetchall()),
@@ -276,6 +280,15 @@ class WitnessedLedger(SqliteLedger):
             )
         # A version is one state, whatever was committed without it.
         assert self.states.setdefault(version, state) == state
+
+
+class WitnessedLedger(StoredLedger):
+    """A ledger whose store writes down each version's ``states``."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        store = WitnessedStore(path, clock)
+        super().__init__(store)
+        self.states = store.states
 
 
 def contradicted(

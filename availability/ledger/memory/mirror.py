@@ -75,19 +75,22 @@ class Mirror:
         units: Iterable[UnitsDelta],
         version: int,
         *,
+        network: int | None = None,
         added: Iterable[Added] = (),
         counts: Added | None = None,
         loads: Loads | None = None,
         more_loads: Loads | None = None,
         setup: Setup | None = None,
-    ) -> None:
-        """Take over one commit, or several.
+    ) -> bool:
+        """Take over one commit, or several; return False if ``units`` do not fit.
 
-        ``units`` are what is left of some records, and when they were counted.
+        ``units`` are what is left of some records, and when they were counted. They
+        fit if they were read at this ``network``'s version, None: they do.
         ``added`` is added to the counts, ``counts`` replaces those that it names;
         ``loads`` replaces all loads, ``more_loads`` those that it names. ``setup``
-        None: nobody said anything new.
+        None: it did not change.
         """
+        fits = network in (None, self.places.network.version)
         with self._lock:
             if setup is not None:
                 self.setup = setup
@@ -100,7 +103,8 @@ class Mirror:
                 self._loads = dict(loads)
             if more_loads:
                 self._loads = {**self._loads, **more_loads}
-            self._set(units, version)
+            self._set(units if fits else (), version)
+        return fits
 
     def _set(self, units: Iterable[UnitsDelta], version: int) -> None:
         grid, columns = self.grid, self._columns
@@ -121,7 +125,7 @@ class Mirror:
     ) -> None:
         """Take over locations that leave the grid's columns as they are.
 
-        ``units`` moved with them; ``setup`` None: nobody said anything new.
+        ``units`` moved with them; ``setup`` None: it did not change.
         """
         with self._lock:
             self.places = places

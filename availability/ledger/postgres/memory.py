@@ -7,8 +7,9 @@ from availability.errors import AvailabilityError, StoreUnavailable
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.postgres.change_feed import SNAPSHOT, read_news
 from availability.ledger.postgres.database import PostgresDatabase
-from availability.ledger.postgres.reads import load_mirror, read_loads, read_setup
+from availability.ledger.postgres.reads import load_mirror
 from availability.ledger.postgres.session import LONG_SECONDS
+from availability.ledger.statements.reads import read_loads, read_setup
 from availability.ledger.times import utc_day
 from availability.model import Clock
 
@@ -31,9 +32,10 @@ class Memory:
         self._clock = clock
         self._doubtful = False
         self._own: set[int] = set()
-        self.mirror, self._seen = self._load()
+        self.mirror, self._seen = self.read_mirror()
 
-    def _load(self) -> tuple[Mirror, str]:
+    def read_mirror(self) -> tuple[Mirror, str]:
+        """Read from the database all that memory holds, and the snapshot it is of."""
         with self._database.snapshot(LONG_SECONDS) as session:
             ((seen,),) = session.run(SNAPSHOT)
             return load_mirror(session, utc_day(self._clock())), seen
@@ -83,7 +85,7 @@ class Memory:
 
     def reload(self, version: int) -> None:
         """Fill memory anew, with at least this version."""
-        mirror, self._seen = self._load()
+        mirror, self._seen = self.read_mirror()
         mirror.set((), max(mirror.version, version))
         self.mirror = mirror
         self._own.clear()

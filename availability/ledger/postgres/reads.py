@@ -1,24 +1,21 @@
-"""What is read from PostgreSQL: locations, pages of stock, and all of memory."""
+"""What is read from PostgreSQL: pages of stock, and all of memory."""
 
-from collections.abc import Callable, Sequence
-
-from availability.ledger.memory.deltas import DayLoad, UnitsDelta
+from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.memory.mirror import Mirror
-from availability.ledger.memory.places import Places
-from availability.ledger.postgres.locations import read_places
 from availability.ledger.postgres.session import PostgresSession
-from availability.ledger.protocol import StockCursor, StockPage
-from availability.ledger.statements.setup_items import setup_of
-from availability.model import LocationId, Sku, StockRecord
-from availability.positions import Counts
-from availability.setup.channels import Allocation
+from availability.ledger.statements.reads import (
+    PageQuery,
+    read_counts,
+    read_loads,
+    read_places,
+    read_setup,
+)
+from availability.ledger.statements.session import Row, Session
+from availability.ledger.statements.setup_items import Promised
 from availability.setup.setup import Setup, SetupChange
 
 VERSION = "CASE WHEN is_called THEN last_value ELSE 0 END"
 """What the last commit that changed something drew from ``ledger_version``."""
-
-_LEDGER = f"SELECT {VERSION}, network_version FROM ledger_version, ledger"
-
 
 # One array a column, and not a row of Python each.
 _UNITS = """
@@ -32,17 +29,9 @@ FROM (SELECT * FROM stock WHERE (sku, location_key) > (%(sku)s, %(key)s::bigint)
 LOAD_ROWS = 50_000
 """Stock rows read at once when memory is filled."""
 
-_COUNTS = "SELECT channel_id, sku, queued, promised FROM queue"
-
 _PROMISED = """
 SELECT channel_id, sku, promised FROM queue WHERE sku = ANY (%(skus)s::text[])
 ORDER BY channel_id, sku FOR SHARE
-"""
-
-_SETUP = "SELECT kind, item_key, body FROM setup_item ORDER BY number"
-
-_LOADS = """
-SELECT day, location_key, orders, units FROM location_load WHERE day >= %(day)s
 """
 
 _PAGE = """
@@ -54,20 +43,14 @@ WHERE {skus} {locations} sku >= %(sku)s
 ORDER BY sku, rank, location_key LIMIT %(limit)s::bigint
 """
 _OF_SKUS = "sku = ANY (%(skus)s::text[]) AND"
-_OF_LOCATIONS = "location_id = ANY (%(locations)s::text[]) AND"
-
-_BEFORE_ALL = StockCursor(Sku(""), LocationId(""))
+_OF_LOCATIONS = "location_id = ANY (%(location_ids)s::text[]) AND"
 
 
 def load_mirror(session: PostgresSession, today: int) -> Mirror:
     """Read everything that memory holds; within one snapshot."""
     places = read_places(session)
-    ((version, _),) = session.run(_LEDGER)
-    counts = {
-        (channel_id, sku): Counts(*units)
-        for channel_id, sku, *units in session.run(_COUNTS)
-    }
-    loads = read_loads(session, places, today)
+    ((version,),) = session.run(f"SELECT {VERSION} FROM ledger_version")
+    counts, loads = read_counts(session), read_loads(session, places, today)
     mirror = Mirror(places, (), loads, counts, version, read_setup(session))
     last: tuple[str, int] = ("", 0)
     while True:
@@ -79,18 +62,10 @@ def load_mirror(session: PostgresSession, today: int) -> Mirror:
         last = (skus[-1], keys[-1])
 
 
-def read_setup(session: PostgresSession) -> Setup:
-    """Return what is said about selling, as this transaction sees it."""
-    ((version,),) = session.run("SELECT setup_version FROM ledger")
-    return setup_of(session.run(_SETUP), version)
+def lock_promised(session: Session, change: SetupChange, setup: Setup) -> Promised:
+    """Return what was promised of the SKUs whose allocations a change names.
 
-
-def read_promised(
-    session: PostgresSession, change: SetupChange, setup: Setup
-) -> Callable[[Allocation], int]:
-    """Read what was promised of the SKUs whose allocations a change names.
-
-    The counts stay as they are until the transaction ends.
+    The counts are locked: they stay as they are until the transaction ends.
     """
     named = [
         *change.allocations.values(),
@@ -104,52 +79,12 @@ def read_promised(
     )
 
 
-def read_loads(
-    session: PostgresSession, places: Places, today: int
-) -> dict[tuple[int, LocationId], DayLoad]:
-    """Read what the locations were given from yesterday on."""
-    ids = {key: location_id for location_id, key in places.keys.items()}
-    return {
-        (day, ids[key]): DayLoad(orders, units)
-        for day, key, orders, units in session.run(_LOADS, {"day": today - 1})
-        if key in ids
-    }
-
-
-def read_page(
-    session: PostgresSession,
-    mirror: Mirror,
-    skus: Sequence[Sku],
-    location_ids: Sequence[LocationId],
-    after: StockCursor | None,
-    limit: int,
-) -> StockPage:
-    """Return a page of records by SKU, then location in rank order."""
-    version = mirror.version  # from before: the page is at least as new
-    rank, key = _place_after(mirror.places, after)
+def read_page(session: Session, query: PageQuery) -> list[Row]:
+    """Return the rows of a page."""
     sql = _PAGE.format(
-        skus=_OF_SKUS if skus else "", locations=_OF_LOCATIONS if location_ids else ""
+        skus=_OF_SKUS if query.skus else "",
+        locations=_OF_LOCATIONS if query.location_ids else "",
     )
-    values: dict[str, object] = {
-        "skus": list(skus),
-        "locations": list(location_ids),
-        "sku": (after or _BEFORE_ALL).sku,
-        "rank": rank,
-        "key": key,
-        "limit": limit + 1,  # one more tells whether there is a next page
-    }
-    records = tuple(StockRecord(*row) for row in session.run(sql, values))
-    if len(records) <= limit:
-        return StockPage(records, None, version)
-    last = records[limit - 1]
-    return StockPage(records[:limit], StockCursor(last.sku, last.location_id), version)
-
-
-def _place_after(places: Places, after: StockCursor | None) -> tuple[int, int]:
-    """Return the (rank, key) a page starts after; an unknown location is the last."""
-    if after is None:
-        return -1, 0
-    location = places.locations.get(after.location_id)
-    if location is None:
-        return 2**62, 0
-    return location.rank, places.keys[after.location_id]
+    values: dict[str, object] = query._asdict()
+    lists = {"skus": list(query.skus), "location_ids": list(query.location_ids)}
+    return session.run(sql, values | lists)

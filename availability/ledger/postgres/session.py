@@ -1,6 +1,6 @@
 """What runs within one PostgreSQL connection, and what every connection is set to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import psycopg as dialects
@@ -73,7 +73,14 @@ class PostgresSession:
         text, own = _compiled(statement)
         return int(self._cursor.execute(text, {**own, **values}).rowcount)
 
-    def run(self, sql: str, values: Mapping[str, object] | None = None) -> list[Row]:
+    def many(
+        self, statement: ClauseElement, rows: Sequence[Mapping[str, object]], /
+    ) -> None:
+        """Run a statement once for each of many rows, without waiting for each."""
+        text, own = _compiled(statement)
+        self._cursor.executemany(text, [{**own, **row} for row in rows])
+
+    def run(self, sql: str, values: Mapping[str, object] = {}, /) -> list[Row]:
         """Run SQL written by hand; return its rows, none if it has none."""
         cursor = self._cursor.execute(sql, values)
         return [] if cursor.description is None else cursor.fetchall()

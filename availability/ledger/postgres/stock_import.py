@@ -17,7 +17,8 @@ from availability.ledger.logic.stock_import import (
     refusal,
 )
 from availability.ledger.memory.deltas import UnitsDelta
-from availability.ledger.postgres.session import WHOLE_TABLES, PostgresSession
+from availability.ledger.postgres.session import WHOLE_TABLES
+from availability.ledger.statements.session import Session
 from availability.model import MAX_STOCK_UNITS, ImportMode
 
 # They live as long as the connection, and are empty whenever a transaction begins.
@@ -271,24 +272,23 @@ SELECT array_agg(sku), array_agg(location_key),
 FROM import_total
 """
 
+_COUNT_MOVES = """
+INSERT INTO queue AS old (channel_id, sku, queued, promised)
+SELECT DISTINCT '', sku, 0, 1 FROM import_total ORDER BY sku
+ON CONFLICT (channel_id, sku) DO UPDATE SET promised = old.promised + 1
+"""
+
 
 def import_stock(
-    session: PostgresSession,
+    session: Session,
     judged: CheckedImport,
     now_ms: int,
     reference: str,
     *,
-    dry_run: bool = False,
+    dry_run: bool,
+    count_moves: bool,
 ) -> Imported:
-    """Write an import within the caller's transaction, or only say what it would do.
-
-    Raises
-    ------
-    InvalidChange
-        Every violation, up to `MAX_VIOLATIONS`, in the order of the changes.
-    SnapshotDrops
-        A snapshot would take away more than its guard allows.
-    """
+    """Write an import, or only compute it; see `Store.import_stock`."""
     for statement in _CREATE:
         session.run(statement)
     if dry_run:
@@ -315,10 +315,12 @@ def import_stock(
         return Imported(changed, zeroed, drop, [])
     counted_ms = now_ms if judged.counts else 0
     units = _write(session, counted_ms, now_ms, reference)
+    if count_moves and (changed or zeroed):
+        session.run(_COUNT_MOVES)
     return Imported(changed, zeroed, drop, units)
 
 
-def _lay_out(session: PostgresSession, judged: CheckedImport) -> None:
+def _lay_out(session: Session, judged: CheckedImport) -> None:
     """Lock the records and fill the temporary tables; no balance is written."""
     snapshot = judged.mode is ImportMode.SNAPSHOT
     if judged.counts:
@@ -339,7 +341,7 @@ def _lay_out(session: PostgresSession, judged: CheckedImport) -> None:
 
 
 def _write(
-    session: PostgresSession, counted_ms: int, now_ms: int, reference: str
+    session: Session, counted_ms: int, now_ms: int, reference: str
 ) -> list[UnitsDelta]:
     """Write what was laid out; return what it leaves of each record."""
     session.run(_APPLY, {"counted_ms": counted_ms})
@@ -352,7 +354,7 @@ def _write(
     return list(map(UnitsDelta, skus or (), keys or (), left or (), counted))
 
 
-def _fill(session: PostgresSession, judged: CheckedImport) -> None:
+def _fill(session: Session, judged: CheckedImport) -> None:
     columns = [list(each) for each in zip(*judged.sound, strict=True)] or [[]] * 7
     names = ("positions", "skus", "keys", "zones", "counts", "on_hand", "safety")
     values: dict[str, object] = dict(zip(names, columns, strict=True))

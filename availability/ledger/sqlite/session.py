@@ -1,6 +1,6 @@
 """What runs statements in SQLite: a cursor, and a `Session` on one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import sqlite as dialects
@@ -62,3 +62,15 @@ class SqliteSession:
         """Run a statement and return how many rows it changed."""
         text, own = _compiled(statement)
         return self._cursor.execute(text, {**own, **values}).rowcount
+
+    def many(
+        self, statement: ClauseElement, rows: Sequence[Mapping[str, object]], /
+    ) -> None:
+        """Run a statement once for each of many rows."""
+        text, own = _compiled(statement)
+        self._cursor.executemany(text, [{**own, **row} for row in rows])
+
+    def run(self, sql: str, values: Mapping[str, object] = {}, /) -> list[Row]:
+        """Run SQL written by hand; return its rows, none if it has none."""
+        rows: list[Row] = self._cursor.execute(sql, values).fetchall()
+        return rows

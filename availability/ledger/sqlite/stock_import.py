@@ -17,7 +17,7 @@ from availability.ledger.logic.stock_import import (
     refusal,
 )
 from availability.ledger.memory.deltas import UnitsDelta
-from availability.ledger.sqlite.session import Cursor
+from availability.ledger.statements.session import Session
 from availability.model import MAX_STOCK_UNITS, ImportMode
 
 # What each zone named is to hold; zone '' is the part of a location in no zone.
@@ -208,71 +208,72 @@ SELECT json_group_array(
 FROM temp.total WHERE differs OR :counted_ms > 0
 """
 
+_COUNT_MOVES = """
+INSERT INTO queue (channel_id, sku, queued, promised)
+SELECT DISTINCT '', sku, 0, 1 FROM temp.total WHERE differs OR :counted_ms > 0
+ON CONFLICT (channel_id, sku) DO UPDATE SET promised = promised + 1
+"""
+
 
 def import_stock(
-    db: Cursor,
+    session: Session,
     judged: CheckedImport,
     now_ms: int,
     reference: str,
     *,
-    dry_run: bool = False,
+    dry_run: bool,
+    count_moves: bool,
 ) -> Imported:
-    """Write an import within the caller's transaction, or only say what it would do.
-
-    Raises
-    ------
-    InvalidChange
-        Every violation, up to `MAX_VIOLATIONS`, in the order of the changes.
-    SnapshotDrops
-        A snapshot would take away more than its guard allows.
-    """
+    """Write an import, or only compute it; see `Store.import_stock`."""
     for statement in (_CREATE_CHANGE, _CREATE_TOTAL, *_EMPTY):
-        db.execute(statement)
-    _lay_out(db, judged)
+        session.run(statement)
+    _lay_out(session, judged)
     limits = {"most": MAX_STOCK_UNITS, "limit": MAX_VIOLATIONS}
-    (found,) = db.execute(_OUT_OF_RANGE, limits).fetchone()
+    ((found,),) = session.run(_OUT_OF_RANGE, limits)
     breaches = judged.breaches + left_out_of_range(json.loads(found))
     if breaches:
         raise refusal(breaches)
     drop = Drop()
     if judged.mode is ImportMode.SNAPSHOT:
-        drop = Drop(*db.execute(_DROP).fetchone())
+        drop = Drop(*session.run(_DROP)[0])
         check_drop(drop, judged.max_drop_permille)
     counted_ms = now_ms if judged.counts else 0
-    units = [] if dry_run else _write(db, counted_ms, now_ms, reference)
-    changed, zeroed = db.execute(_COUNT).fetchone()
+    units = [] if dry_run else _write(session, counted_ms, now_ms, reference)
+    ((changed, zeroed),) = session.run(_COUNT)
+    if count_moves and units and (changed or zeroed):
+        session.run(_COUNT_MOVES, {"counted_ms": counted_ms})
     for statement in _EMPTY:
-        db.execute(statement)
+        session.run(statement)
     return Imported(changed, zeroed, drop, units)
 
 
-def _lay_out(db: Cursor, judged: CheckedImport) -> None:
+def _lay_out(session: Session, judged: CheckedImport) -> None:
     """Fill the temporary tables; nothing is written."""
     counted = {"counted": json.dumps(judged.counted, ensure_ascii=False)}
     values = {
         "changes": json.dumps(judged.sound, ensure_ascii=False),
         "delta": judged.mode is ImportMode.DELTA,
     }
-    db.execute(_FILL, {**values, **counted})
+    session.run(_FILL, {**values, **counted})
     snapshot = judged.mode is ImportMode.SNAPSHOT
     if snapshot:
-        db.execute(_ZERO_THE_REST, counted)
+        session.run(_ZERO_THE_REST, counted)
     elif not judged.counts:
-        db.execute(_DELETE_ZONES, counted)
-    db.execute(_ADD_UP, {"counts": judged.counts})
+        session.run(_DELETE_ZONES, counted)
+    session.run(_ADD_UP, {"counts": judged.counts})
     if snapshot:
-        db.execute(_CONFIRM_THE_REST)
+        session.run(_CONFIRM_THE_REST)
 
 
 def _write(
-    db: Cursor, counted_ms: int, now_ms: int, reference: str
+    session: Session, counted_ms: int, now_ms: int, reference: str
 ) -> list[UnitsDelta]:
     """Write what was laid out; return what it leaves of each record."""
     counted = {"counted_ms": counted_ms}
-    db.execute(_APPLY, counted)
-    db.execute(_APPLY_ZONES)
-    db.execute(_RECORD, {"now_ms": now_ms, "reference": reference})
-    (rows,) = db.execute(_UNITS, counted).fetchone()
+    session.run(_APPLY, counted)
+    session.run(_APPLY_ZONES)
+    session.run(_RECORD, {"now_ms": now_ms, "reference": reference})
+    ((rows,),) = session.run(_UNITS, counted)
     seconds = counted_ms // 1_000
     return [UnitsDelta(sku, key, left, seconds) for sku, key, left in json.loads(rows)]
 

@@ -5,7 +5,7 @@ compiled once for each database; the driver runs the text. SQLAlchemy's own
 connections are not used: transactions, errors and reconnecting are the store's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Dialect
@@ -23,6 +23,16 @@ class Session(Protocol):
 
     def count(self, statement: ClauseElement, /, **values: object) -> int:
         """Run a statement that returns no rows; return how many it changed."""
+        ...
+
+    def many(
+        self, statement: ClauseElement, rows: Sequence[Mapping[str, object]], /
+    ) -> None:
+        """Run a statement that returns no rows, once for each of ``rows``."""
+        ...
+
+    def run(self, sql: str, values: Mapping[str, object] = {}, /) -> list[Row]:
+        """Run SQL in this database's dialect; return its rows, none if it has none."""
         ...
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from availability.errors import MAX_VIOLATIONS, InvalidChange
 from availability.ledger.statements.session import Session
-from availability.ledger.statements.tables import setup_item
+from availability.ledger.statements.tables import ledger, setup_item
 from availability.model import Location, LocationId, Network
 from availability.setup.channels import Allocation
 from availability.setup.json_items import (
@@ -38,6 +38,7 @@ _INSERT = upsert(setup_item).values(
 _PUT = _INSERT.on_conflict_do_update(
     index_elements=["kind", "item_key"], set_={"body": _INSERT.excluded.body}
 )
+_SET_SETUP = ledger.update().values(setup_version=bindparam("version"))
 _REMOVE = setup_item.delete().where(
     setup_item.c.kind == bindparam("at_kind"),
     setup_item.c.item_key == bindparam("at_item_key"),
@@ -183,8 +184,9 @@ class SetupDraft:
         """Whether anything comes out different."""
         return bool(self._writes or self._removals)
 
-    def write(self, session: Session, number: int) -> None:
-        """Write what comes out different; ``number`` orders items by when they came."""
+    def write(self, session: Session, version: int) -> None:
+        """Write what differs; the version, the setup's new one, orders new items."""
+        session.count(_SET_SETUP, version=version)
         for kind, name in self._removals:
             session.count(_REMOVE, at_kind=kind, at_item_key=name)
         for at, (kind, name, body) in enumerate(self._writes):
@@ -193,5 +195,5 @@ class SetupDraft:
                 new_kind=kind,
                 new_item_key=name,
                 new_body=body,
-                new_number=number * 2**20 + at,
+                new_number=version * 2**20 + at,
             )

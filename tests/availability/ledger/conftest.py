@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from availability.ledger.sqlite.ledger import SqliteLedger
+from availability.ledger.stored_ledger import StoredLedger
 from tests.availability.ledger.postgres_server import (  # noqa: F401 - fixtures
     fresh_url,
     open_postgres,
@@ -14,7 +14,7 @@ from tests.availability.ledger.postgres_server import (  # noqa: F401 - fixtures
     postgres_server,
     postgres_url,
 )
-from tests.availability.ledger.sqlite_file import Opener
+from tests.availability.ledger.sqlite_file import Opener, open_sqlite
 from tests.availability.ledger.world import Clock
 
 
@@ -27,8 +27,8 @@ def path(tmp_path: Path) -> Path:
 def open_file(path: Path) -> Iterator[Opener]:
     with ExitStack() as stack:
 
-        def opener(clock: Clock | None = None) -> SqliteLedger:
-            ledger = SqliteLedger(path, clock or Clock())
+        def opener(clock: Clock | None = None) -> StoredLedger:
+            ledger = open_sqlite(path, clock or Clock())
             stack.callback(ledger.close)
             return ledger
 

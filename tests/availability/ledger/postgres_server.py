@@ -10,14 +10,22 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from availability.ledger.postgres.ledger import PostgresLedger
+from availability.ledger.postgres.store import PostgresStore
+from availability.ledger.protocol import Ledger
 from availability.ledger.statements.tables import metadata
+from availability.ledger.stored_ledger import StoredLedger
 from benchmarks.faults.cluster import running_cluster
 from tests.availability.ledger.world import Clock
 
-Opener = Callable[..., PostgresLedger]
+Opener = Callable[..., StoredLedger]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+def store_of(ledger: Ledger) -> PostgresStore:
+    assert isinstance(ledger, StoredLedger)
+    assert isinstance(ledger.store, PostgresStore)
+    return ledger.store
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +87,8 @@ def open_postgres(postgres_url: str) -> Iterator[Opener]:
     """Open ledgers on one empty database, and close them at the end."""
     with ExitStack() as stack:
 
-        def opener(clock: Clock | None = None) -> PostgresLedger:
-            ledger = PostgresLedger(postgres_url, clock or Clock())
+        def opener(clock: Clock | None = None) -> StoredLedger:
+            ledger = StoredLedger(PostgresStore(postgres_url, clock or Clock()))
             stack.callback(ledger.close)
             return ledger
 

@@ -7,14 +7,27 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as driver
 
-from availability.ledger.sqlite.ledger import SqliteLedger
+from availability.ledger.protocol import Ledger
+from availability.ledger.sqlite.store import SqliteStore
+from availability.ledger.stored_ledger import StoredLedger
+from availability.model import Clock
 
-Opener = Callable[..., SqliteLedger]
+Opener = Callable[..., StoredLedger]
 
 
-def raw(ledger: SqliteLedger) -> Any:
+def open_sqlite(path: Path | None, clock: Clock) -> StoredLedger:
+    return StoredLedger(SqliteStore(path, clock))
+
+
+def store_of(ledger: Ledger) -> SqliteStore:
+    assert isinstance(ledger, StoredLedger)
+    assert isinstance(ledger.store, SqliteStore)
+    return ledger.store
+
+
+def raw(ledger: Ledger) -> Any:
     """The writer's connection, to do to it what no caller can."""
-    return ledger._database._writer
+    return store_of(ledger).database._writer
 
 
 def check_file(path: Path) -> None:

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from availability.ledger.postgres.ledger import PostgresLedger
+from availability.ledger.postgres.store import PostgresStore
 from availability.ledger.protocol import Ledger
+from availability.ledger.stored_ledger import StoredLedger
 from tests.availability.ledger.postgres_server import empty
 from tests.availability.ledger.stateful import SETTINGS, LedgerMachine
 from tests.availability.ledger.world import Clock
@@ -20,7 +21,7 @@ class PostgresMachine(LedgerMachine):
 
     def open_ledger(self, clock: Clock) -> Ledger:
         empty(self.address)
-        return PostgresLedger(self.address, clock)
+        return StoredLedger(PostgresStore(self.address, clock))
 
     def crash_and_reopen(self) -> Ledger:
         with psycopg.connect(self.address, autocommit=True) as db:
@@ -30,7 +31,7 @@ class PostgresMachine(LedgerMachine):
                 " AND backend_type = 'client backend'"
             )
         self.ledger.close()
-        return PostgresLedger(self.address, self.clock)
+        return StoredLedger(PostgresStore(self.address, self.clock))
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,7 @@ from pathlib import Path
 from hypothesis import settings
 
 from availability.ledger.protocol import Ledger
-from availability.ledger.sqlite.ledger import SqliteLedger
-from tests.availability.ledger.sqlite_file import check_file
+from tests.availability.ledger.sqlite_file import check_file, open_sqlite
 from tests.availability.ledger.stateful import SETTINGS, LedgerMachine
 from tests.availability.ledger.world import Clock
 
@@ -20,7 +19,7 @@ class MemoryMachine(LedgerMachine):
     """Nothing survives a crash here, so that none happens."""
 
     def open_ledger(self, clock: Clock) -> Ledger:
-        return SqliteLedger(None, clock)
+        return open_sqlite(None, clock)
 
     def crash_and_reopen(self) -> Ledger:
         return self.ledger
@@ -33,7 +32,7 @@ class FileMachine(LedgerMachine):
         base = MEMORY_DISK if MEMORY_DISK.is_dir() else None
         self._folder = Path(tempfile.mkdtemp(dir=base))
         self._path = self._folder / "stock-0.db"
-        return SqliteLedger(self._path, clock)
+        return open_sqlite(self._path, clock)
 
     def crash_and_reopen(self) -> Ledger:
         before = self._path
@@ -42,7 +41,7 @@ class FileMachine(LedgerMachine):
         for end in ("", "-wal"):
             shutil.copy(f"{before}{end}", f"{self._path}{end}")
         self.ledger.close()
-        return SqliteLedger(self._path, self.clock)
+        return open_sqlite(self._path, self.clock)
 
     def teardown(self) -> None:
         super().teardown()

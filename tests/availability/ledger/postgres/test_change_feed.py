@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from availability.ledger.postgres import change_feed, stock_import
-from availability.ledger.postgres.ledger import PostgresLedger
+from availability.ledger.stored_ledger import StoredLedger
 from availability.model import ImportMode, Zone
 from availability.reservations import Place
 from tests.availability.ledger.postgres_server import Opener
@@ -37,7 +37,7 @@ class TestFeed:
         return Clock()
 
     @pytest.fixture
-    def pair(self, open_postgres: Opener) -> Iterator[list[PostgresLedger]]:
+    def pair(self, open_postgres: Opener) -> Iterator[list[StoredLedger]]:
         ledgers = [open_postgres(), open_postgres()]
         stocked(ledgers[0], {("a", "x"): 10, ("b", "x"): 5, ("b", "y"): 1})
         ledgers[1].refresh()
@@ -48,7 +48,7 @@ class TestFeed:
         assert ledgers[0].queued() == ledgers[1].queued()
         assert dict(ledgers[0].capacity_left()) == dict(ledgers[1].capacity_left())
 
-    def test_reservations(self, pair: list[PostgresLedger]) -> None:
+    def test_reservations(self, pair: list[StoredLedger]) -> None:
         one, other = pair
         version, grid = other.version(), other.grid()
 
@@ -61,7 +61,7 @@ class TestFeed:
         assert available(other, "x") == {"a": 7, "b": 4}
         assert available(other, "y") == {"a": 0, "b": 0}
 
-    def test_nothing_new_changes_nothing(self, pair: list[PostgresLedger]) -> None:
+    def test_nothing_new_changes_nothing(self, pair: list[StoredLedger]) -> None:
         one, _ = pair
         one.reserve(reservation("1", ("a", "x", 3)))
         version, grid = one.version(), one.grid()
@@ -71,7 +71,7 @@ class TestFeed:
 
         assert (one.version(), one.grid()) == (version, grid)
 
-    def test_imports_and_locations(self, pair: list[PostgresLedger]) -> None:
+    def test_imports_and_locations(self, pair: list[StoredLedger]) -> None:
         one, other = pair
         import_set(one, change("b", "y", 0), change("a", "new", 7), change("b", "0", 0))
         other.refresh()
@@ -182,14 +182,14 @@ class TestFeed:
         assert found == [(int(clock.now),)] * 3
 
     def test_an_import_for_a_location_another_process_put(
-        self, pair: list[PostgresLedger]
+        self, pair: list[StoredLedger]
     ) -> None:
         one, other = pair
         one.put_locations([location("c", 0)])
 
         assert import_set(other, change("c", "x", 2)).changed_count == 1
 
-    def test_queues_and_capacities(self, pair: list[PostgresLedger]) -> None:
+    def test_queues_and_capacities(self, pair: list[StoredLedger]) -> None:
         one, other = pair
         one.put_locations([location("a", 1, capacity_orders=5, capacity_units=9)])
         one.reserve(reservation("1", ("a", "x", 3)))
@@ -199,7 +199,7 @@ class TestFeed:
         assert dict(other.queued()) == {("web", "x"): 4}
         assert other.capacity_left() == one.capacity_left()
 
-    def test_what_becomes_of_reservations(self, pair: list[PostgresLedger]) -> None:
+    def test_what_becomes_of_reservations(self, pair: list[StoredLedger]) -> None:
         one, other = pair
         web = queue("web", "x", 2)
         one.reserve(reservation("1", ("a", "x", 3), ("b", "x", 2), hold=60))
@@ -215,7 +215,7 @@ class TestFeed:
         assert dict(other.queued()) == {("web", "x"): 1}
         assert other.plan("plan-1") == one.plan("plan-1")
 
-    def test_withdrawals_and_zones(self, pair: list[PostgresLedger]) -> None:
+    def test_withdrawals_and_zones(self, pair: list[StoredLedger]) -> None:
         one, other = pair
         away = withdrawal("w", "a", "x", 4)
         one.put_withdrawals([withdrawals("a", "x", away)])
@@ -232,7 +232,7 @@ class TestFeed:
         assert available(other, "y") == {"a": 0, "b": 1}
 
     def test_a_transaction_that_began_first_and_ends_last(
-        self, pair: list[PostgresLedger], postgres_url: str
+        self, pair: list[StoredLedger], postgres_url: str
     ) -> None:
         one, other = pair
         with psycopg.connect(postgres_url) as db:
@@ -260,7 +260,7 @@ class TestFeed:
         assert other.version() > version
 
     def test_more_than_a_feed_takes_over(
-        self, pair: list[PostgresLedger], monkeypatch: pytest.MonkeyPatch
+        self, pair: list[StoredLedger], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one, other = pair
         monkeypatch.setattr(
@@ -278,7 +278,7 @@ class TestFeed:
         assert len(list(records(other))) == 8
 
     def test_an_audit_that_repaired(
-        self, pair: list[PostgresLedger], postgres_url: str
+        self, pair: list[StoredLedger], postgres_url: str
     ) -> None:
         one, other = pair
         with psycopg.connect(postgres_url) as db:
@@ -292,7 +292,7 @@ class TestFeed:
         assert available(other, "y") == {"a": 0, "b": 0}
         assert one.audit().drifts == ()
 
-    def test_random_work_on_both(self, pair: list[PostgresLedger]) -> None:
+    def test_random_work_on_both(self, pair: list[StoredLedger]) -> None:
         random = Random(7)
         for n in range(60):
             ledger = random.choice(pair)

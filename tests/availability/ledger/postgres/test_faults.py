@@ -9,10 +9,10 @@ import pytest
 
 from availability.errors import RequestReused, StockConflict, StoreUnavailable
 from availability.ledger.postgres import database
-from availability.ledger.postgres.ledger import PostgresLedger
 from availability.ledger.postgres.session import SETTINGS
+from availability.ledger.protocol import Ledger
 from availability.ledger.statements.session import Row
-from tests.availability.ledger.postgres_server import Opener
+from tests.availability.ledger.postgres_server import Opener, store_of
 from tests.availability.ledger.world import (
     allocated,
     available,
@@ -178,7 +178,7 @@ class TestHeldRows:
         ledger = open_postgres()
         stocked(ledger, {("a", "x"): 10})
 
-        with ThreadPoolExecutor(1) as other, ledger._database.exclusive():
+        with ThreadPoolExecutor(1) as other, store_of(ledger).database.exclusive():
             write = other.submit(ledger.reserve, reservation("1", ("a", "x", 1)))
             assert isinstance(write.exception(), StoreUnavailable)
         assert ledger.reserve(reservation("1", ("a", "x", 1))) == b"reply-1"
@@ -190,7 +190,7 @@ class TestHeldRows:
         monkeypatch.setattr(database, "MAX_CONNECTIONS", 1)
         ledger = open_postgres()
         with (
-            ledger._database.session(),
+            store_of(ledger).database.session(),
             pytest.raises(StoreUnavailable, match="connection"),
         ):
             ledger.replay(request("r1"))
@@ -228,7 +228,7 @@ class TestDoubt:
             raise StoreUnavailable("gone")
 
         with monkeypatch.context() as patch:
-            patch.setattr(other._memory, "catch_up", fails)
+            patch.setattr(store_of(other).memory, "catch_up", fails)
             # The network is new to it, and it can not be read just now.
             assert other.reserve(reservation("1", ("a", "x", 1))) == b"reply-1"
 
@@ -248,9 +248,9 @@ class TestDoubt:
         assert available(other, "x") == {"a": 1, "b": 1}
 
 
-def fail_once(ledger: PostgresLedger, happened: bool) -> None:
+def fail_once(ledger: Ledger, happened: bool) -> None:
     """Let the next reservation fail, after or before it is committed."""
-    database = ledger._database
+    database = store_of(ledger).database
     once = database.once
     patch = pytest.MonkeyPatch()
 

@@ -12,13 +12,12 @@ import pytest
 from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.open import open_ledger
 from availability.ledger.postgres import database
-from availability.ledger.postgres.ledger import PostgresLedger
 from availability.ledger.protocol import CapacityLeft, Ledger
 from availability.ledger.times import utc_day
 from availability.model import LocationId, Zone
 from tests.availability.ledger.contract.ledger import LedgerContract
 from tests.availability.ledger.contract.locations import FULL
-from tests.availability.ledger.postgres_server import Opener
+from tests.availability.ledger.postgres_server import Opener, store_of
 from tests.availability.ledger.world import (
     change,
     check_grid,
@@ -37,14 +36,13 @@ class TestPostgresLedger(LedgerContract):
         return open_postgres
 
     def tamper(self, ledger: Ledger, sql: str) -> None:
-        assert isinstance(ledger, PostgresLedger)
-        with ledger._database.session() as session:
+        with store_of(ledger).database.session() as session:
             session.run(sql)
 
     def capacity_on_disk(self, ledger: Ledger) -> Mapping[LocationId, CapacityLeft]:
-        assert isinstance(ledger, PostgresLedger)
-        mirror, _ = ledger._memory._load()
-        return mirror.capacity_left(utc_day(ledger._memory._clock()))
+        store = store_of(ledger)
+        mirror, _ = store.memory.read_mirror()
+        return mirror.capacity_left(utc_day(store.seconds()))
 
 
 class TestStaleStatistics:
@@ -55,7 +53,7 @@ class TestStaleStatistics:
         ledger.put_locations([location(f"l{n}", n) for n in range(50)])
         changes = [change(f"l{n}", f"s{k}", 9) for k in range(400) for n in range(50)]
         import_set(ledger, *changes)
-        with ledger._database.session() as session:
+        with store_of(ledger).database.session() as session:
             session.run("ANALYZE")
             # As it is left by an ANALYZE while the first import is under way.
             session.run(
@@ -100,7 +98,7 @@ class TestReopening:
 
     def test_ledgers_that_are_opened_at_once_create_once(self, fresh_url: str) -> None:
         with ThreadPoolExecutor(4) as pool:
-            ledgers = list(pool.map(PostgresLedger, [fresh_url] * 4))
+            ledgers = list(pool.map(open_ledger, [fresh_url] * 4))
 
         stocked(ledgers[0], {("a", "x"): 5})
         for ledger in ledgers:
@@ -109,11 +107,11 @@ class TestReopening:
             ledger.close()
 
     def test_a_function_of_another_version_is_replaced(self, fresh_url: str) -> None:
-        PostgresLedger(fresh_url).close()
+        open_ledger(fresh_url).close()
         with psycopg.connect(fresh_url) as db:
             db.execute("CREATE FUNCTION reserve_group(x int) RETURNS int RETURN x")
 
-        with closing(PostgresLedger(fresh_url)) as ledger:
+        with closing(open_ledger(fresh_url)) as ledger:
             stocked(ledger, {("a", "x"): 5})
             ledger.reserve(reservation("1", ("a", "x", 2)))
         with psycopg.connect(fresh_url) as db:
@@ -124,7 +122,7 @@ class TestReopening:
             assert found.fetchone() == (1,)
 
     def test_settings_that_durability_hangs_on(self, open_postgres: Opener) -> None:
-        with open_postgres()._database.session() as session:
+        with store_of(open_postgres()).database.session() as session:
             for name, value in (
                 ("synchronous_commit", "on"),
                 ("transaction_isolation", "read committed"),

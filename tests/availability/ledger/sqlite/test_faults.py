@@ -11,7 +11,7 @@ from pysqlite3 import dbapi2 as driver
 from availability.errors import PlanNotFound, StoreUnavailable
 from availability.ledger.sqlite import database
 from availability.reservations import Reservation
-from tests.availability.ledger.sqlite_file import Opener, check_file, raw
+from tests.availability.ledger.sqlite_file import Opener, check_file, raw, store_of
 from tests.availability.ledger.world import (
     Clock,
     allocated,
@@ -77,7 +77,7 @@ class TestFaults:
         stocked(ledger, {("a", "x"): 10})
         first = int(clock.now)
         clock.now += 60
-        ledger._database._writer = Faulty(raw(ledger), "COMMIT", happened)
+        store_of(ledger).database._writer = Faulty(raw(ledger), "COMMIT", happened)
 
         with pytest.raises(StoreUnavailable):
             import_set(ledger, change("a", "x", 10))
@@ -92,7 +92,7 @@ class TestFaults:
         ledger = open_file()
         stocked(ledger, {("a", "x"): 10})
         job = reservation("1", ("a", "x", 4), request=request("r1"))
-        ledger._database._writer = Faulty(raw(ledger), "COMMIT", happened)
+        store_of(ledger).database._writer = Faulty(raw(ledger), "COMMIT", happened)
 
         with pytest.raises(StoreUnavailable, match="disk I/O error"):
             ledger.reserve(job)
@@ -114,13 +114,13 @@ class TestFaults:
         ledger = open_file()
         stocked(ledger, {("a", "x"): 10})
 
-        ledger._database._writer = Faulty(raw(ledger), "COMMIT", happened)
+        store_of(ledger).database._writer = Faulty(raw(ledger), "COMMIT", happened)
         with pytest.raises(StoreUnavailable):
             import_set(ledger, change("a", "y", 1))
         check_grid(ledger)
         assert (record(ledger, "a", "y") is not None) == happened
 
-        ledger._database._writer = Faulty(raw(ledger).real, "COMMIT", happened)
+        store_of(ledger).database._writer = Faulty(raw(ledger).real, "COMMIT", happened)
         with pytest.raises(StoreUnavailable):
             ledger.put_locations([location("b", 0)])
         assert len(ledger.network().locations) == 1 + happened
@@ -130,7 +130,9 @@ class TestFaults:
         ledger = open_file()
         stocked(ledger, {("a", "x"): 10})
         real = raw(ledger)
-        ledger._database._writer = Faulty(real, "UPDATE stock", False, "ROLLBACK")
+        store_of(ledger).database._writer = Faulty(
+            real, "UPDATE stock", False, "ROLLBACK"
+        )
 
         with pytest.raises(StoreUnavailable):
             ledger.reserve(reservation("1", ("a", "x", 1)))
@@ -164,7 +166,7 @@ class TestFaults:
         ledger = open_file()
         stocked(ledger, {("a", "x"): 10})
 
-        with ThreadPoolExecutor(1) as other, ledger._database.exclusive():
+        with ThreadPoolExecutor(1) as other, store_of(ledger).database.exclusive():
             for write in (
                 lambda: ledger.reserve(reservation("1", ("a", "x", 1))),
                 lambda: import_set(ledger, change("a", "x", 1)),
@@ -182,7 +184,7 @@ class TestFaults:
         ledger = open_file()
         with ExitStack() as stack:
             for _ in range(database.READERS):
-                stack.enter_context(ledger._database.reading())
+                stack.enter_context(store_of(ledger).database.reading())
             with pytest.raises(StoreUnavailable, match="readers are busy"):
                 ledger.replay(request("r1"))
         assert ledger.replay(request("r1")) is None
@@ -190,12 +192,12 @@ class TestFaults:
     def test_a_reader_can_not_write(self, open_file: Opener) -> None:
         ledger = open_file()
 
-        with pytest.raises(StoreUnavailable), ledger._database.reading() as db:
+        with pytest.raises(StoreUnavailable), store_of(ledger).database.reading() as db:
             db.execute("DELETE FROM stock")
 
     def test_close_while_a_reader_reads(self, open_file: Opener) -> None:
         ledger = open_file()
-        with ledger._database.reading() as db:
+        with store_of(ledger).database.reading() as db:
             ledger.close()
             assert db.execute("SELECT count(*) FROM plan").fetchone() == (0,)
         with pytest.raises(StoreUnavailable, match="closed"):

@@ -13,13 +13,12 @@ from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.open import open_ledger
 from availability.ledger.protocol import CapacityLeft, Ledger
 from availability.ledger.sqlite import database
-from availability.ledger.sqlite.ledger import SqliteLedger
 from availability.ledger.statements.tables import metadata
 from availability.ledger.times import utc_day
 from availability.model import LocationId
 from tests.availability.ledger.contract.ledger import LedgerContract
 from tests.availability.ledger.contract.locations import FULL
-from tests.availability.ledger.sqlite_file import Opener, check_file, raw
+from tests.availability.ledger.sqlite_file import Opener, check_file, raw, store_of
 from tests.availability.ledger.world import (
     Clock,
     change,
@@ -35,12 +34,11 @@ from tests.availability.ledger.world import (
 
 class SqliteContract(LedgerContract):
     def tamper(self, ledger: Ledger, sql: str) -> None:
-        assert isinstance(ledger, SqliteLedger)
         raw(ledger).execute(sql)
 
     def capacity_on_disk(self, ledger: Ledger) -> Mapping[LocationId, CapacityLeft]:
-        assert isinstance(ledger, SqliteLedger)
-        return ledger._load().capacity_left(utc_day(ledger._clock()))
+        store = store_of(ledger)
+        return store.read_mirror().capacity_left(utc_day(store.seconds()))
 
 
 class TestFile(SqliteContract):
