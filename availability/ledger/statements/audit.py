@@ -28,7 +28,7 @@ from availability.ledger.statements.audit_statements import (
     WITHDRAWN,
     ZONES,
 )
-from availability.ledger.statements.commands import (
+from availability.ledger.statements.balances import (
     counts_of,
     move_counts,
     write_movement,

@@ -6,12 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import and_, bindparam, case, or_, select
 
 from availability.ledger.memory.deltas import UnitsDelta
-from availability.ledger.statements.commands import (
-    Changed,
-    change,
-    count_moves,
-    write_movement,
-)
+from availability.ledger.statements.balances import count_moves, write_movement
+from availability.ledger.statements.commands import Changed, change
 from availability.ledger.statements.session import Row, Session
 from availability.ledger.statements.tables import plan, stock, withdrawal
 from availability.ledger.times import milliseconds

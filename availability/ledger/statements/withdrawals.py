@@ -8,7 +8,7 @@ from availability.errors import MAX_VIOLATIONS, InvalidChange, Violation
 from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.memory.places import Places
 from availability.ledger.protocol import MAX_PAGE, MAX_WITHDRAWALS
-from availability.ledger.statements.commands import count_moves, write_withdrawal
+from availability.ledger.statements.balances import count_moves, write_withdrawal
 from availability.ledger.statements.session import Row, Session
 from availability.ledger.statements.sweeps import FORGET, withdraw
 from availability.ledger.statements.tables import STRING, location, stock, withdrawal

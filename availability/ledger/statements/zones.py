@@ -9,7 +9,7 @@ from availability.errors import MAX_VIOLATIONS, InvalidChange, Violation
 from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.memory.places import Places
 from availability.ledger.protocol import MAX_PAGE, ZoneRecord
-from availability.ledger.statements.commands import count_moves, write_movement
+from availability.ledger.statements.balances import count_moves, write_movement
 from availability.ledger.statements.session import Session
 from availability.ledger.statements.tables import STRING, location, stock, zone_stock
 from availability.model import Location, LocationId, Sku

@@ -12,11 +12,9 @@ from availability.errors import (
     StockConflict,
     UnitsNotOpen,
 )
+from availability.ledger.logic.decision import Decision, Key, StockBalances
 from availability.ledger.logic.lifecycle import (
     MAX_HOLD_SECONDS,
-    Decision,
-    Key,
-    StockBalances,
     decide,
     touched,
 )
