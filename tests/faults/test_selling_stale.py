@@ -32,7 +32,8 @@ from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
 from router.rpc.background import watch
 from router.rpc.background.offer_rows import OfferReader
-from router.rpc.background.watch import LedgerPulse, Watches
+from router.rpc.background.pulse import LedgerPulse
+from router.rpc.background.watch import Watches
 from router.rpc.codec.offers import decode_columns
 from router.rpc.codec.watch import decode_watch
 from tests.router.rpc.selling import FakeLedger, FakeSource

@@ -35,12 +35,8 @@ from router.cli.remote.access import Access
 from router.cli.remote.client import CallFailed, Client, connect
 from router.rpc.background.offer_rows import OfferReader
 from router.rpc.codec.enums import MODE_TO_WIRE
-from router.rpc.codec.offers import (
-    MAX_ORDERABLE,
-    SINGLE_LOCATION,
-    Fields,
-    RequestedUnits,
-)
+from router.rpc.codec.explanation import RequestedUnits
+from router.rpc.codec.offers import MAX_ORDERABLE, SINGLE_LOCATION, Fields
 from router.rpc.codec.request import MAX_PAGE, decode_request
 from router.rpc.codec.setup import (
     SetupItems,

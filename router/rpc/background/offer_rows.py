@@ -7,7 +7,8 @@ from availability.model import Sku
 from availability.offers.offer import max_orderable
 from availability.offers.service import Answer, OfferExplanation
 from availability.v1 import availability_service_pb2
-from router.rpc.codec.offers import RequestedUnits, Rows, encode_explanation, rows_of
+from router.rpc.codec.explanation import RequestedUnits, encode_explanation
+from router.rpc.codec.offers import Rows, rows_of
 
 
 class OfferSource(Protocol):

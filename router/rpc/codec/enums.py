@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from availability.errors import Violation
 from availability.model import ImportMode, LocationKind
 from availability.offers.offer import Rule, Status
 from availability.reservations import Cause, ReservationState
@@ -152,3 +153,15 @@ OFFER_STATUS_FROM_WIRE = MappingProxyType(
 )
 RULE_FROM_WIRE = MappingProxyType({v: k for k, v in RULE_TO_WIRE.items()})
 LEVEL_FROM_WIRE = MappingProxyType({v: k for k, v in LEVEL_TO_WIRE.items()})
+
+
+def required(path: str) -> Violation:
+    """Return the violation of a field that is not set."""
+    return Violation(path, "REQUIRED", "must be set")
+
+
+def no_member(path: str, number: int) -> Violation:
+    """Return the violation of an enum field: 0 is unset, others are unknown."""
+    if not number:
+        return required(path)
+    return Violation(path, "UNKNOWN", f"no member has the number {number}")

@@ -10,20 +10,18 @@ from availability.setup.channels import Allocation, Channel, FutureSupply
 from availability.setup.settings import Settings, SettingsBook
 from availability.setup.setup import Kit, Place, Setup, SetupChange, SetupResult
 from availability.v1 import channel_pb2, channel_service_pb2
+from router.rpc.codec.enums import required
 from router.rpc.codec.request import decode_id
+from router.rpc.codec.settings import Violations, decode_settings, encode_entry
 from router.rpc.codec.setup_items import (
-    Violations,
     decode_allocation,
     decode_channel,
     decode_kit,
-    decode_settings,
     decode_supply,
     encode_allocation,
     encode_channel,
-    encode_entry,
     encode_kit,
     encode_supply,
-    required,
 )
 from router.rpc.codec.stock import encode_location
 
@@ -97,8 +95,8 @@ class _Into:
             if key in found:
                 put = found[key] is not None
                 reason = "CONFLICT" if put else "DUPLICATE"
-                said = "is put, too" if put else "comes twice"
-                message = f"{_shown(key)} {said}"
+                problem = "is both put and removed" if put else "comes twice"
+                message = f"{_shown(key)} {problem}"
                 self._violations.append(Violation(path, reason, message))
                 continue
             if isinstance(key, tuple):

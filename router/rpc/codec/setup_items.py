@@ -7,8 +7,6 @@ it makes sense, by itself and with the rest, is `availability.setup.checks`'.
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from google.protobuf import timestamp_pb2
-
 from availability.errors import Violation
 from availability.model import (
     MAX_STOCK_UNITS,
@@ -27,22 +25,21 @@ from availability.setup.channels import (
     SupplySource,
 )
 from availability.setup.kits import Component
-from availability.setup.settings import CustomerLimit, Preorder, Settings
-from availability.setup.setup import Kit, Place
+from availability.setup.setup import Kit
 from availability.v1 import channel_pb2
 from router.rpc.codec.enums import (
-    BACKORDERS_FROM_WIRE,
-    BACKORDERS_TO_WIRE,
     KIND_FROM_WIRE,
     KIND_TO_WIRE,
     PURPOSE_FROM_WIRE,
     PURPOSE_TO_WIRE,
     SOURCE_FROM_WIRE,
     SOURCE_TO_WIRE,
+    no_member,
+    required,
 )
 from router.rpc.codec.lists import at_most
-from router.rpc.codec.movements import LAST_SECONDS
 from router.rpc.codec.request import decode_id
+from router.rpc.codec.settings import Violations, decode_instant
 
 MAX_RULES = 100
 """Most rules of a channel."""
@@ -53,8 +50,6 @@ MAX_RULE_IDS = 10_000
 """Most locations in a list of a rule."""
 MAX_ITEM_BYTES = 2**20
 """Largest channel; every other item is smaller by its own limits."""
-MAX_PREORDERS = 100
-"""Most pre-orders said at one place."""
 MAX_CHANNEL_IDS = 256
 """Most channels of an allocation."""
 MAX_COMPONENTS = 1_000
@@ -62,16 +57,7 @@ MAX_COMPONENTS = 1_000
 
 _ONE = 1
 """Stands for a quantity that is refused, so that the rest can be judged."""
-_NUMBERS = (
-    *("managed", "out_of_stock_threshold_units", "availability_threshold_units"),
-    *("publication_threshold_units", "low_units", "notify_units", "min_units"),
-    *("max_units", "multiple_units", "fixed_units", "share_permille"),
-    *("buffer_units", "floor_units"),
-)
-"""Settings that are a number, or a bool, in the message as in the value."""
-
 EnumT = TypeVar("EnumT")
-Violations = list[Violation]
 
 
 def decode_channel(
@@ -103,7 +89,7 @@ def _decode_rule(
     ):
         kind = KIND_FROM_WIRE.get(number)
         if kind is None:
-            violations.append(_no_member(f"{path}.kinds[{n}]", number))
+            violations.append(no_member(f"{path}.kinds[{n}]", number))
         else:
             kinds.add(kind)
     ids = _ids(wire.include_ids, f"{path}.include_ids", MAX_RULE_IDS, violations)
@@ -145,84 +131,6 @@ def _encode_rule(rule: SupplyRule) -> channel_pb2.SupplyRule:
         ),
         threshold_units=rule.threshold_units,
         min_locations=rule.min_locations,
-    )
-
-
-def decode_settings(
-    wire: channel_pb2.Settings, path: str, violations: Violations
-) -> Settings:
-    """Read what is said at one place."""
-    has = wire.HasField
-    numbers: dict[str, Any] = {
-        name: getattr(wire, name)
-        for name in _NUMBERS
-        if wire.HasField(name)  # type: ignore[arg-type]
-    }
-    backorders = BACKORDERS_FROM_WIRE.get(wire.backorders)
-    if backorders is None and wire.backorders:
-        violations.append(_no_member(f"{path}.backorders", wire.backorders))
-    preorders: tuple[Preorder, ...] | None = None
-    if has("preorders"):
-        here = f"{path}.preorders"
-        listed = at_most(MAX_PREORDERS, wire.preorders.preorders, here, violations)
-        preorders = tuple(
-            _decode_preorder(each, f"{here}[{n}]", violations)
-            for n, each in enumerate(listed)
-        )
-    limit = None
-    if has("customer_limit"):
-        limit = CustomerLimit(
-            wire.customer_limit.max_units, wire.customer_limit.window_seconds
-        )
-    return Settings(
-        backorders=backorders, preorders=preorders, customer_limit=limit, **numbers
-    )
-
-
-def _decode_preorder(
-    wire: channel_pb2.Preorder, path: str, violations: Violations
-) -> Preorder:
-    release_seconds = starts_seconds = 0
-    if wire.HasField("release_time"):
-        release_seconds = _instant(
-            wire.release_time, f"{path}.release_time", violations
-        )
-    else:
-        violations.append(required(f"{path}.release_time"))
-    if wire.HasField("start_time"):
-        starts_seconds = _instant(wire.start_time, f"{path}.start_time", violations)
-    return Preorder(wire.cap_units, release_seconds, starts_seconds, wire.presold_units)
-
-
-def encode_settings(settings: Settings) -> channel_pb2.Settings:
-    """Write what is said at one place."""
-    wire = channel_pb2.Settings(**{name: getattr(settings, name) for name in _NUMBERS})
-    if settings.backorders is not None:
-        wire.backorders = BACKORDERS_TO_WIRE[settings.backorders]
-    if settings.preorders is not None:
-        wire.preorders.SetInParent()
-        wire.preorders.preorders.extend(map(_encode_preorder, settings.preorders))
-    if settings.customer_limit is not None:
-        wire.customer_limit.SetInParent()
-        wire.customer_limit.max_units = settings.customer_limit.max_units
-        wire.customer_limit.window_seconds = settings.customer_limit.window_seconds
-    return wire
-
-
-def _encode_preorder(preorder: Preorder) -> channel_pb2.Preorder:
-    wire = channel_pb2.Preorder(
-        cap_units=preorder.cap_units, presold_units=preorder.presold_units
-    )
-    wire.release_time.FromSeconds(preorder.release_seconds)
-    if preorder.starts_seconds:
-        wire.start_time.FromSeconds(preorder.starts_seconds)
-    return wire
-
-
-def encode_entry(place: Place, settings: Settings) -> channel_pb2.SettingsEntry:
-    """Write what is said, and where."""
-    return channel_pb2.SettingsEntry(
-        channel_id=place[0], sku=place[1], settings=encode_settings(settings)
     )
 
 
@@ -290,7 +198,7 @@ def decode_supply(
     here = f"{path}.available_from_time"
     from_seconds = 0
     if wire.HasField("available_from_time"):
-        from_seconds = _instant(wire.available_from_time, here, violations)
+        from_seconds = decode_instant(wire.available_from_time, here, violations)
     else:
         violations.append(required(here))
     source = _member(SOURCE_FROM_WIRE, wire.source, f"{path}.source", violations)
@@ -348,32 +256,10 @@ def _positive(value: int, path: str, violations: Violations) -> int:
     return _ONE
 
 
-def _instant(wire: timestamp_pb2.Timestamp, path: str, violations: Violations) -> int:
-    if not 0 <= wire.seconds <= LAST_SECONDS:
-        message = "must be 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z"
-        violations.append(Violation(path, "OUT_OF_RANGE", message))
-        return 0
-    if wire.nanos:
-        message = "must be a whole second"
-        violations.append(Violation(path, "NOT_WHOLE_SECONDS", message))
-    return wire.seconds
-
-
 def _member(
     members: Mapping[Any, EnumT], number: int, path: str, violations: Violations
 ) -> EnumT | None:
     found = members.get(number)
     if found is None:
-        violations.append(_no_member(path, number))
+        violations.append(no_member(path, number))
     return found
-
-
-def _no_member(path: str, number: int) -> Violation:
-    if not number:
-        return required(path)
-    return Violation(path, "UNKNOWN", f"no member has the number {number}")
-
-
-def required(path: str) -> Violation:
-    """Return the violation of what has to be there."""
-    return Violation(path, "REQUIRED", "must be set")

@@ -78,7 +78,8 @@ class _Token(NamedTuple):
     digest: str
 
 
-def _encode_token(mark: Mark, seen_seconds: int, digest: str) -> str:
+def encode_token(mark: Mark, seen_seconds: int, digest: str) -> str:
+    """Return the resume token of a stream that has come so far."""
     parts = [mark.process_id, mark.place, seen_seconds, digest]
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
 

@@ -13,10 +13,10 @@ from availability.v1 import availability_service_pb2
 from router.rpc.background.driver import Driver
 from router.rpc.background.offer_rows import OfferReader
 from router.rpc.background.watch import Watches
+from router.rpc.codec.explanation import RequestedUnits
 from router.rpc.codec.lists import count, refuse
 from router.rpc.codec.offers import (
     Fields,
-    RequestedUnits,
     decode_fields,
     encode_chunk,
     encode_get,

@@ -17,14 +17,11 @@ from availability.setup.kits import Component
 from availability.setup.settings import Preorder, Settings, SettingsBook
 from availability.v1 import availability_service_pb2 as pb
 from router.rpc.background import watch as watch_module
+from router.rpc.background import watch_stream
 from router.rpc.background.offer_rows import OfferReader
-from router.rpc.background.watch import (
-    AGAIN_SECONDS,
-    BATCH_ROWS,
-    HEARTBEAT_SECONDS,
-    LedgerPulse,
-    Watches,
-)
+from router.rpc.background.pulse import LedgerPulse
+from router.rpc.background.watch import AGAIN_SECONDS, HEARTBEAT_SECONDS, Watches
+from router.rpc.background.watch_stream import BATCH_ROWS
 from router.rpc.codec.offers import decode_columns
 from router.rpc.codec.watch import decode_watch
 from router.rpc.transport.errors import Overloaded
@@ -314,7 +311,7 @@ def test_a_token_of_too_long_ago_gets_everything(
 def test_a_first_batch_that_is_cut_has_a_token_only_at_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watch_module, "BATCH_ROWS", 10)
+    monkeypatch.setattr(watch_stream, "BATCH_ROWS", 10)
     monkeypatch.setattr(watch_module, "EVALUATED_ROWS", 25)
 
     async def play() -> None:

@@ -20,6 +20,7 @@ from availability.v1 import (
     channel_service_pb2,
 )
 from router.rpc.codec import enums
+from router.rpc.codec.settings import decode_settings, encode_entry, encode_settings
 from router.rpc.codec.setup import (
     SetupItems,
     decode_result,
@@ -28,12 +29,9 @@ from router.rpc.codec.setup import (
     encode_setup_change,
 )
 from router.rpc.codec.setup_items import (
-    decode_settings,
     encode_allocation,
     encode_channel,
-    encode_entry,
     encode_kit,
-    encode_settings,
     encode_supply,
 )
 from tests.router.rpc.setup_strategies import SETTINGS, changes

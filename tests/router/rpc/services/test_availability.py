@@ -17,7 +17,8 @@ from availability.v1 import availability_service_pb2 as pb
 from availability.v1 import availability_service_pb2_grpc
 from router.rpc.background.driver import Driver
 from router.rpc.background.offer_rows import OfferReader
-from router.rpc.background.watch import BATCH_ROWS, Watches
+from router.rpc.background.watch import Watches
+from router.rpc.background.watch_stream import BATCH_ROWS
 from router.rpc.codec.offers import (
     MAX_ORDERABLE,
     NET,

@@ -31,14 +31,9 @@ from availability.v1 import (
 )
 from router.rpc.background.driver import Driver
 from router.rpc.codec.setup import SetupItems, encode_setup_change
-from router.rpc.services import channels
-from router.rpc.services.channels import (
-    MAX_ITEMS,
-    ChannelService,
-    SetupIndex,
-    page_of,
-    put_setup,
-)
+from router.rpc.services import setup_pages
+from router.rpc.services.channels import MAX_ITEMS, ChannelService, put_setup
+from router.rpc.services.setup_pages import SetupIndex, page_of
 from router.rpc.transport.interceptors import Gate
 from router.rpc.transport.limits import MAX_RECEIVE_BYTES
 from tests.router.rpc.calls import (
@@ -376,7 +371,7 @@ def test_what_a_listing_may_not_ask(
 def test_a_page_is_cut_where_a_message_ends(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "MAX_REPLY_BYTES", 1_000)
+    monkeypatch.setattr(setup_pages, "MAX_REPLY_BYTES", 1_000)
     kit = tuple(Component(Sku(f"part-{n:03d}"), 1) for n in range(50))
     serving.put(SetupChange(kits={Sku(f"kit-{n}"): kit for n in range(5)}))
 
