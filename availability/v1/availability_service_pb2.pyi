@@ -65,9 +65,11 @@ class _AvailabilityFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ava
     AVAILABILITY_FIELD_UNSPECIFIED: _AvailabilityField.ValueType  # 0
     """Not allowed."""
     AVAILABILITY_FIELD_MAX_ORDERABLE: _AvailabilityField.ValueType  # 1
+    """`max_orderable_units`."""
     AVAILABILITY_FIELD_SINGLE_LOCATION: _AvailabilityField.ValueType  # 2
+    """`single_location_units`."""
     AVAILABILITY_FIELD_NET: _AvailabilityField.ValueType  # 3
-    """Includes AVAILABILITY_FLAG_NOT_COUNTED and AVAILABILITY_FLAG_DECLARED."""
+    """`net_units`; also sets AVAILABILITY_FLAG_NOT_COUNTED and AVAILABILITY_FLAG_DECLARED."""
 
 class AvailabilityField(_AvailabilityField, metaclass=_AvailabilityFieldEnumTypeWrapper):
     """Optional columns, sent only on request."""
@@ -75,9 +77,11 @@ class AvailabilityField(_AvailabilityField, metaclass=_AvailabilityFieldEnumType
 AVAILABILITY_FIELD_UNSPECIFIED: AvailabilityField.ValueType  # 0
 """Not allowed."""
 AVAILABILITY_FIELD_MAX_ORDERABLE: AvailabilityField.ValueType  # 1
+"""`max_orderable_units`."""
 AVAILABILITY_FIELD_SINGLE_LOCATION: AvailabilityField.ValueType  # 2
+"""`single_location_units`."""
 AVAILABILITY_FIELD_NET: AvailabilityField.ValueType  # 3
-"""Includes AVAILABILITY_FLAG_NOT_COUNTED and AVAILABILITY_FLAG_DECLARED."""
+"""`net_units`; also sets AVAILABILITY_FLAG_NOT_COUNTED and AVAILABILITY_FLAG_DECLARED."""
 Global___AvailabilityField: _TypeAlias = AvailabilityField  # noqa: Y015
 
 class _AvailabilityFlag:

@@ -149,36 +149,54 @@ class _EliminationFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Eli
     DESCRIPTOR: _descriptor.EnumDescriptor
     ELIMINATION_FILTER_UNSPECIFIED: _EliminationFilter.ValueType  # 0
     ELIMINATION_FILTER_INACTIVE: _EliminationFilter.ValueType  # 1
+    """The location is inactive."""
     ELIMINATION_FILTER_CHANNEL: _EliminationFilter.ValueType  # 2
+    """It does not feed the order's channel."""
     ELIMINATION_FILTER_KIND: _EliminationFilter.ValueType  # 3
+    """Not one of the policy's `kinds`."""
     ELIMINATION_FILTER_GROUP: _EliminationFilter.ValueType  # 4
+    """In none of the policy's `groups`."""
     ELIMINATION_FILTER_COUNTRY: _EliminationFilter.ValueType  # 5
+    """Not in one of the policy's `country_codes`."""
     ELIMINATION_FILTER_DISTANCE: _EliminationFilter.ValueType  # 6
+    """Farther away than `max_distance_meters`, or without coordinates."""
     ELIMINATION_FILTER_SHIPPING_METHOD: _EliminationFilter.ValueType  # 7
+    """It does not support the order's `shipping_method`."""
     ELIMINATION_FILTER_NOT_INCLUDED: _EliminationFilter.ValueType  # 8
+    """Not one of `included_location_ids`."""
     ELIMINATION_FILTER_EXCLUDED: _EliminationFilter.ValueType  # 9
+    """One of `excluded_location_ids`."""
     ELIMINATION_FILTER_CAPACITY: _EliminationFilter.ValueType  # 10
     """No order or unit capacity left today."""
     ELIMINATION_FILTER_REJECTED: _EliminationFilter.ValueType  # 11
-    """The location refused every line."""
+    """The location refused every line, or the rest of a line it has picked in part."""
 
 class EliminationFilter(_EliminationFilter, metaclass=_EliminationFilterEnumTypeWrapper):
     """Why a location was ruled out."""
 
 ELIMINATION_FILTER_UNSPECIFIED: EliminationFilter.ValueType  # 0
 ELIMINATION_FILTER_INACTIVE: EliminationFilter.ValueType  # 1
+"""The location is inactive."""
 ELIMINATION_FILTER_CHANNEL: EliminationFilter.ValueType  # 2
+"""It does not feed the order's channel."""
 ELIMINATION_FILTER_KIND: EliminationFilter.ValueType  # 3
+"""Not one of the policy's `kinds`."""
 ELIMINATION_FILTER_GROUP: EliminationFilter.ValueType  # 4
+"""In none of the policy's `groups`."""
 ELIMINATION_FILTER_COUNTRY: EliminationFilter.ValueType  # 5
+"""Not in one of the policy's `country_codes`."""
 ELIMINATION_FILTER_DISTANCE: EliminationFilter.ValueType  # 6
+"""Farther away than `max_distance_meters`, or without coordinates."""
 ELIMINATION_FILTER_SHIPPING_METHOD: EliminationFilter.ValueType  # 7
+"""It does not support the order's `shipping_method`."""
 ELIMINATION_FILTER_NOT_INCLUDED: EliminationFilter.ValueType  # 8
+"""Not one of `included_location_ids`."""
 ELIMINATION_FILTER_EXCLUDED: EliminationFilter.ValueType  # 9
+"""One of `excluded_location_ids`."""
 ELIMINATION_FILTER_CAPACITY: EliminationFilter.ValueType  # 10
 """No order or unit capacity left today."""
 ELIMINATION_FILTER_REJECTED: EliminationFilter.ValueType  # 11
-"""The location refused every line."""
+"""The location refused every line, or the rest of a line it has picked in part."""
 Global___EliminationFilter: _TypeAlias = EliminationFilter  # noqa: Y015
 
 @_typing.final
