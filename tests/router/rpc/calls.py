@@ -21,7 +21,8 @@ from router.v1 import (
     routing_service_pb2_grpc,
 )
 
-CALL_SECONDS = 20.0
+CALL_SECONDS = 60.0
+"""Deadline of a call that should be answered; a busy machine is slow."""
 
 Stock = Mapping[str, Mapping[str, int]]
 """{location: {sku: units}}, best rank first."""

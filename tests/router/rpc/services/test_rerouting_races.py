@@ -1,5 +1,6 @@
-"""One re-routing at a time on a server, and what is told of a process that failed."""
+"""One re-routing at a time on a server, and errors of a solving process."""
 
+import contextlib
 import time
 from multiprocessing import active_children
 from multiprocessing.connection import Connection
@@ -16,6 +17,13 @@ from tests.router.rpc.rerouting import ask, reroute
 GONE_SECONDS = 30.0
 """Longest wait for a process to end; a busy machine is slow."""
 MOST = 7
+
+
+def silent(line: "Connection[Any, Any]", *_: object) -> None:
+    """Answer nothing until it is ended."""
+    with contextlib.suppress(EOFError):
+        while True:
+            line.recv()
 
 
 def too_many(line: "Connection[Any, Any]", *_: object) -> None:
@@ -42,12 +50,16 @@ def failed(server: Running) -> Any:
     return status(refused(lambda **_: list(call)))
 
 
-def test_a_second_one_is_refused_until_the_first_has_gone(waiting: Running) -> None:
+def test_a_second_one_is_refused_until_the_first_has_ended(
+    waiting: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "_run", silent)
     first = waiting.routing.RerouteOrders(iter([ask()]), timeout=60.0)
     next(first)
 
     assert reason(failed(waiting)) == "OVERLOADED"
 
+    monkeypatch.undo()
     first.cancel()
     give_up = time.monotonic() + GONE_SECONDS
     while any(each.name == "rerouting" for each in active_children()):
@@ -56,40 +68,40 @@ def test_a_second_one_is_refused_until_the_first_has_gone(waiting: Running) -> N
     assert reroute(waiting).report.before.order_count == 1
 
 
-def test_too_many_orders_are_told_in_words(
+def test_too_many_orders_are_an_error(
     waiting: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_process, "_run", too_many)
 
-    told = failed(waiting)
+    error = failed(waiting)
 
-    assert reason(told) == "TOO_MANY_ORDERS"
-    assert metadata(told) == {"most": str(MOST)}
-    assert told.message == f"more than {MOST} orders are selected"
+    assert reason(error) == "TOO_MANY_ORDERS"
+    assert metadata(error) == {"most": str(MOST)}
+    assert error.message == f"more than {MOST} orders are selected"
 
 
-def test_a_fault_of_the_child_is_in_the_log(
+def test_a_fault_of_the_child_is_logged(
     waiting: Running,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(worker_process, "_run", faulty)
 
-    told = failed(waiting)
+    error = failed(waiting)
 
-    assert reason(told) == "INTERNAL"
+    assert reason(error) == "INTERNAL"
     assert "Traceback of the child" in caplog.text
     monkeypatch.undo()
     assert reroute(waiting).report.before.order_count == 1
 
 
-def test_a_process_that_ends_is_told_with_its_status(
+def test_a_process_that_ends_is_an_error_with_its_status(
     waiting: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_process, "_run", print)
 
-    told = failed(waiting)
+    error = failed(waiting)
 
-    assert told.code == grpc.StatusCode.ABORTED.value[0]
-    assert reason(told) == "REROUTING_ENDED"
-    assert metadata(told) == {"how": "exit status 0"}
+    assert error.code == grpc.StatusCode.ABORTED.value[0]
+    assert reason(error) == "REROUTING_ENDED"
+    assert metadata(error) == {"how": "exit status 0"}
