@@ -1,10 +1,11 @@
 """Availability: what a server does to answer BatchGetAvailability of 10,000 SKUs.
 
 From the request's list of SKUs to the bytes of the reply, over the memory of a real
-ledger: beside `explain` for each SKU, and beside the floor, which is to copy what
+ledger: compared with `explain` for each SKU, and with the floor, which is to copy what
 memory has of them.
 """
 
+import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -113,6 +114,23 @@ def test_batch(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
             times_faster_than_explain=round(explain_seconds / median),
             times_a_copy=round(median / copy_seconds, 1),
         )
+
+
+def test_one_record_to_streams(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
+    """One record changes and every channel is watched: the rows of all 20 streams.
+
+    Each stream reads memory and computes for its own channel, with `explain`; messages
+    are not among it.
+    """
+    reader = OfferReader(Offering(ledger, clock))
+    skus = itertools.cycle(Sku(f"sku-{n:06}") for n in range(SKUS))
+    channels = list(ledger.setup().channels)
+
+    def streams() -> int:
+        sku = next(skus)
+        return sum(reader.rows(each, [sku])[0].size for each in channels)
+
+    assert benchmark(streams) == CHANNELS
 
 
 def _explained(

@@ -1,6 +1,6 @@
 """The stock grid in memory: reading an order's rows, and what a million cells cost.
 
-Beside what one would do without it, one query of the rows, and beside the physical
+Compared with what one would do without it, one query of the rows, and with the physical
 floor, copying as many bytes.
 """
 

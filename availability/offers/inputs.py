@@ -187,6 +187,7 @@ def named_skus(setup: Setup, channel_id: str) -> Iterator[Sku]:
 def _with_parts(skus: Sequence[Sku], kits: Mapping[Sku, Kit]) -> Sequence[Sku]:
     """Return SKUs, each once, with the components of the kits among them."""
     wanted = dict.fromkeys(skus)
+    count = len(wanted)
     for kit in filter(None, map(kits.get, skus)) if kits else ():
         wanted |= dict.fromkeys(part.sku for part in kit)
-    return skus if len(wanted) == len(skus) else list(wanted)
+    return skus if len(skus) == count == len(wanted) else list(wanted)

@@ -16,7 +16,7 @@ from availability.setup.settings import WIDE_LEVELS, Level, Preorder, SettingsBo
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What changes seldom: locations, channels, and what is said about them.
+    """What rarely changes: locations, channels, and their settings.
 
     ``pools`` has, by channel, which of its rules owns each location that feeds it;
     ``lead_time_minutes`` are of the locations that have a lead time.
@@ -28,6 +28,10 @@ class Market:
     active_ids: frozenset[LocationId] = field(init=False)
     pools: Mapping[str, Mapping[LocationId, int]] = field(init=False)
     lead_time_minutes: Mapping[LocationId, int] = field(init=False)
+    by_id: Mapping[str, Channel] = field(init=False, repr=False)
+    _sharing: dict[str, frozenset[str]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         locations = self.network.locations
@@ -43,18 +47,23 @@ class Market:
             if each.lead_time_minutes > 0
         }
         object.__setattr__(self, "lead_time_minutes", lead_time_minutes)
+        by_id = {each.channel_id: each for each in self.channels}
+        object.__setattr__(self, "by_id", by_id)
 
     def sharing(self, channel_id: str) -> frozenset[str]:
         """Return the channels that some location feeds as well as this one.
 
         A promise made on one of them is a promise of this channel's stock.
         """
-        mine = self.pools[channel_id].keys()
-        return frozenset(
-            other
-            for other, pool in self.pools.items()
-            if other == channel_id or not mine.isdisjoint(pool)
-        )
+        found = self._sharing.get(channel_id)
+        if found is None:
+            mine = self.pools[channel_id].keys()
+            found = self._sharing[channel_id] = frozenset(
+                other
+                for other, pool in self.pools.items()
+                if other == channel_id or not mine.isdisjoint(pool)
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ class OfferContext:
         self.stock = stock
         self.channel_id = channel_id
         self.now_seconds = now_seconds
-        self.channel = {each.channel_id: each for each in market.channels}[channel_id]
+        self.channel = market.by_id[channel_id]
         self.pool = market.pools[channel_id]
         self.sharing = market.sharing(channel_id)
         self.active = market.active_ids

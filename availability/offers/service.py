@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from availability.errors import ChannelNotFound
+from availability.errors import ChannelNotFound, StockConflict
 from availability.model import BoolArray, Clock, LocationId, Sku, StockRecord
 from availability.offers.bulk.arrays import UNLIMITED, Offers
 from availability.offers.bulk.compute import STATUSES, promise
@@ -35,6 +35,8 @@ from availability.stock_grid import StockGrid
 
 FEW = 8
 """Up to so many offers are computed one by one."""
+MAX_READS = 100
+"""Most attempts to read stock and setup of one moment."""
 MAX_LOCATIONS = 10_000
 """Most records of one SKU that are explained."""
 
@@ -114,16 +116,13 @@ class Offering:
             One of the channels is not declared.
         """
         now_seconds = int(self._clock())
-        setup = self._shelf.setup()
-        wanted = _with_parts(skus, setup.kits)
-        positions = self._shelf.positions(wanted)
-        if positions.setup is not setup:
-            return self.offers(channel_ids, skus)  # it changed in between
+        positions = self._positions(skus)
+        wanted, setup = positions.skus, positions.setup
         market = self._markets.of(positions.network, setup)
         rows = [market.row(each) for each in channel_ids]
         offers = _offers(market, positions, rows, now_seconds)
         counted = positions.counted_seconds
-        if wanted is not skus:
+        if list(wanted) != list(skus):
             place = {sku: n for n, sku in enumerate(wanted)}
             columns = [place[sku] for sku in skus]
             offers = Offers._make(each[:, columns] for each in offers)
@@ -138,6 +137,22 @@ class Offering:
                     _set(offers, (row, column), each)
         return Answer(offers, known, positions.version)
 
+    def _positions(self, skus: Sequence[Sku]) -> Positions:
+        """Return the positions of SKUs, and of the components of the kits among them.
+
+        Raises
+        ------
+        StockConflict
+            The setup changed between any two reads.
+        """
+        setup = self._shelf.setup()
+        for _ in range(MAX_READS):
+            positions = self._shelf.positions(_with_parts(skus, setup.kits))
+            if positions.setup is setup:
+                return positions
+            setup = positions.setup  # other kits may be among the SKUs now
+        raise StockConflict(f"the setup changed during each of {MAX_READS} reads")
+
     def explain(self, channel_id: str, sku: Sku) -> OfferExplanation:
         """Return what a channel may be promised of a SKU, and why.
 
@@ -147,9 +162,7 @@ class Offering:
             The channel is not declared.
         """
         now_seconds = int(self._clock())
-        kit = self._shelf.setup().kits.get(sku, ())
-        skus = list(dict.fromkeys([sku, *(part.sku for part in kit)]))
-        positions = self._shelf.positions(skus)
+        positions = self._positions([sku])
         market = self._markets.of(positions.network, positions.setup)
         market.row(channel_id)
         if sku in market.setup.kits:

@@ -1,12 +1,16 @@
 """Offers over a stock in memory: one by one for a few, in bulk for many."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from availability.errors import StockConflict
 from availability.memory_stock import MemoryStock
 from availability.model import Location, LocationId, Sku, StockRecord
-from availability.offers.service import FEW, Offering
+from availability.offers.service import FEW, MAX_READS, Offering
+from availability.positions import Positions
 from availability.setup.channels import Allocation, Channel
 from availability.setup.kits import Component
 from availability.setup.settings import Settings, SettingsBook
@@ -80,3 +84,45 @@ def test_fixed_offers(given: dict[str, Any], fixed: list[bool]) -> None:
 def test_declared_offers(given: dict[str, Any], declared: list[bool]) -> None:
     """Hats are counted, shirts are not; a kit of unknown parts is never declared."""
     assert column("declared", StockRecord(DC, HAT, 9), **given) == declared
+
+
+class Changing:
+    """A stock whose setup is another one after each of some reads."""
+
+    def __init__(self, changes: int) -> None:
+        self._changes = changes
+        self._setup = Setup({"web": Channel("web")})
+
+    def setup(self) -> Setup:
+        return self._setup
+
+    def positions(self, skus: Sequence[Sku]) -> Positions:
+        if self._changes:
+            self._changes -= 1
+            self._setup = replace(self._setup, kits=KITS)
+        stock = MemoryStock([Location(DC)], [StockRecord(DC, HAT, 9)], self._setup)
+        return stock.positions(skus)
+
+
+def test_a_kit_that_appears_between_two_reads_is_read_with_its_parts() -> None:
+    shelf: Any = Changing(1)
+
+    answer = Offering(shelf, lambda: NOW_SECONDS).offers(["web"], [OUTFIT, HAT])
+
+    assert answer.offers.quantity_units.tolist() == [[0, 9]]
+
+
+def test_a_setup_that_never_rests_is_given_up() -> None:
+    shelf: Any = Changing(MAX_READS)
+
+    with pytest.raises(StockConflict, match=str(MAX_READS)):
+        Offering(shelf, lambda: NOW_SECONDS).offers(["web"], [HAT])
+
+
+def test_a_kit_that_is_asked_for_twice_is_read_with_its_part() -> None:
+    pair = Setup({"web": Channel("web")}, kits={OUTFIT: (Component(HAT, 2),)})
+    shelf: Any = MemoryStock([Location(DC)], [StockRecord(DC, HAT, 9)], pair)
+
+    answer = Offering(shelf, lambda: NOW_SECONDS).offers(["web"], [OUTFIT, OUTFIT])
+
+    assert answer.offers.quantity_units.tolist() == [[4, 4]]
