@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-# gRPC writes to stderr by itself, among others a line for each handshake that
-# fails: who cannot get in could fill a disk. It looks here when it is imported.
+# gRPC itself logs to stderr, one line per failed handshake among others, with which
+# strangers could fill a disk. It reads this variable when it is imported.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from router.cli.audit import audit
@@ -23,7 +23,8 @@ from router.cli.token_ import token
 
 app = typer.Typer(
     name="repartir",
-    help="Order promising and routing: which locations should ship each order.",
+    help="Order promising and routing: what each channel may sell, and which "
+    "locations ship each order.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -41,10 +42,9 @@ app.command()(audit)
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command named by the arguments."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A question mark for Montréal's accent, where the terminal has none,
-            # is better than no answer.
+            # Where the terminal lacks a character, a question mark beats a crash.
             stream.reconfigure(errors="replace")
     app(prog_name="repartir")

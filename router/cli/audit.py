@@ -1,4 +1,4 @@
-"""`repartir audit`: every balance against the movements that made it."""
+"""`repartir audit`: compares every balance with the sum of its movements."""
 
 from typing import Annotated
 
@@ -16,18 +16,20 @@ from router.cli.remote.defaults import DEFAULT_DATABASE
 
 def audit(
     database: Annotated[
-        str, typer.Option(help="where the stock is kept, as `serve` has it")
+        str, typer.Option(metavar="URL", help="the stock, as for `repartir serve`")
     ] = DEFAULT_DATABASE,
     repair: Annotated[
         bool,
         typer.Option(
-            "--repair", help="set what drifted right (an SQLite file: no server's)"
+            "--repair",
+            help="correct drifted balances; no server may have an SQLite file open",
         ),
     ] = False,
 ) -> None:
-    """Recompute every balance from the movements and name any that drifted.
+    """Recompute every balance from its movements and list those that drifted.
 
-    Ends with 0 if nothing is wrong any more, with 1 if something is.
+    Exit status: 0, all balances are correct or repaired; 1, some are not; 2, the
+    database cannot be opened.
     """
     with clean_exit():
         try:
@@ -41,12 +43,12 @@ def audit(
 
 
 def _show(report: AuditReport) -> None:
-    looked_at = (
+    checked = (
         f"{report.stock_count:,} stock records, {report.reservation_count:,} "
         f"reservations, {report.movement_count:,} movements"
     )
     if not report.drifts:
-        typer.echo(f"clean: {looked_at}")
+        typer.echo(f"clean: {checked}")
         return
     table = Table(box=None, pad_edge=False)
     for name in ("what", "balance"):
@@ -65,4 +67,4 @@ def _show(report: AuditReport) -> None:
     Console(highlight=False).print(table)
     left_out = report.drift_count - len(report.drifts)
     more = f" (and {left_out:,} more)" if left_out else ""
-    typer.echo(f"{report.drift_count:,} drifted{more}: {looked_at}")
+    typer.echo(f"{report.drift_count:,} drifted{more}: {checked}")

@@ -1,4 +1,4 @@
-"""`repartir token`: a new bearer token, and what the server is to know of it."""
+"""`repartir token`: a new bearer token, and its entry for the server's file."""
 
 from typing import Annotated
 
@@ -9,20 +9,20 @@ from router.rpc.transport.tokens import SCOPES, new_secret, stanza
 
 
 def token(
-    name: Annotated[str, typer.Argument(help="who is to have it: A-Z a-z 0-9 _ -")],
+    name: Annotated[str, typer.Argument(help="name of the caller: A-Z a-z 0-9 _ -")],
     scope: Annotated[
         list[str],
         typer.Option(
             help="route: plan orders and read stock; stock: read and write stock; "
-            "admin: everything. May be given several times"
+            "admin: everything. Can be repeated"
         ),
     ],
 ) -> None:
     """Make a bearer token with scopes.
 
-    The secret is shown once, on stderr, and kept nowhere. What goes into the file
-    of `repartir serve --tokens` is on stdout, so that `>> tokens.toml` adds it and
-    the secret is not in the file.
+    The secret is printed once, on stderr, and stored nowhere. Its entry for the file
+    of `repartir serve --tokens`, which has only a hash, is printed on stdout: append
+    it with `>> tokens.toml`.
     """
     with clean_exit():
         unknown = [each for each in scope if each not in SCOPES]
@@ -33,6 +33,6 @@ def token(
             entry = stanza(name, secret, list(dict.fromkeys(scope)))
         except ValueError as error:
             raise fail(f"NAME {error}") from None
-        typer.echo(f"The token of {name}, shown this once:", err=True)
+        typer.echo(f"The token of {name}, shown only once:", err=True)
         typer.echo(secret, err=True)
         typer.echo(entry)

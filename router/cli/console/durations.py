@@ -9,7 +9,7 @@ _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 
 
 def duration_seconds(option: str, text: str, least: float, most: float) -> float:
-    """Read a duration of an option, in seconds; end the command if it is none."""
+    """Return an option's duration in seconds; end the command if it is bad."""
     match = _DURATION.fullmatch(text)
     seconds = float(match[1]) * _SECONDS[match[2]] if match else -1.0
     if not least <= seconds <= most:
@@ -21,6 +21,6 @@ def duration_seconds(option: str, text: str, least: float, most: float) -> float
 
 
 def _shown(seconds: float) -> str:
-    """Return a duration in days where it has some, else in seconds."""
+    """Return a duration in days if it has one, else in seconds."""
     days = seconds / _SECONDS["d"]
     return f"{days:g}d" if days >= 1 else f"{seconds:g}s"

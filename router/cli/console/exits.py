@@ -1,4 +1,4 @@
-"""Leaving without a traceback, whoever ends the command."""
+"""Exit statuses, and ending a command without a traceback."""
 
 import os
 import signal
@@ -11,11 +11,11 @@ import typer
 OK = 0
 SOME_FAILED = 1
 UNUSABLE = 2
-"""Bad usage, or files that cannot be used: nothing was done."""
+"""Bad usage or bad files: nothing was done."""
 
 
 def fail(*lines: str, status: int = UNUSABLE) -> typer.Exit:
-    """Print what is wrong, a line each, and return what to raise."""
+    """Print errors, one line each, and return what to raise."""
     for line in lines:
         typer.echo(f"repartir: {line}", err=True)
     return typer.Exit(status)
@@ -23,15 +23,14 @@ def fail(*lines: str, status: int = UNUSABLE) -> typer.Exit:
 
 @contextmanager
 def clean_exit() -> Iterator[None]:
-    """End as a shell expects on Ctrl-C and when the reader of a pipe has left."""
+    """End as a shell expects on Ctrl-C and when the reader of a pipe is gone."""
     try:
         yield
         sys.stdout.flush()
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
     except BrokenPipeError:
-        # What is still buffered has no reader; Python would try it once more when
-        # it ends, and complain.
+        # Python would flush the rest of the buffer at exit, fail, and print it.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Ctrl-C twice: the first asks for an end, the second is one."""
+"""Ctrl-C twice: the first requests an end, the second forces it."""
 
 import signal
 import threading
@@ -8,11 +8,11 @@ from types import FrameType
 
 
 @contextmanager
-def first_interrupt(heard: Callable[[], None]) -> Iterator[None]:
-    """Call ``heard`` at the first Ctrl-C; the second raises KeyboardInterrupt.
+def first_interrupt(on_first: Callable[[], None]) -> Iterator[None]:
+    """Call ``on_first`` at the first Ctrl-C; the second raises KeyboardInterrupt.
 
-    ``heard`` interrupts whatever the main thread is doing: it must not print or
-    lock. Where Ctrl-C is ignored (a shell's background job), it stays so.
+    ``on_first`` runs in a signal handler: it must not print or take a lock. If Ctrl-C
+    is ignored (a shell's background job), it stays ignored.
     """
     before = signal.getsignal(signal.SIGINT)
     in_main = threading.current_thread() is threading.main_thread()
@@ -20,12 +20,12 @@ def first_interrupt(heard: Callable[[], None]) -> Iterator[None]:
         yield
         return
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         del number, frame
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        heard()
+        on_first()
 
-    signal.signal(signal.SIGINT, hear)
+    signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:

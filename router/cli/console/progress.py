@@ -1,4 +1,4 @@
-"""A progress bar on standard error, for a person who is there to see it."""
+"""A progress bar on standard error, if that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,15 +18,15 @@ Advance = Callable[[int], None]
 
 @contextmanager
 def progress(what: str, total: int | None, *, wanted: bool = True) -> Iterator[Advance]:
-    """Give a function that moves the bar on; without a terminal it does nothing.
+    """Give a function that advances the bar; without a terminal it does nothing.
 
-    ``total`` None: the end is not known.
+    ``total`` is None if unknown.
     """
     if not (wanted and sys.stderr.isatty()):
         yield lambda _: None
         return
-    # Rich would pass what is printed to standard output through its own console,
-    # into the terminal instead of the pipe.
+    # By default Rich redirects standard output to its own console: into the terminal
+    # instead of the pipe.
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

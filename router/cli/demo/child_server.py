@@ -1,4 +1,4 @@
-"""A server of our own: a child process that never outlives us."""
+"""A temporary server: a child process that does not outlive this one."""
 
 import signal
 import subprocess
@@ -21,18 +21,18 @@ STOP_SECONDS = 5.0
 def running_server() -> Iterator[str]:
     """Run `repartir serve` in a temporary folder and give its address.
 
-    It listens on a port that was free and keeps its stock in SQLite; both are
-    gone afterwards, however this process ends, save by SIGKILL.
+    It listens on a free port and keeps its stock in SQLite. Both are removed when
+    this process ends, except by SIGKILL.
 
     Raises
     ------
     CallFailed
-        It did not start; says why.
+        The server did not start.
     """
     with _terminable(), tempfile.TemporaryDirectory(prefix="repartir-") as folder:
         log = Path(folder, "log")
         with log.open("wb") as stderr:
-            child = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+            child = subprocess.Popen(  # noqa: S603 (this interpreter and module)
                 [
                     *(sys.executable, "-m", "router.cli", "serve"),
                     *("--listen", "127.0.0.1:0", "--pre-stop", "0s"),
@@ -51,8 +51,8 @@ def running_server() -> Iterator[str]:
 
 
 def _address(child: "subprocess.Popen[str]", log: Path) -> str:
-    """Wait for the line that says where it listens."""
-    # Killed, it closes its output, and the wait below ends with an empty line.
+    """Wait for the line with its address."""
+    # If killed, it closes its output, and the wait below ends with an empty line.
     timer = threading.Timer(START_SECONDS, child.kill)
     timer.start()
     try:
@@ -60,8 +60,8 @@ def _address(child: "subprocess.Popen[str]", log: Path) -> str:
     finally:
         timer.cancel()
     if not line.startswith(READY):
-        said = log.read_text(errors="replace").splitlines() or ["it said nothing"]
-        raise CallFailed(f"the server did not start: {said[-1]}")
+        lines = log.read_text(errors="replace").splitlines() or ["it logged nothing"]
+        raise CallFailed(f"the server did not start: {lines[-1]}")
     return line.removeprefix(READY).partition(",")[0]
 
 
@@ -75,7 +75,7 @@ def _stop(child: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Clean up on SIGTERM and SIGHUP too: the default is to vanish."""
+    """Clean up on SIGTERM and SIGHUP, which by default end a process at once."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         del frame

@@ -1,4 +1,4 @@
-"""`repartir demo`: the vendor's own worked example, against a real server."""
+"""`repartir demo`: a vendor's worked example on a real server."""
 
 import time
 from collections import Counter
@@ -18,23 +18,23 @@ from router.policies import DEFAULT
 from router.v1 import order_pb2, plan_pb2, policy_pb2, routing_service_pb2
 
 ELSEWHERE = "ranked-prefix"
-"""The policy that gives the printed plans with every outlet to choose from."""
+"""The policy that gives the printed plans when every outlet may ship."""
 
 _INTRODUCTION = f"""\
-Three outlets and five orders: the worked example that Lightspeed prints for its \
-multi-outlet orders. It prints orders 1 to 4 as Montréal and Sherbrooke share \
-them, order 5 as all three do: each is routed among those outlets, by the default \
-policy, {DEFAULT}.
+Three outlets and five orders: the worked example in Lightspeed's documentation of \
+multi-outlet orders. There, Montréal and Sherbrooke share orders 1 to 4, and all \
+three outlets share order 5; here, each order is routed among the same outlets, by \
+the default policy, {DEFAULT}.
 
-Each order is placed: one call plans it and reserves its stock. What it took is \
-then delivered again (an import in delta mode), so that the next order meets the \
-stock of this table too, as in the example."""
+One call plans each order and reserves its stock. The units it took are then \
+replenished (an import in delta mode), so that every order starts from the stock in \
+this table, as in the example."""
 
 _Units = Mapping[tuple[str, str], int]
 
 
 def demo() -> None:
-    """Route the vendor's worked example on a server of its own, and explain it."""
+    """Route a vendor's worked example on a temporary server, and explain each plan."""
     began = time.monotonic()
     console = Console(highlight=False)
     with clean_exit():
@@ -44,13 +44,13 @@ def demo() -> None:
         except CallFailed as error:
             raise fail(*error.lines, status=SOME_FAILED) from None
         seconds = time.monotonic() - began
-        console.print(f"Took {seconds:.1f} s, with the server's start and end.")
+        console.print(f"Took {seconds:.1f} s, including the server's start and stop.")
         if not good:
-            raise fail("a plan is not the printed one", status=SOME_FAILED)
+            raise fail("a plan differs from the printed one", status=SOME_FAILED)
 
 
 def _show(console: Console, client: Client) -> bool:
-    """Print everything; return whether each plan is the printed one."""
+    """Print everything; return whether each plan equals the printed one."""
     console.print(Rule("repartir demo", style="dim"))
     console.print(_INTRODUCTION)
     _load(client)
@@ -61,17 +61,17 @@ def _show(console: Console, client: Client) -> bool:
         same += _place(console, client, seed, number)
     console.print(Rule("afterwards", style="dim"))
     console.print(
-        f"Asked about the same orders with all three outlets open, policy {ELSEWHERE} "
-        f"gave the printed plan for {elsewhere} of {len(ORDERS)}.\n\n"
-        "The stock now: available = on hand - allocated to the orders. The last "
-        "order's units were not delivered again."
+        f"With all three outlets allowed to ship, policy {ELSEWHERE} gives the printed "
+        f"plan for {elsewhere} of the {len(ORDERS)} orders.\n\n"
+        "The stock now: available = on hand - allocated to orders. The last order's "
+        "units were not replenished."
     )
     console.print(_stock(client))
     return same == elsewhere == len(ORDERS)
 
 
 def _place(console: Console, client: Client, seed: SeedOrder, number: int) -> bool:
-    """Route and reserve one order, print its plan, and deliver its stock again."""
+    """Route and reserve one order, print its plan, and replenish its stock."""
     request = routing_service_pb2.RouteOrderRequest(
         request_id=f"route-{seed.order_id}",
         order=_order(seed),

@@ -1,4 +1,4 @@
-"""The worked example that Lightspeed prints for its multi-outlet orders.
+"""The worked example in Lightspeed's documentation of multi-outlet orders.
 
 From its help page "Gestion des stocks de plusieurs établissements avec
 l'intégration eCom (E-Series)"; chemise, chapeau and chaussures are shirt, hat and
@@ -24,9 +24,8 @@ STOCK = {
 class SeedOrder:
     """One row of the printed table.
 
-    ``title`` says in words what is ``wanted``; ``outlets`` are those that the row's
-    answer chooses among; ``printed`` is that answer, in units by outlet and SKU;
-    ``note`` says why in one line.
+    ``title`` is ``wanted`` in words; ``outlets`` may ship; ``printed`` is the plan,
+    in units by outlet and SKU; ``note`` explains it in one line.
     """
 
     order_id: str

@@ -1,4 +1,4 @@
-"""A plan as tables that a person can read, at 80 columns and at 120."""
+"""A plan as tables, at 80 columns and at 120."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,13 +12,13 @@ from availability.v1 import stock_service_pb2
 from router.v1 import plan_pb2
 
 SIDE_BY_SIDE_COLUMNS = 112
-"""From this width on, the objectives stand beside the shipments."""
+"""From this width on, objectives are shown next to shipments."""
 
 _LESS = plan_pb2.OBJECTIVE_SENSE_MINIMIZE
 
 
 def plan_view(plan: plan_pb2.RoutingPlan, width: int) -> RenderableType:
-    """Return who ships what and why, what it is worth, and what proved it."""
+    """Return shipments with reasons, objective values, and the proof."""
     shipments, objectives = shipment_table(plan), objective_table(plan)
     if width >= SIDE_BY_SIDE_COLUMNS:
         both = Table.grid(padding=(0, 2), expand=True)
@@ -30,7 +30,7 @@ def plan_view(plan: plan_pb2.RoutingPlan, width: int) -> RenderableType:
 
 
 def shipment_table(plan: plan_pb2.RoutingPlan) -> Table:
-    """Return one row a shipment, and one for what nobody ships."""
+    """Return one row per shipment, and one per unassigned SKU."""
     table = _table()
     table.add_column("ships from", style="bold", overflow="fold")
     table.add_column("what", overflow="fold")
@@ -39,24 +39,24 @@ def shipment_table(plan: plan_pb2.RoutingPlan) -> Table:
     for each in plan.assignments:
         shipment = plan.shipments[each.shipment_index]
         units = _units(each.quantity, each.sku)
-        # Rooms of one site ship together; who packs must know which room.
+        # Rooms of one site ship together; the packer must know which room.
         several = len(shipment.location_ids) > 1
         units += f" in {each.location_id}" if several else ""
         contents[each.shipment_index].append(units)
     for index, shipment in enumerate(plan.shipments):
-        # Ids are the merchant's: they are no markup.
+        # Ids are not markup.
         what = Text("\n".join(contents[index]))
         table.add_row(Text(shipment.origin_id), what, Text(shipment.reason))
     for missing in plan.unassigned:
         reason = plan_pb2.UnassignedReason.Name(missing.reason)
         why = reason.removeprefix("UNASSIGNED_REASON_").lower().replace("_", " ")
         what = Text(_units(missing.quantity, missing.sku))
-        table.add_row(Text("nobody", style="red"), what, why)
+        table.add_row(Text("unassigned", style="red"), what, why)
     return table
 
 
 def objective_table(plan: plan_pb2.RoutingPlan) -> Table:
-    """Return one row an objective, most important first."""
+    """Return one row per objective, most important first."""
     table = _table()
     table.add_column("objective")
     table.add_column("better")
@@ -75,7 +75,7 @@ def objective_table(plan: plan_pb2.RoutingPlan) -> Table:
 
 
 def verdict(plan: plan_pb2.RoutingPlan) -> Text:
-    """Return one line: how good the plan is known to be, and who said so."""
+    """Return one line: whether the plan is proven, and by which engine."""
     text = Text(" ")
     if plan.proven:
         text.append("✓ Proven: no allowed plan is better.", style="green")
@@ -90,7 +90,7 @@ def stock_table(
     skus: Sequence[str],
     locations: Sequence[str],
 ) -> Table:
-    """Return one row a location: available = on hand - allocated, for each SKU."""
+    """Return one row per location: available = on hand - allocated, by SKU."""
     held = {(each.location_id, each.sku): each for each in records}
     table = _table()
     table.add_column("", style="bold")

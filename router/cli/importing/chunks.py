@@ -1,4 +1,4 @@
-"""An import cut into requests that a server takes, each safe to repeat."""
+"""An import cut into requests within a server's limits, each safe to repeat."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -11,34 +11,33 @@ from availability.model import ImportMode, Location, StockChange
 MAX_CHANGES = 50_000
 """Most stock records in one request."""
 CHUNK_CHANGES = 10_000
-"""Records in one request, if we may choose: orders wait while it is applied."""
+"""Usual records in one request: orders wait while it is applied."""
 CHUNK_BYTES = 2 * 2**20
 MAX_BYTES = 3_900_000
-"""Under gRPC's limit of 4 MiB for a message, with room for what is around."""
+"""Below gRPC's 4 MiB for a message, with room for the other fields."""
 CHUNK_LOCATIONS = 1_000
 
-# Of one record on the wire: tags and lengths of it and of its fields, and the
-# widest quantities.
+# One record on the wire without its ids: tags, lengths and the widest quantities.
 _RECORD_BYTES = 32
 
 
 def check_snapshot(weights: Iterable[Weight]) -> None:
     """Refuse a snapshot that would have to be cut inside a location.
 
-    A SNAPSHOT sets to zero what its request does not name, so that all records
-    of a location have to be in one.
+    A SNAPSHOT zeroes what its request does not list, so all records of a location
+    must be in one request.
 
     Raises
     ------
     BadFile
-        Some location's records do not fit into one request; all are listed.
+        A location's records do not fit into one request; lists all of them.
     """
     faults = Faults()
     for location, count, id_bytes in weights:
         if count > MAX_CHANGES or id_bytes + count * _RECORD_BYTES > MAX_BYTES:
             message = (
-                f"{count:,} records are too many for one snapshot, which takes "
-                f"{MAX_CHANGES:,} and {MAX_BYTES:,} bytes: use --mode set"
+                f"{count:,} records exceed one snapshot ({MAX_CHANGES:,} records, "
+                f"{MAX_BYTES:,} bytes): use --mode set"
             )
             faults.add(f"location {location}", "SNAPSHOT_TOO_LARGE", message)
     faults.raise_any()
@@ -49,8 +48,8 @@ def stock_chunks(
 ) -> Iterator[tuple[StockChange, ...]]:
     """Cut stock into requests, the same way every time.
 
-    The changes of a location follow each other. One that is too large is only made
-    of a snapshot that `check_snapshot` refuses.
+    The changes of a location are consecutive. A request is only too large for a
+    snapshot that `check_snapshot` refuses.
     """
     chunk: list[StockChange] = []
     size = 0
@@ -68,7 +67,7 @@ def stock_chunks(
 def _pieces(
     changes: Iterable[StockChange], *, whole: bool
 ) -> Iterator[tuple[list[StockChange], int]]:
-    """Yield what must stay together, and its bytes on the wire at most."""
+    """Yield changes that must stay together, and their maximum bytes on the wire."""
     if whole:
         for _, group in groupby(changes, attrgetter("location_id")):
             piece = list(group)

@@ -1,4 +1,4 @@
-"""How much a snapshot may take away before somebody has to say that it is meant."""
+"""How much a snapshot may remove without --force."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ def percent_permille(option: str, text: str) -> int:
     Raises
     ------
     ValueError
-        It is none.
+        The text is not one.
     """
     match = _PERCENT.fullmatch(text)
     permille = int(match[1] + (match[2] or "0")) if match else -1
@@ -30,7 +30,7 @@ def percent_permille(option: str, text: str) -> int:
 
 @dataclass(slots=True)
 class Totals:
-    """What all requests of an import did, or would do, together; counts and units."""
+    """What all requests of an import change together; counts and units."""
 
     changed_count: int = 0
     zeroed_count: int = 0
@@ -49,7 +49,7 @@ class Totals:
         self.known_units += result.known_units
 
     def drops_more_than(self, permille: int) -> bool:
-        """Tell whether the share of records, or that of units, is larger."""
+        """Return whether the share of records or that of units is larger."""
         return (
             self.dropped_count * 1_000 > self.known_count * permille
             or self.dropped_units * 1_000 > self.known_units * permille
@@ -57,7 +57,7 @@ class Totals:
 
     @property
     def drop(self) -> str:
-        """What is dropped, for people; shares are rounded up."""
+        """What is removed, for people; shares are rounded up."""
         records = _share("records", self.dropped_count, self.known_count)
         return f"{records} and {_share('units', self.dropped_units, self.known_units)}"
 

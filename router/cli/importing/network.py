@@ -1,4 +1,4 @@
-"""A network file into a ledger: what it would change is shown, then done at once."""
+"""A network file into a target: its changes are shown, then applied at once."""
 
 import sys
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from router.cli.remote.client import CallFailed
 
 
 class NetworkTarget(Protocol):
-    """Has a network, and takes changes of it; every method raises CallFailed."""
+    """Has a network and takes changes to it; every method raises CallFailed."""
 
     def setup(self) -> Setup:
-        """Return all that is said about selling."""
+        """Return channels, settings, allocations, kits and supplies."""
         ...
 
     def locations(self) -> Sequence[Location]:
@@ -28,7 +28,7 @@ class NetworkTarget(Protocol):
     def put_setup(
         self, request_id: str, change: SetupChange, locations: Sequence[Location]
     ) -> SetupResult:
-        """Apply a change and put locations, in one call, once for a request id."""
+        """Apply a change and put locations in one call, once per request id."""
         ...
 
 
@@ -41,9 +41,8 @@ def import_network(
 ) -> SetupResult | None:
     """Show what a file changes and, unless it is a dry run, apply it in one call.
 
-    What the file does not name is removed, but for locations, or with ``keep``
-    nothing. Where there is nothing to change, nothing is called: so a repeat of an
-    import that went through does nothing.
+    What the file does not list is removed, except locations; with ``keep`` nothing
+    is. Without changes there is no call, so repeating an import does nothing.
 
     Raises
     ------
@@ -55,23 +54,23 @@ def import_network(
     )
     _print(found)
     if dry_run or found.empty:
-        print("network: nothing was changed")
+        print("network: nothing changed")
         return None
-    how_to_go_on = (
-        "all of it was changed, or nothing; repeat the command with "
-        f"--request-id {request_id} to change it once"
+    how_to_resume = (
+        "either everything or nothing was changed; to be sure, repeat the command "
+        f"with --request-id {request_id}"
     )
     try:
         result = target.put_setup(request_id, found.change, found.locations)
     except CallFailed as error:
         if error.lost:
-            raise CallFailed(*error.lines, how_to_go_on, lost=True) from None
+            raise CallFailed(*error.lines, how_to_resume, lost=True) from None
         raise
     except KeyboardInterrupt:
-        typer.echo(f"repartir: {how_to_go_on}", err=True)
+        typer.echo(f"repartir: {how_to_resume}", err=True)
         raise
-    # What was changed meanwhile to what the file says; what did not differ before is
-    # not among it, and was told.
+    # Items that another writer set to the file's values after the comparison; items
+    # already equal at the comparison are in the summary.
     met = f", {result.unchanged_count:,} unchanged" if result.unchanged_count else ""
     print(
         f"network: {result.created_count:,} created, {result.replaced_count:,} "
@@ -86,7 +85,7 @@ def _print(found: Difference) -> None:
         for line in found.lines:
             console.print(line.text(), soft_wrap=True)
     else:
-        # A line an item, for tools that compare lines.
+        # One line per item, for tools that compare lines.
         for line in found.lines:
             print(line.text().plain)
     print(found.summary())

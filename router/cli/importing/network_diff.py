@@ -1,4 +1,4 @@
-"""The difference between two networks, for a person to review: a line an item."""
+"""The difference between two networks, for review: one line per item."""
 
 import dataclasses
 import datetime
@@ -21,24 +21,24 @@ ValueT = TypeVar("ValueT")
 
 
 class Line(NamedTuple):
-    """One item: added (+), changed (~) or removed (-), and what of it."""
+    """One item: added (+), changed (~) or removed (-), with its details."""
 
     sign: str
     name: str
     details: tuple[str, ...] = ()
 
     def text(self) -> Text:
-        """Return it as it is shown; ids are no markup."""
-        said = f": {', '.join(self.details)}" if self.details else ""
-        return Text(f"{self.sign} {self.name}{said}", style=_STYLES[self.sign])
+        """Return the line as shown; ids are not markup."""
+        details = f": {', '.join(self.details)}" if self.details else ""
+        return Text(f"{self.sign} {self.name}{details}", style=_STYLES[self.sign])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
     """What a file changes: the change itself, locations to put, and lines to review.
 
-    ``unchanged_count`` items are the same on both sides; ``absent_count`` locations
-    stay though the file does not name them.
+    ``unchanged_count`` items are equal on both sides; ``absent_count`` locations are
+    kept although the file does not list them.
     """
 
     change: SetupChange
@@ -49,7 +49,7 @@ class Difference:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether nothing changes."""
         return not self.lines
 
     def summary(self) -> str:
@@ -61,13 +61,8 @@ class Difference:
         )
         if not self.absent_count:
             return counts
-        one = self.absent_count == 1
-        said = (
-            "location that it does not name stays"
-            if one
-            else ("locations that it does not name stay")
-        )
-        return f"{counts}; {self.absent_count:,} {said}"
+        noun = "location" if self.absent_count == 1 else "locations"
+        return f"{counts}; {self.absent_count:,} {noun} not in the file kept"
 
 
 def difference_view(
@@ -78,7 +73,7 @@ def difference_view(
     *,
     keep: bool = False,
 ) -> Difference:
-    """Return what leads from one network to another, item by item.
+    """Return the changes from one network to another, item by item.
 
     Locations are never removed; with ``keep`` nothing is.
     """
@@ -100,10 +95,8 @@ def difference_view(
     ]
     lines += _lines("channel", before.channels, change.channels)
     for place, settings in change.settings.items():
-        said = settings_at(before.book, place)
         name = f"settings {place_path(place)}"
-        # What is not said any more is removed; what is said of nothing yet is added.
-        lines.append(_line(name, said, settings))
+        lines.append(_line(name, settings_at(before.book, place), settings))
     lines += _lines("allocation", before.allocations, change.allocations)
     lines += _lines("kit", before.kits, change.kits)
     lines += _lines("supply", before.supplies, change.supplies)
@@ -119,7 +112,7 @@ def difference_view(
 
 
 def _put(items: Mapping[KeyT, ValueT | None]) -> dict[KeyT, ValueT | None]:
-    """Return what is put, without what is taken away."""
+    """Return the items that are put, without those removed."""
     return {key: value for key, value in items.items() if value is not None}
 
 
@@ -138,7 +131,7 @@ def _count(setup: Setup) -> int:
 
 
 def place_path(place: Place) -> str:
-    """Return where in a file the settings of a place are, below ``settings``."""
+    """Return the path in a file, below ``settings``, of a scope's settings."""
     channel_id, sku = place
     if channel_id and sku:
         return key_path(key_path("channel_skus", channel_id), sku)
@@ -158,13 +151,12 @@ def _line(name: str, before: object | None, after: object | None) -> Line:
     if after is None:
         return Line("-", name)
     if before is None:
-        # Its id is its name already.
-        return Line("+", name, tuple(_said(after, f"{name.partition(' ')[0]}_id")))
+        return Line("+", name, tuple(_details(after, f"{name.partition(' ')[0]}_id")))
     return Line("~", name, tuple(_changes("", before, after)))
 
 
-def _said(item: object, but: str = "") -> Iterator[str]:
-    """Yield what an item says that is not as it would be unsaid, but for one field."""
+def _details(item: object, but: str = "") -> Iterator[str]:
+    """Yield the fields of an item that differ from their defaults, except ``but``."""
     fields = _fields(item)
     if not fields:
         yield _shown("", item)
@@ -175,7 +167,7 @@ def _said(item: object, but: str = "") -> Iterator[str]:
 
 
 def _changes(path: str, before: object, after: object) -> Iterator[str]:
-    """Yield every field of an item that is not as before, with both values."""
+    """Yield every field that differs, with both values."""
     if before == after:
         return
     fields = _fields(before)
@@ -193,7 +185,7 @@ def _changes(path: str, before: object, after: object) -> Iterator[str]:
 
 
 def _fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the fields that a file may say, none of what is no item."""
+    """Return the fields a file can set; none if the value is not an item."""
     if not dataclasses.is_dataclass(value):
         return ()
     fields = dataclasses.fields(value)
@@ -201,13 +193,13 @@ def _fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
 
 
 def _shown(name: str, value: object) -> str:
-    """Return a value as a file says it, or that it says none."""
+    """Return a value as in a file, or "unset"."""
     if value is None or (name == "rank" and value == UNRANKED):
         return "unset"
     if name in INSTANTS and isinstance(value, int):
         return datetime.datetime.fromtimestamp(value, datetime.UTC).isoformat()
     if _fields(value):
-        return f"{{{', '.join(_said(value))}}}"
+        return f"{{{', '.join(_details(value))}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(_shown('', each) for each in value)}]"
     if isinstance(value, frozenset):

@@ -20,7 +20,7 @@ from router.cli.offers.view import OfferView, Question, offer_view
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a network and its stock are, and the instant they are looked at."""
+    """Paths of a network and its stock, and the instant of the offers."""
 
     network: Path
     stock: Path
@@ -28,28 +28,27 @@ class Files:
     holds: Path | None = None
 
 
-def offers_from_files(files: Files, asked: Question) -> list[OfferView]:
-    """Return the offers that files lead to, in the order asked.
+def offers_from_files(files: Files, question: Question) -> list[OfferView]:
+    """Return offers computed from files, in the order of the question.
 
-    All of the stock file's SKUs and then all others that the network file names,
-    where none was asked for.
+    If it names no SKUs: those of the stock file, then others of the network file.
 
     Raises
     ------
     BadFile
         A file has faults; those of all files are listed.
     """
-    world = read_world(files, asked.channel_id)
-    named = named_skus(world.setup, asked.channel_id)
-    skus = asked.skus or tuple(dict.fromkeys((*world.sheets, *named)))
+    world = read_world(files, question.channel_id)
+    named = named_skus(world.setup, question.channel_id)
+    skus = question.skus or tuple(dict.fromkeys((*world.sheets, *named)))
     return [
-        offer_view(world.offer(sku), asked.request_units, asked.bought_units)
+        offer_view(world.offer(sku), question.request_units, question.bought_units)
         for sku in skus
     ]
 
 
 def read_world(files: Files, channel_id: str) -> "FileOffers":
-    """Return all that files say, as one channel asks it.
+    """Return what the files offer one channel.
 
     Raises
     ------
@@ -73,7 +72,7 @@ def _read(
     except BadFile as error:
         for each in error.violations:
             faults.add(each.path, each.reason, each.message)
-    # A bad network would make good rows look as if they named nothing.
+    # With a bad network, good rows would look as if they named unknown things.
     locations = None if read is None else read.locations
     channels = None if read is None else read.setup.channels
     kits: Mapping[Sku, object] = {} if read is None else read.setup.kits
@@ -86,7 +85,7 @@ def _read(
 
 
 class FileOffers:
-    """All that the files say, asked by one channel."""
+    """The offers of one channel, computed from files."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Offers as a server, or a database, tells them."""
+"""Offers from a server or a database."""
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from availability.model import Sku
 from availability.offers.bulk.arrays import UNLIMITED
 from availability.v1 import availability_service_pb2
 from router.cli.offers.view import OfferView, Question, RequestView, StepView
-from router.cli.remote.targets import Target
+from router.cli.remote.open import Target
 from router.rpc.codec.enums import (
     LEVEL_FROM_WIRE,
     OFFER_STATUS_FROM_WIRE,
@@ -23,34 +23,34 @@ from router.rpc.codec.offers import (
 )
 
 CHUNK_SKUS = 5_000
-"""SKUs of one call: with the longest names it is still a message that is taken."""
+"""SKUs of one call: with the longest ids, still within the message limit."""
 
 
-def served_offers(target: Target, asked: Question) -> Iterator[OfferView]:
-    """Yield the offers of the SKUs asked for, in their order, or of all, sorted.
+def served_offers(target: Target, question: Question) -> Iterator[OfferView]:
+    """Yield the offers of the question's SKUs, in order, or of all, sorted.
 
-    Steps, and what becomes of an order, take a call a SKU. Without them many come in
-    one call, which tells neither the net nor where stock is low.
+    Steps and checks of units take one call per SKU. Without them, one call returns
+    many offers, which lack ``net_units`` and ``low_stock_ids``.
 
     Raises
     ------
     CallFailed
-        The target refused, perhaps because there is no such channel, or was lost.
+        The target refused, perhaps because the channel does not exist, or was lost.
     """
-    skus = asked.skus or target.skus(asked.channel_id)
-    if asked.steps or asked.request_units is not None or asked.bought_units:
+    skus = question.skus or target.skus(question.channel_id)
+    if question.steps or question.request_units is not None or question.bought_units:
         for sku in skus:
             reply = target.explain(
-                asked.channel_id, sku, asked.request_units, asked.bought_units
+                question.channel_id, sku, question.request_units, question.bought_units
             )
-            yield explained_view(reply, asked.request_units, asked.bought_units)
+            yield explained_view(reply, question.request_units, question.bought_units)
         return
     for start in range(0, len(skus), CHUNK_SKUS):
         chunk = skus[start : start + CHUNK_SKUS]
         rest = iter(chunk)
-        for each in target.offers(asked.channel_id, chunk):
+        for each in target.offers(question.channel_id, chunk):
             names = [next(rest) for _ in range(each.columns.row_count)]
-            yield from column_views(asked.channel_id, names, each)
+            yield from column_views(question.channel_id, names, each)
 
 
 def column_views(
@@ -58,7 +58,7 @@ def column_views(
     skus: Sequence[Sku],
     reply: availability_service_pb2.BatchGetAvailabilityResponse,
 ) -> Iterator[OfferView]:
-    """Yield the rows of a message; ``skus`` are those that it is about."""
+    """Yield the rows of a message about ``skus``."""
     rows = decode_columns(reply.columns)
     columns = [each.tolist() for each in rows]
     for sku, *cells in zip(skus, *columns, strict=True):
@@ -87,7 +87,7 @@ def explained_view(
     request_units: int | None = None,
     bought_units: int = 0,
 ) -> OfferView:
-    """Return an explanation; ``request_units`` and ``bought_units`` are as asked."""
+    """Return an explanation of the units that were requested."""
     offer = reply.availability
     most, single = offer.max_orderable_units, offer.single_location_units
     dated = offer.HasField("available_from_time")
@@ -148,6 +148,6 @@ def _level(number: int) -> str | None:
 
 
 def _word(words: Mapping[Any, enum.Enum], number: int) -> str:
-    """Return what a number stands for; a newer server may have more of them."""
+    """Return the name of an enum value; a newer server may have unknown ones."""
     found = words.get(number)
     return f"number {number}" if found is None else str(found.value)

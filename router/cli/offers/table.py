@@ -1,4 +1,4 @@
-"""Offers for a person: a table of them, and each one's waterfall as a chart."""
+"""Offers for people: a table, and a waterfall chart of each."""
 
 import datetime
 from collections.abc import Collection, Sequence
@@ -9,14 +9,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from router.cli.offers.view import OfferView, RequestView, StepView, telling
+from router.cli.offers.view import OfferView, RequestView, StepView, effective_steps
 
 MIN_BAR_COLUMNS = 8
 MAX_BAR_COLUMNS = 60
 ROOMY_COLUMNS = 100
 """From this width on, the largest table has lines between its columns."""
 _TABLE_COLUMNS = 62
-"""What the other columns of a chart take at most, borders included."""
+"""Width of a chart's other columns, borders included."""
 _STATUS_STYLES = {
     "available": "green",
     "low": "yellow",
@@ -27,7 +27,7 @@ _STATUS_STYLES = {
 
 
 class Signs(NamedTuple):
-    """What the terminal can show."""
+    """Signs the terminal can show."""
 
     unlimited: str
     block: str
@@ -35,17 +35,17 @@ class Signs(NamedTuple):
 
     @classmethod
     def of(cls, console: Console) -> "Signs":
-        """Return signs for a terminal, in ASCII if it has nothing else."""
+        """Return signs for a terminal, in ASCII if it has only that."""
         if console.options.ascii_only:
             return cls("unlimited", "#", "~")
         return cls("\N{INFINITY}", "\N{FULL BLOCK}", "\N{LIGHT SHADE}")
 
 
 def offers_table(views: Sequence[OfferView], width: int, signs: Signs) -> Table:
-    """Return one row a SKU. A column that says nothing of any is left out."""
+    """Return one row per SKU, without empty columns."""
     dated = any(each.available_from_seconds is not None for each in views)
     noted = any(_notes(each) for each in views)
-    # Lines between eight columns would leave no room for what is in them.
+    # Lines between eight columns would leave no room for their cells.
     airy = dated and noted and width < ROOMY_COLUMNS
     table = _table()
     if airy:
@@ -61,7 +61,7 @@ def offers_table(views: Sequence[OfferView], width: int, signs: Signs) -> Table:
     if noted:
         table.add_column("notes", overflow="fold", min_width=8)
     for each in views:
-        # Ids are the merchant's: they are no markup.
+        # Ids are not markup.
         cells = [
             Text(each.sku),
             Text(_units(each.quantity_units, signs)),
@@ -79,11 +79,11 @@ def offers_table(views: Sequence[OfferView], width: int, signs: Signs) -> Table:
 
 
 def requests_table(views: Sequence[OfferView]) -> Table:
-    """Return one row a SKU: may so many be ordered, and who says no."""
+    """Return one row per SKU: whether the units can be ordered, else what refuses."""
     table = _table()
     table.add_column("SKU", style="bold", overflow="fold", min_width=6)
-    table.add_column("asked", justify="right", overflow="fold")
-    table.add_column("may be ordered")
+    table.add_column("requested", justify="right", overflow="fold")
+    table.add_column("can be ordered")
     table.add_column("backordered", justify="right", overflow="fold")
     table.add_column("refused by", overflow="fold")
     table.add_column("level", overflow="fold")
@@ -111,7 +111,7 @@ def waterfall_chart(
     """Return the steps that led to an offer, one row each, drawn to scale.
 
     A bar reaches from the number before a step to the number after it; the last is
-    the quantity. ``all_steps`` shows those too that changed nothing.
+    the quantity. ``all_steps`` includes steps without effect.
     """
     columns = min(MAX_BAR_COLUMNS, max(MIN_BAR_COLUMNS, width - _TABLE_COLUMNS))
     totals = [each.total_units for each in view.steps if each.total_units is not None]
@@ -125,7 +125,9 @@ def waterfall_chart(
     table.add_column("units", justify="right", overflow="fold")
     table.add_column("", min_width=columns, max_width=columns, no_wrap=True)
     table.add_column("level")
-    shown = {id(each) for each in (view.steps if all_steps else telling(view.steps))}
+    shown = {
+        id(each) for each in (view.steps if all_steps else effective_steps(view.steps))
+    }
     before_units: int | None = 0
     for each in view.steps:
         if id(each) in shown:
@@ -143,19 +145,19 @@ def waterfall_chart(
 
 
 def versions_line(versions: Collection[int]) -> Text | None:
-    """Return of which versions of the stock offers are; None for files: they have none.
+    """Return the stock versions of offers; None for files, which have none.
 
-    Those that were asked for one by one may be of many.
+    Offers requested one by one may be of several versions.
     """
     first, last = min(versions, default=0), max(versions, default=0)
     if not last:
         return None
-    said = f"{first:,}" if first == last else f"{first:,} to {last:,}"
-    return Text(f"stock version {said}", style="dim")
+    span = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    return Text(f"stock version {span}", style="dim")
 
 
 class _Scale(NamedTuple):
-    """How units are drawn: from ``low`` to ``high`` in so many columns."""
+    """Draws units from ``low_units`` to ``high_units`` in ``columns``."""
 
     low_units: int
     high_units: int
@@ -163,7 +165,7 @@ class _Scale(NamedTuple):
     signs: Signs
 
     def bar(self, before_units: int | None, after_units: int | None) -> str:
-        """Draw the way from one number to another; None is beyond every number."""
+        """Draw a bar from one number to another; None is unlimited."""
         if after_units is None:
             return self.signs.endless * self.columns
         if before_units is None or before_units == after_units:
@@ -171,7 +173,7 @@ class _Scale(NamedTuple):
         start = self._column(min(before_units, after_units))
         end = self._column(max(before_units, after_units))
         if end == start:
-            # What is too small to be drawn to scale is there all the same.
+            # A step too small for the scale still gets one column.
             start, end = (start, end + 1) if start < self.columns else (end - 1, end)
         return " " * start + self.signs.block * (end - start)
 
@@ -219,9 +221,9 @@ def _date(seconds: int | None) -> str:
 
 
 def _notes(view: OfferView) -> str:
-    """Return what else there is to know of an offer, the gravest first."""
+    """Return notes on an offer, the most serious first."""
     notes = []
-    # Where the number does not come from stock, nobody need know the stock.
+    # A number that does not come from stock needs no known stock.
     if not view.known and not view.published:
         notes.append("unknown")
     if view.fixed:

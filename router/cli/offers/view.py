@@ -1,7 +1,4 @@
-"""Offers as plain values: what a table, a chart and a line of JSON are made from.
-
-Filled from what was computed here, or from a server's reply.
-"""
+"""Offers as plain values, from files or a server, for tables, charts and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -13,9 +10,9 @@ from availability.offers.offer import Offer, max_orderable
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: of which SKUs (none: of all), and for how many units of each.
+    """The SKUs to look up (none: all), and the units to check for each.
 
-    ``steps``: and how the numbers came to be.
+    With ``steps``, offers have the steps that led to them.
     """
 
     channel_id: str
@@ -27,10 +24,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One step: what it did, the number after it (None: unlimited), and who said so.
+    """One step: its effect, the number after it (None: unlimited), and its scope.
 
-    ``replaces`` is True where the number before does not matter; ``level`` is None
-    where the step is no setting's.
+    ``replaces`` is True if the number before does not matter; ``level`` is None if
+    the step does not come from a setting.
     """
 
     rule: str
@@ -42,7 +39,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """Whether so many units may be ordered, and if not, which rule says so."""
+    """Whether the units can be ordered, and if not, the rule that refuses them."""
 
     units: int
     bought_units: int
@@ -54,10 +51,10 @@ class RequestView:
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """What a channel may be promised of a SKU; fields and units as in `Offer`.
+    """A channel's offer of a SKU; fields and units as in `Offer`.
 
-    Without ``request`` nothing was asked for. Unless ``whole``, ``net_units`` and
-    ``low_stock_ids`` were not told.
+    ``request`` is None if no units were checked. Unless ``whole``, ``net_units`` and
+    ``low_stock_ids`` are not known.
     """
 
     channel_id: str
@@ -84,7 +81,7 @@ def offer_view(
 ) -> OfferView:
     """Return an offer as plain values.
 
-    ``bought_units`` is what the customer has in his window already.
+    ``bought_units`` were already bought within the customer's window.
     """
     most_units = max_orderable(offer.quantity_units, offer.settings, bought_units)
     return OfferView(
@@ -131,32 +128,32 @@ def _request(offer: Offer, units: int, bought_units: int) -> RequestView:
 
 
 def offer_json(view: OfferView, *, steps: bool) -> str:
-    """Return an offer as one line of JSON: null is unlimited or none.
+    """Return an offer as one line of JSON; null means unlimited or none.
 
-    What was not told is left out: null would say something else.
+    Unknown fields are left out.
     """
-    # asdict would copy all that is below, which for many takes most of the time.
-    told = {each.name: getattr(view, each.name) for each in fields(view)}
-    if not told.pop("whole"):
-        del told["net_units"], told["low_stock_ids"]
+    # asdict copies recursively, which takes most of the time for many offers.
+    record = {each.name: getattr(view, each.name) for each in fields(view)}
+    if not record.pop("whole"):
+        del record["net_units"], record["low_stock_ids"]
     if steps:
-        told["steps"] = [asdict(each) for each in view.steps]
+        record["steps"] = [asdict(each) for each in view.steps]
     else:
-        del told["steps"]
+        del record["steps"]
     if view.request is None:
-        del told["request"]
+        del record["request"]
     else:
-        told["request"] = asdict(view.request)
-    return json.dumps(told, ensure_ascii=False)
+        record["request"] = asdict(view.request)
+    return json.dumps(record, ensure_ascii=False)
 
 
-def telling(steps: Sequence[StepView]) -> list[StepView]:
-    """Return the steps that changed something, or took the place of what was there."""
-    told = []
+def effective_steps(steps: Sequence[StepView]) -> list[StepView]:
+    """Return the steps that changed or replaced the number."""
+    found = []
     before_units: int | None = 0
     for each in steps:
         unbounded = (each.total_units is None) is not (before_units is None)
         if each.effect_units or each.replaces or unbounded:
-            told.append(each)
+            found.append(each)
         before_units = each.total_units
-    return told
+    return found

@@ -1,47 +1,70 @@
-"""How a command reaches a server: in clear or by TLS, with or without a token."""
+"""How a command reaches a server: with or without TLS, with or without a token."""
 
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import grpc
+import typer
 
 from router.rpc.transport.address import is_local
 from router.rpc.transport.tls import BadTls, check_certificates, check_pair, read_pem
 
 SYSTEM = "system"
-"""Stands for the authorities that this machine trusts."""
+"""Names the authorities that this machine trusts."""
 
-CA_HELP = (
-    "connect by TLS, to a server whose certificate one of these authorities (PEM) "
-    f"has signed; {SYSTEM}: those this machine trusts"
-)
-CERTIFICATE_HELP = "what to show to a server that asks for it (PEM); with --key"
-KEY_HELP = "the key of --certificate (PEM)"
-TOKEN_HELP = "what the server knows us by; safer in the environment"  # noqa: S105
-INSECURE_HELP = "send the token in clear to another machine"
+option = partial(typer.Option, rich_help_panel="Server")
+"""An option of a connection."""
 
 
 class BadAccess(Exception):
-    """What was given does not make a connection; the text is one line."""
+    """The options do not make a connection; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a server wants to see; the defaults are a server's without TLS."""
+    """Options of a connection; the defaults are for a server without TLS."""
 
-    ca: str | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    token: str | None = None
-    insecure_token: bool = False
+    ca: Annotated[
+        str | None,
+        option(
+            help="connect by TLS and trust certificates signed by these authorities "
+            f"(PEM); {SYSTEM}: those this machine trusts",
+            envvar="REPARTIR_CA",
+        ),
+    ] = None
+    certificate: Annotated[
+        Path | None,
+        option(
+            help="client certificate (PEM); with --key", envvar="REPARTIR_CERTIFICATE"
+        ),
+    ] = None
+    key: Annotated[
+        Path | None, option(help="key of --certificate (PEM)", envvar="REPARTIR_KEY")
+    ] = None
+    token: Annotated[
+        str | None,
+        option(
+            metavar="SECRET",
+            help="bearer token; prefer REPARTIR_TOKEN",
+            envvar="REPARTIR_TOKEN",
+        ),
+    ] = None
+    insecure_token: Annotated[
+        bool,
+        option(
+            "--insecure-token", help="send the token to another machine without TLS"
+        ),
+    ] = False
 
     def __repr__(self) -> str:
-        """Say what it is, and not what the token is."""
+        """Leave the token out."""
         return f"Access(ca={self.ca!r})"
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return what goes with every call."""
+        """Return the metadata of every call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
 
@@ -53,20 +76,20 @@ def open_channel(
     Raises
     ------
     BadAccess
-        An option is missing, a file is bad, or the token would go in clear.
+        An option is missing, a file is bad, or the token would be sent without TLS.
     """
     if (access.certificate is None) != (access.key is None):
         raise BadAccess("--certificate and --key go together")
-    # gRPC's own refusal of such a header would say neither what nor why.
+    # gRPC's own error would name neither the option nor the cause.
     if access.token and not (access.token.isascii() and access.token.isprintable()):
         raise BadAccess("--token must be printable ASCII")
     if access.ca is None:
         if access.certificate is not None:
-            raise BadAccess("--certificate needs --ca: there is no TLS without")
+            raise BadAccess("--certificate needs --ca, which turns on TLS")
         if access.token and not access.insecure_token and not is_local(address):
             raise BadAccess(
-                f"the token would go to {address} in clear: give --ca, or"
-                " --insecure-token if the network is safe"
+                f"the token would be sent to {address} without TLS: give --ca, or"
+                " --insecure-token if the network is trusted"
             )
         return grpc.insecure_channel(address, options=options)
     try:
@@ -78,7 +101,7 @@ def open_channel(
 
 def _credentials(access: Access, ca: str) -> grpc.ChannelCredentials:
     if ca == SYSTEM:
-        # gRPC brings a list of its own, which is not the machine's.
+        # gRPC has a list of its own, which is not the machine's.
         context = ssl.create_default_context()
         ders = context.get_ca_certs(binary_form=True)
         roots = "".join(map(ssl.DER_cert_to_PEM_cert, ders)).encode()

@@ -1,4 +1,4 @@
-"""Calls to a running server: bounded, repeatable, and with readable refusals."""
+"""Calls to a running server: bounded, repeatable, with readable errors."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -23,12 +23,12 @@ MAX_MESSAGE_BYTES = 4 * 2**20
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 ATTEMPTS = 4
-"""Times a call is made before its failure is believed."""
+"""Attempts of a call before it fails."""
 FIRST_PAUSE_SECONDS = 0.2
 KEEPALIVE_MS = 60_000
-"""Silence after which a server is asked whether it is there; it allows 30 s."""
+"""Idle time before a keepalive ping; servers allow one every 30 s."""
 KEEPALIVE_TIMEOUT_MS = 20_000
-"""Time it has to answer that, before the connection is lost."""
+"""Wait for the answer to a ping before the connection is closed."""
 
 # The outcome is unknown or the server is busy: repeat with the same request_id.
 _REPEATABLE = (
@@ -45,8 +45,8 @@ T = TypeVar("T")
 class CallFailed(Exception):
     """The server refused a call or could not be reached; one line a cause.
 
-    ``reason`` is the server's name of it, if it gave one. ``lost`` is True where
-    nobody knows whether a write was done.
+    ``reason`` is the server's name of the error, if any. ``lost`` is True if a write
+    may or may not have been applied.
     """
 
     def __init__(self, *lines: str, reason: str = "", lost: bool = False) -> None:
@@ -72,7 +72,7 @@ class Client:
         )
 
     def call(self, method: Callable[..., Reply], request: Message) -> Reply:
-        """Call, and repeat what may be repeated.
+        """Call, and retry where that is safe.
 
         Only for reads, and for writes with a ``request_id``: the reply to the
         first attempt may have been lost on the way.
@@ -80,7 +80,7 @@ class Client:
         Raises
         ------
         CallFailed
-            The server refused, or did not answer in any attempt.
+            The server refused, or did not answer any attempt.
         """
         return self._repeated(
             lambda: method(request, timeout=CALL_SECONDS, metadata=self._metadata)
@@ -92,9 +92,9 @@ class Client:
         request: Message,
         is_last: Callable[[Reply], bool] = lambda _: False,
     ) -> list[Reply]:
-        """Call what answers with many messages, and return all of them; as `call`.
+        """Call a streaming method and return its messages; as `call`.
 
-        All up to the one that ``is_last``: the call is ended there.
+        The call ends after the first message for which ``is_last`` is True.
         """
 
         def attempt() -> list[Reply]:
@@ -112,15 +112,15 @@ class Client:
     def converse(
         self, method: Callable[..., Iterator[Reply]], requests: Iterator[Message]
     ) -> Generator[Reply, None, None]:
-        """Yield what a dialogue answers, to its end; it is never repeated.
+        """Yield the replies of a bidirectional call, which is never retried.
 
-        ``requests`` are taken as they come, in another thread, which lasts as long
-        as they do. To close the iterator ends the call.
+        Another thread iterates ``requests`` until they end. Closing the iterator
+        ends the call.
 
         Raises
         ------
         CallFailed
-            The server refused, or was lost, at any time.
+            The server refused, or the connection was lost, at any time.
         """
         replies = method(requests, metadata=self._metadata)
         try:
@@ -150,9 +150,9 @@ def connect(address: str, access: Access = Access()) -> Iterator[Client]:
     Raises
     ------
     BadAccess
-        What was given does not make a connection.
+        The options do not make a connection.
     CallFailed
-        Nothing answers there, or not in a way that both sides trust.
+        No server answers, or TLS failed.
     """
     options = (
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -168,17 +168,17 @@ def connect(address: str, access: Access = Access()) -> Iterator[Client]:
 
 
 def _no_answer(address: str, access: Access) -> str:
-    hint = "is `repartir serve` running there"
     if access.ca is None:
-        return f"no server answers at {address}: {hint}?"
+        return f"no server answers at {address}: is `repartir serve` running there?"
     return (
-        f"no server answers by TLS at {address}: {hint}, with a certificate for this"
-        " name that --ca has signed, and does it ask for --certificate?"
+        f"no server answers at {address} over TLS: is `repartir serve` running there,"
+        " with a certificate for this name that --ca signed? Does it require"
+        " --certificate?"
     )
 
 
 def _failure(address: str, error: grpc.RpcError) -> CallFailed:
-    """Return what to raise: every violation of a refusal, or else its message."""
+    """Return what to raise: all field violations, or else the message."""
     # What a call raises is the call itself; its type does not say so.
     status = rpc_status.from_call(cast(grpc.Call, error))
     causes: list[str] = []

@@ -1,48 +1,54 @@
 """The options of every command that goes to a server, or to a database instead."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Annotated
-
-import typer
 
 from availability.errors import BadFile
 from router.cli.console.exits import SOME_FAILED, fail
-from router.cli.remote.access import (
-    CA_HELP,
-    CERTIFICATE_HELP,
-    INSECURE_HELP,
-    KEY_HELP,
-    TOKEN_HELP,
-    BadAccess,
-)
+from router.cli.remote.access import Access, BadAccess, option
 from router.cli.remote.client import CallFailed
 from router.cli.remote.defaults import DEFAULT_ADDRESS
+from router.cli.remote.open import Target, open_target
 
 ServerOption = Annotated[
     str | None,
-    typer.Option(help=f"a running server's host:port; {DEFAULT_ADDRESS} if unset"),
+    option(metavar="HOST:PORT", help=f"a running server; default {DEFAULT_ADDRESS}"),
 ]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(help="a database that no server has open: sqlite:///file"),
-]
-CaOption = Annotated[str | None, typer.Option(help=CA_HELP, envvar="REPARTIR_CA")]
-CertificateOption = Annotated[
-    Path | None, typer.Option(help=CERTIFICATE_HELP, envvar="REPARTIR_CERTIFICATE")
-]
-KeyOption = Annotated[Path | None, typer.Option(help=KEY_HELP, envvar="REPARTIR_KEY")]
-TokenOption = Annotated[
-    str | None, typer.Option(help=TOKEN_HELP, envvar="REPARTIR_TOKEN")
-]
-InsecureTokenOption = Annotated[
-    bool, typer.Option("--insecure-token", help=INSECURE_HELP)
-]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """A server or a database."""
+
+    server: ServerOption = None
+    database: Annotated[
+        str | None,
+        option(
+            metavar="URL",
+            help="instead of a server: postgresql://..., or sqlite:///FILE that no "
+            "server has open",
+        ),
+    ] = None
+
+    @property
+    def noun(self) -> str:
+        """What the options name."""
+        return "the server" if self.database is None else "the database"
+
+    def check(self) -> None:
+        """End the command if both are given."""
+        if self.server is not None and self.database is not None:
+            raise fail("give --server or --database, not both")
+
+    def open(self, access: Access) -> AbstractContextManager[Target]:
+        """Open what the options name; raises as `open_target`."""
+        return open_target(self.server or DEFAULT_ADDRESS, self.database, access)
 
 
 @contextmanager
-def failures_told(hint: Sequence[str] = ()) -> Iterator[None]:
+def failures_printed(hint: Sequence[str] = ()) -> Iterator[None]:
     """End the command with a line for each fault, and ``hint`` after bad files."""
     try:
         yield

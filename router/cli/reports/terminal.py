@@ -22,15 +22,15 @@ from router.report.words import (
 )
 
 TOP_LOCATIONS = 10
-"""Busiest locations that are shown; the page of the report has more."""
+"""Busiest locations shown; the report's page has more."""
 SIDE_BY_SIDE_COLUMNS = 112
-"""From this width on, tables stand in pairs."""
+"""From this width on, tables are printed in pairs."""
 _LABEL_COLUMNS = 26
 _VALUE_COLUMNS = 14
 
 
 def render(report: Report, console: Console) -> None:
-    """Print a report: what became of the orders, what is proven, where it ships."""
+    """Print a report: outcomes of the orders, proven bounds, load by location."""
     console.print(Text(report.title, style="bold"))
     if report.made_at:
         console.print(Text(report.made_at, style="dim"))
@@ -47,7 +47,7 @@ def render(report: Report, console: Console) -> None:
 
 
 def _print_grids(console: Console, grids: list[Grid]) -> None:
-    """Print tables, two beside each other where there is room."""
+    """Print tables, two side by side if they fit."""
     parts = [part for grid in grids for part in _parts(grid, console.width)]
     tables = [_table(part, ascii_only=console.options.ascii_only) for part in parts]
     while tables:
@@ -66,7 +66,7 @@ def _print_grids(console: Console, grids: list[Grid]) -> None:
 
 
 def _parts(grid: Grid, width: int) -> Iterator[Grid]:
-    """Split what is too wide by columns; the first, the base, is in every part."""
+    """Split a wide table by columns; the first, the base, is in every part."""
     room = max(2, (width - _LABEL_COLUMNS) // _VALUE_COLUMNS)
     if len(grid.columns) <= max(room, 3):
         yield grid
@@ -94,10 +94,10 @@ def _table(grid: Grid, *, ascii_only: bool) -> Table:
         title=Text(grid.title, style="bold"),
         title_justify="left",
     )
-    # Ids are the merchant's: they are no markup.
+    # Ids are not markup.
     table.add_column(Text(grid.corner), overflow="fold")
     for name in grid.columns:
-        # A long name is broken where it has its hyphens.
+        # Long names are broken at hyphens.
         header = Text(name.replace("-", "-\n"))
         table.add_column(header, justify="right", overflow="fold")
     for row in grid.rows:

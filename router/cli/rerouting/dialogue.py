@@ -1,4 +1,4 @@
-"""The dialogue of a re-routing: ask, show how far it is, stop, and hear the end."""
+"""The call of a re-routing: request, progress, stop and report."""
 
 import queue
 from collections.abc import Iterator
@@ -7,89 +7,94 @@ from typing import NamedTuple
 
 from router.cli.console.interrupts import first_interrupt
 from router.cli.remote.client import CallFailed, Client
-from router.cli.rerouting.live import Shown, live
+from router.cli.rerouting.live import LiveProgress, live
 from router.cli.rerouting.report import to_report
 from router.cli.rerouting.verify import MAX_FILE_BYTES
 from router.report.model import Report
 from router.v1 import rerouting_pb2, routing_service_pb2
 
-STOPPING = "stopping: the best so far is being applied; Ctrl-C again gives up"
+STOPPING = "stopping: applying the best plan so far; Ctrl-C again aborts"
 STAYS = (
-    "what was changed until then stays, and every order has a plan that is whole; "
-    "to repeat the command is safe"
+    "changes already applied are kept, and every order has a complete plan; it is "
+    "safe to repeat the command"
 )
-UNCHANGED = "a dry run changes nothing: to repeat it is safe"
+UNCHANGED = "a dry run changes nothing; it is safe to repeat it"
 TOO_MANY = "TOO_MANY_ORDERS"
-NARROWER = "name fewer by --channel, --location, --order, --min-age or --queued-only"
+NARROWER = (
+    "select fewer with --channel, --location, --order, --min-age or --queued-only"
+)
 
 Request = routing_service_pb2.RerouteOrdersRequest
 
 
-class Told(NamedTuple):
-    """What a server said in the end."""
+class ReportWithProof(NamedTuple):
+    """The report of a re-routing, and its proof if requested."""
 
     report: Report
     proof: bytes
 
 
-def converse(client: Client, asked: rerouting_pb2.Rerouting) -> Told:
-    """Re-route, to its end or to the first Ctrl-C; a second one leaves.
+def converse(client: Client, rerouting: rerouting_pb2.Rerouting) -> ReportWithProof:
+    """Re-route to the end or the first Ctrl-C; the second aborts.
 
     Raises
     ------
     CallFailed
-        The server refused or was lost; says what holds.
+        The server refused or was lost; says what was applied.
     """
-    stays = UNCHANGED if asked.validate_only else STAYS
-    # True asks for the best so far, False ends the thread that sends.
+    stays = UNCHANGED if rerouting.validate_only else STAYS
+    # True applies the best plan so far, False ends the sending thread.
     wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
     with live() as shown:
         answers = client.converse(
-            client.routing.RerouteOrders, _requests(asked, wanted, shown)
+            client.routing.RerouteOrders, _requests(rerouting, wanted, shown)
         )
-        hearing = _Hearing(shown)
+        received = _Replies(shown)
         try:
             with first_interrupt(lambda: wanted.put(True)):
-                wire = hearing.listen(answers)
+                wire = received.read(answers)
         except CallFailed as error:
-            raise _explained(error, hearing, stays) from None
+            raise _explained(error, received, stays) from None
         except KeyboardInterrupt:
-            shown.tell(f"repartir: given up: {stays}")
+            shown.print_line(f"repartir: aborted: {stays}")
             raise
         finally:
             wanted.put(False)
             answers.close()
     try:
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return Told(to_report(wire, made_at), b"".join(hearing.chunks))
+        return ReportWithProof(to_report(wire, made_at), b"".join(received.chunks))
     except ValueError as error:
         raise CallFailed(f"the report contradicts itself: {error}; {stays}") from None
 
 
 def _requests(
-    asked: rerouting_pb2.Rerouting, wanted: "queue.SimpleQueue[bool]", shown: Shown
+    rerouting: rerouting_pb2.Rerouting,
+    wanted: "queue.SimpleQueue[bool]",
+    shown: LiveProgress,
 ) -> Iterator[Request]:
-    yield Request(rerouting=asked)
+    yield Request(rerouting=rerouting)
     if wanted.get():
-        shown.tell(f"repartir: {STOPPING}")
+        shown.print_line(f"repartir: {STOPPING}")
         yield Request(stop=True)
 
 
-class _Hearing:
-    """What is heard of a re-routing."""
+class _Replies:
+    """The replies of a re-routing, as they arrive."""
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: LiveProgress) -> None:
         self.applying = False
         self.chunks: list[bytes] = []
         self._shown = shown
         self._byte_count = 0
 
-    def listen(
+    def read(
         self, answers: Iterator[routing_service_pb2.RerouteOrdersResponse]
     ) -> rerouting_pb2.RerouteReport:
-        """Show how far it is, keep the proof, and return the report.
+        """Show progress, keep the proof, and return the report.
 
-        To the end of the call: before it, the server takes no other re-routing.
+        Reads to the end of the call: until then the server takes no other
+        re-routing.
         """
         found = None
         for each in answers:
@@ -110,16 +115,16 @@ class _Hearing:
         if self._byte_count <= MAX_FILE_BYTES:
             self.chunks.append(chunk)
         else:
-            # --verify would not read it; the report is to come all the same.
+            # --verify would not read it; the report is still to come.
             self.chunks.clear()
 
 
-def _explained(error: CallFailed, hearing: _Hearing, stays: str) -> CallFailed:
-    """Return a failure with what holds, in the line that says it."""
+def _explained(error: CallFailed, received: _Replies, stays: str) -> CallFailed:
+    """Return a failure that also says what was applied."""
     *lines, last = error.lines
     if error.reason == TOO_MANY:
         last = f"{last}: {NARROWER}"
-    # A refusal has a reason; before anything was to be changed, it says it all.
-    elif hearing.applying or (error.lost and not error.reason):
+    # A refusal with a reason, before anything was applied, needs no more.
+    elif received.applying or (error.lost and not error.reason):
         last = f"{last}; {stays}"
     return CallFailed(*lines, last, reason=error.reason, lost=error.lost)

@@ -1,4 +1,4 @@
-"""How far a re-routing is, on standard error, for a person who is there to see it."""
+"""Progress of a re-routing on standard error, if that is a terminal."""
 
 import sys
 import time
@@ -18,21 +18,21 @@ REFRESHES_PER_SECOND = 4
 _BAR_COLUMNS = 24
 
 
-class Shown:
-    """The last that was heard, and what it looks like."""
+class LiveProgress:
+    """The latest progress, as it is drawn."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self.tell = tell
-        """Says a line that stays on the screen."""
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self.print_line = print_line
+        """Prints a line that stays on the screen."""
         self._began = time.monotonic()
         self._last = rerouting_pb2.RerouteProgress(phase="calling")
 
     def update(self, progress: rerouting_pb2.RerouteProgress) -> None:
-        """Take what was heard."""
+        """Replace the progress."""
         self._last = progress
 
     def __rich__(self) -> RenderableType:
-        """Return two or three lines, as far as there is something to say."""
+        """Return one to three lines."""
         last = self._last
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         head = Table.grid(padding=(0, 2))
@@ -48,7 +48,7 @@ class Shown:
 
 
 def known_line(progress: rerouting_pb2.RerouteProgress) -> str:
-    """Return the orders, and the value, bound and gap as far as they are known."""
+    """Return the number of orders, and value, bound and gap once known."""
     parts = []
     if progress.order_count:
         parts.append(f"{progress.order_count:,} orders")
@@ -63,7 +63,7 @@ def known_line(progress: rerouting_pb2.RerouteProgress) -> str:
 
 
 def moves_line(progress: rerouting_pb2.RerouteProgress) -> str:
-    """Return what is changed and what others were faster at; empty before that."""
+    """Return moves and conflicts; empty while solving."""
     if not progress.move_count:
         return ""
     return (
@@ -73,19 +73,19 @@ def moves_line(progress: rerouting_pb2.RerouteProgress) -> str:
 
 
 @contextmanager
-def live() -> Iterator[Shown]:
-    """Give what shows how far it is; without a terminal it only tells its lines."""
+def live() -> Iterator[LiveProgress]:
+    """Give the progress display; without a terminal it only prints lines."""
     console = Console(stderr=True, highlight=False)
 
-    def tell(line: str) -> None:
+    def print_line(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
-    shown = Shown(tell)
+    shown = LiveProgress(print_line)
     if not sys.stderr.isatty():
         yield shown
         return
-    # Rich would pass what is printed to standard output through its own console,
-    # into the terminal instead of the pipe.
+    # By default Rich redirects standard output to its own console: into the terminal
+    # instead of the pipe.
     with Live(
         shown,
         console=console,

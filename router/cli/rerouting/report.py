@@ -1,4 +1,4 @@
-"""What a server reports of a re-routing, as a report."""
+"""A server's message about a re-routing, as a report."""
 
 from router.report.model import (
     Bound,
@@ -13,14 +13,14 @@ from router.v1 import rerouting_pb2
 
 PROVENANCES = {
     "proven": "proven",
-    "lagrangian": "from prices, in integers",
-    "static": "of course",
+    "lagrangian": "Lagrangian",
+    "static": "trivial",
 }
-"""Where a bound is known from, in words."""
+"""The sources of a bound, in words."""
 
 
 def to_report(wire: rerouting_pb2.RerouteReport, made_at: str = "") -> Report:
-    """Return the report of a re-routing; ``made_at`` is shown as given.
+    """Return the report of a re-routing; ``made_at`` is shown unchanged.
 
     Raises
     ------
@@ -55,20 +55,20 @@ def _notes(wire: rerouting_pb2.RerouteReport) -> list[str]:
     if wire.validate_only:
         notes.append("A dry run: nothing was changed.")
     if wire.stopped:
-        notes.append("It was told to stop: this is the best that was found until then.")
+        notes.append("Stopped early: this is the best plan found so far.")
     if wire.given_up_count:
         notes.append(
-            f"Orders whose change was given up, since others were faster or no "
-            f"exchange was found: {wire.given_up_count:,}. They keep what they had."
+            f"Orders not changed, because other writers took their stock first or no "
+            f"exchange was found: {wire.given_up_count:,}. They keep their plans."
         )
     if not wire.before.order_count:
-        notes.append("No open order is selected.")
+        notes.append("No open order matches the selection.")
     elif not wire.levels:
-        notes.append("No order was decided: all of them are kept as they were.")
+        notes.append("No order was decided: all of them keep their plans.")
     if wire.HasField("shipment_bound"):
         notes.append(
-            "The bound is of plans that split no more lines than after, and with a "
-            "least gain move no more orders."
+            "The bound is for plans that split no more lines than the plan after and, "
+            "with a minimum gain, move no more orders."
         )
     notes += [_level(each) for each in wire.levels if each.provenance != "static"]
     return notes
@@ -77,8 +77,8 @@ def _notes(wire: rerouting_pb2.RerouteReport) -> list[str]:
 def _level(level: rerouting_pb2.JointLevel) -> str:
     source = PROVENANCES.get(level.provenance, level.provenance)
     return (
-        f"Level {level.name.replace('_', ' ')}, of the orders decided together: "
-        f"{level.value:,}, no plan has less than {level.bound:,} ({source})."
+        f"Level {level.name.replace('_', ' ')} of the orders decided together: "
+        f"{level.value:,}; no plan is below {level.bound:,} ({source})."
     )
 
 

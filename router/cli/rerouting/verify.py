@@ -1,4 +1,4 @@
-"""`repartir reroute --verify`: a saved run checked again, with no server or solver."""
+"""`repartir reroute --verify`: checks a saved run without a server or solver."""
 
 import importlib
 import json
@@ -19,16 +19,16 @@ from router.optimize.batch.proof.claim import CertificateError, LevelValue
 from router.report.words import gap_text
 
 MAX_FILE_BYTES = 2**28
-"""Largest file, packed: one of 100,000 orders has a few MiB."""
+"""Largest file, compressed: one of 100,000 orders has a few MiB."""
 MAX_MEMORY_BYTES = 6 * 2**30
-"""Most memory that a check may take, whatever the file says."""
+"""Most memory for a check, whatever the file contains."""
 _PAGE_BYTES = resource.getpagesize()
 
 
 def print_verified(path: Path, *, as_json: bool) -> None:
-    """Print what each level is worth; end the command if the run does not hold."""
+    """Print the value of each level; end the command if the run does not hold."""
     data = _read(path)
-    # With the solvers' second of imports, which no other command is to pay.
+    # It imports the solvers, which takes a second that other commands need not pay.
     module = importlib.import_module("router.optimize.batch.proof.saved")
     try:
         with _memory_bounded(MAX_MEMORY_BYTES):
@@ -36,7 +36,7 @@ def print_verified(path: Path, *, as_json: bool) -> None:
             levels = saved.verify()
     except MemoryError:
         most = MAX_MEMORY_BYTES // 2**30
-        raise _refused(path, f"it takes more than {most} GiB to check") from None
+        raise _refused(path, f"checking it needs more than {most} GiB") from None
     except CertificateError as error:
         raise _refused(path, str(error)) from None
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
@@ -44,7 +44,7 @@ def print_verified(path: Path, *, as_json: bool) -> None:
     problem = saved.problem
     skus, locations = problem.stock.shape
     if as_json:
-        said = {
+        result = {
             "holds": True,
             "orders": problem.orders,
             "lines": len(problem.sku),
@@ -53,7 +53,7 @@ def print_verified(path: Path, *, as_json: bool) -> None:
             "shipment_weight": problem.shipment_weight,
             "levels": [each._asdict() for each in levels],
         }
-        print(json.dumps(said))
+        print(json.dumps(result))
         return
     console = Console(highlight=False)
     console.print(
@@ -64,7 +64,7 @@ def print_verified(path: Path, *, as_json: bool) -> None:
     )
     console.print(_table(levels, ascii_only=console.options.ascii_only))
     if problem.shipment_weight > 1:
-        console.print(f"A shipment counts {problem.shipment_weight:,}.")
+        console.print(f"One shipment weighs {problem.shipment_weight:,}.")
 
 
 def _read(path: Path) -> bytes:
@@ -87,7 +87,7 @@ def _table(levels: tuple[LevelValue, ...], *, ascii_only: bool) -> Table:
     table.add_column("level")
     for name in ("value", "bound", "gap"):
         table.add_column(name, justify="right")
-    table.add_column("bound known", overflow="fold")
+    table.add_column("bound from", overflow="fold")
     for each in levels:
         gap = gap_text(each.value, each.bound)
         known = PROVENANCES.get(each.provenance, each.provenance)
@@ -99,7 +99,7 @@ def _table(levels: tuple[LevelValue, ...], *, ascii_only: bool) -> Table:
 
 @contextmanager
 def _memory_bounded(more_bytes: int) -> Iterator[None]:
-    """Let this process take so much more memory; beyond it is a MemoryError."""
+    """Limit further memory of this process; beyond it is a MemoryError."""
     used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * _PAGE_BYTES
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limits = [used_bytes + more_bytes]

@@ -13,17 +13,17 @@ from router.rpc.codec.order import decode_order
 from router.v1 import order_pb2
 
 MAX_ORDER_BYTES = 8 * 2**20
-"""A longer line is no order: the largest that keeps the limits is smaller."""
+"""Longest line: the largest valid order is smaller."""
 MAX_DEPTH = 20
 """An order nests four deep."""
 
 _UNKNOWN_FIELD = re.compile(r'has no field named "(.*?)" at "(.*?)"')
-# The parser says of every level that it failed there; the innermost says why.
+# The parser prefixes one message per level; the innermost has the cause.
 _NESTING = re.compile(r"^(Failed to (parse|load) [\w ]+: )+")
 
 
 class OrderRow(NamedTuple):
-    """One line of the file: its order, or why there is none.
+    """One line of the file: its order, or the reason it has none.
 
     ``line`` counts from 1; ``byte_count`` is the line's length.
     """
@@ -44,7 +44,7 @@ def read_orders(file: BinaryIO) -> Iterator[OrderRow]:
             yield OrderRow(line, len(raw), None, reason)
             return
         try:
-            # The mark that Windows programs put at the start of UTF-8 files.
+            # Windows programs put a byte order mark at the start of UTF-8 files.
             text = raw.decode("utf-8-sig" if line == 1 else "utf-8").strip()
             if text:
                 yield OrderRow(line, len(raw), parse_order(text))
@@ -61,9 +61,9 @@ def parse_order(text: str) -> Order:
     Raises
     ------
     ParseError
-        It is no JSON, or not that of an order.
+        The text is not JSON, or not that of an order.
     InvalidOrder
-        A value that the model cannot hold.
+        A value is out of range.
     """
     if not text.startswith("{"):
         raise json_format.ParseError("not a JSON object")
@@ -79,7 +79,7 @@ def parse_order(text: str) -> Order:
 
 
 def one_line(message: str) -> str:
-    """Reduce a parser's message to what is wrong and where, on one line."""
+    """Reduce a parser's message to the error and its place, on one line."""
     if match := _UNKNOWN_FIELD.search(message):
         return f"unknown field {match[1]!r} in {match[2]}"
     message = _NESTING.sub("", " ".join(message.split())).rstrip(".")

@@ -1,4 +1,4 @@
-"""A plan as one line of JSON: the form that protobuf gives it."""
+"""A plan as one line of protobuf JSON."""
 
 import json
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from router.rpc.codec.plan import encode_plan
 def plan_json(plan: RoutingPlan) -> str:
     """Return the JSON of a plan's `router.v1.RoutingPlan`, on one line.
 
-    All fields are there, set or not, in the order of the contract: protobuf puts
-    those that are set first, so that two plans could not be compared line by line.
+    It has all fields, set or not, in the order of the contract. Protobuf puts set
+    fields first, so that two plans could not be compared line by line.
     """
     wire = encode_plan(plan)
     fields = json_format.MessageToDict(

@@ -16,22 +16,22 @@ from router.v1 import policy_pb2
 from router.validation.shape import policy_breaches
 
 SUFFIX = ".json"
-"""What is no preset's name and ends so is a file."""
+"""The suffix of a policy that is a file and not a preset."""
 MAX_POLICY_BYTES = 4 * 2**20
-"""A larger file is no policy: a request of this size is refused by the server."""
+"""Largest policy file: a server refuses requests of this size."""
 
 
 class NamedPolicy(NamedTuple):
-    """A policy and what the command line calls it."""
+    """A policy and its name on the command line."""
 
     name: str
     policy: RoutingPolicy
 
 
 def read_policies(names: Sequence[str]) -> list[NamedPolicy]:
-    """Return the policies of a command line; end the command if one is none."""
+    """Return the policies of a command line; end the command if one is bad."""
     if len(set(names)) < len(names):
-        raise fail("--policy: each policy once")
+        raise fail("--policy: the same policy is given twice")
     return [NamedPolicy(name, _policy(name)) for name in names]
 
 

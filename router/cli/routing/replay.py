@@ -18,9 +18,9 @@ from router.cli.console.progress import progress
 from router.cli.reports.file import check_target, write_page
 from router.cli.reports.terminal import render
 from router.cli.routing.orders_file import OrderRow, read_orders
-from router.cli.routing.policy_file import NamedPolicy, read_policies
+from router.cli.routing.policy_file import SUFFIX, NamedPolicy, read_policies
 from router.cli.routing.replay_stock import ReplayStock, read_replay_stock
-from router.cli.routing.route import STDIN, breaches_line
+from router.cli.routing.route import BUG, STDIN, breaches_line
 from router.errors import InvalidOrder, RouterError
 from router.optimize.limits import SolveLimits
 from router.policies import PRESETS
@@ -29,7 +29,7 @@ from router.report.model import MAX_OUTCOMES
 from router.report.tally import Tally
 
 MAX_ORDERS = 10_000_000
-"""Most orders of one replay: each takes about two hundred bytes while it runs."""
+"""Most orders of one replay: each takes about two hundred bytes of memory."""
 
 
 def replay(
@@ -39,34 +39,37 @@ def replay(
     stock: Annotated[
         Path,
         typer.Option(
-            help="CSV: location,sku,on_hand; with --network any of zone, withdrawn, "
-            "allocated, held, safety_stock, status, as_of, too"
+            help="CSV: location, sku, on_hand; with --network also any of zone, "
+            "withdrawn, allocated, held, safety_stock, status, as_of"
         ),
     ],
     policy: Annotated[
         list[str],
         typer.Option(
-            help=f"one of {', '.join(PRESETS)}, or FILE.json with a "
-            "router.v1.RoutingPolicy; repeat it: the others are compared with the first"
+            metavar="NAME|FILE",
+            help=f"{', '.join(PRESETS)}, or FILE{SUFFIX} with a "
+            "router.v1.RoutingPolicy; repeat it to compare others with the first",
         ),
     ],
     locations: Annotated[
-        Path | None, typer.Option(help="CSV, as for repartir route")
+        Path | None, typer.Option(help="CSV, as in `repartir route`")
     ] = None,
     network: Annotated[
         Path | None,
         typer.Option(
-            help="TOML instead of --locations: locations, and what channels may sell"
+            help="network file (TOML) instead of --locations; see docs/network-file.md"
         ),
     ] = None,
     now: Annotated[
         str | None,
         typer.Option(
-            help="with --network: the instant of all orders, like 2026-01-31T09:00:00Z"
+            metavar="INSTANT",
+            help="with --network: route all orders as of this instant, like "
+            "2026-01-31T09:00:00Z",
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="write a page with pictures there (HTML)")
+        Path | None, typer.Option(help="write the report as a page (HTML)")
     ] = None,
     format_: Annotated[
         OutputFormat, typer.Option("--format", help="json: the report as one object")
@@ -74,23 +77,24 @@ def replay(
     solve_work: Annotated[
         str,
         typer.Option(
-            help="most work for one order, 1ms to 30s: about time, but counted, so "
-            "that every machine gives the same answer"
+            metavar="DURATION",
+            help="work limit for one order, 1ms to 30s: roughly time, but counted in "
+            "solver steps, so that every machine finds the same plans",
         ),
     ] = "1s",
 ) -> None:
-    """Route past orders anew under several policies and compare what comes out.
+    """Route past orders under several policies and compare the results.
 
-    Each policy starts from the same stock, and each order takes its units from it.
+    Each policy starts from the same stock, and each order reduces it.
 
     Exit status: 0, all orders were replayed; 1, the report could not be written, or
-    a fault of ours; 2, bad usage or bad files: nothing was done.
+    an internal error; 2, bad usage or bad files: nothing was done.
     """
     with clean_exit(), ExitStack() as stack:
         seconds = duration_seconds("--solve-work", solve_work, 0.001, 30.0)
         policies = read_policies(policy)
         if len(policies) > MAX_OUTCOMES:
-            raise fail(f"--policy: at most {MAX_OUTCOMES} are compared")
+            raise fail(f"--policy: at most {MAX_OUTCOMES}, got {len(policies)}")
         if report is not None:
             check_target(
                 report, (orders, stock, locations, network, *map(Path, policy))
@@ -101,18 +105,18 @@ def replay(
             raise fail(*error.lines) from None
         run = _ReplayRun(orders, _open(orders, stack), files, replay_limits(seconds))
         tallies = [run.replay(each) for each in policies]
-        made = replay_report(f"Replay of {run.count:,} orders", tallies)
-        # The page first: who reads the table knows that the page is there.
+        result = replay_report(f"Replay of {run.count:,} orders", tallies)
+        # The page first: once the table is printed, the page exists.
         if report is not None:
-            write_page(made, report)
+            write_page(result, report)
         if format_ is OutputFormat.JSON:
-            print(made.to_json())
+            print(result.to_json())
         else:
-            render(made, Console(highlight=False))
+            render(result, Console(highlight=False))
 
 
 class _Stopped(Exception):
-    """The replay cannot go on; said once the bar is gone."""
+    """The replay cannot go on; printed once the bar is gone."""
 
     def __init__(self, message: str, status: int) -> None:
         self.status = status
@@ -154,7 +158,7 @@ class _ReplayRun:
         except _Stopped as stopped:
             raise fail(str(stopped), status=stopped.status) from None
         if self._look() != self._state:
-            raise fail(f"{self._path} was changed while it was read")
+            raise fail(f"{self._path} changed while it was read")
         try:
             faults.raise_any()
         except BadFile as error:
@@ -165,13 +169,13 @@ class _ReplayRun:
         return run.tally
 
     def _route(self, row: OrderRow, run: Replay, line_of: dict[str, int]) -> str:
-        """Route one order; return what is wrong with it, empty for nothing."""
+        """Route one order; return what is wrong with it, empty if nothing is."""
         order = row.order
         if order is None:
             return row.reason
         first = line_of.setdefault(order.order_id, row.line)
         if first != row.line:
-            return f"order {order.order_id!r} is on line {first} already"
+            return f"order {order.order_id!r} is already on line {first}"
         if len(line_of) > MAX_ORDERS:
             raise _Stopped(
                 f"{self._path} has more than {MAX_ORDERS:,} orders", UNUSABLE
@@ -181,8 +185,8 @@ class _ReplayRun:
         except InvalidOrder as error:
             return breaches_line(error)
         except RouterError as error:
-            said = f"a fault of ours, please report it: {error}"
-            raise _Stopped(f"{self._path}:{row.line}: {said}", SOME_FAILED) from None
+            message = f"{self._path}:{row.line}: {BUG}: {error}"
+            raise _Stopped(message, SOME_FAILED) from None
         return ""
 
     def _look(self) -> tuple[int, int]:
@@ -191,15 +195,15 @@ class _ReplayRun:
 
 
 def _open(orders: Path, stack: ExitStack) -> BinaryIO:
-    """Open the orders, which must be there to be read again."""
-    again = "the orders are read once for each policy"
+    """Open the orders, which must be a file: they are read once per policy."""
+    reason = "must be a file, which is read once for each policy"
     if str(orders) == STDIN:
-        raise fail(f"--orders: {again}: name a file")
+        raise fail(f"--orders {STDIN}: {reason}")
     try:
         file = orders.open("rb")
     except OSError as error:
         raise fail(f"{orders}: cannot be read: {error.strerror}") from None
     stack.enter_context(file)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        raise fail(f"--orders {orders}: {again}: it must be a file")
+        raise fail(f"--orders {orders}: {reason}")
     return file

@@ -1,4 +1,4 @@
-"""The stock that a replay starts from, as files give it."""
+"""The stock that a replay starts from, from files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from router.cli.console.exits import fail
 from router.replay import PassingStock
 
 NO_INSTANT = 1
-"""The instant where nothing that the files say depends on one."""
+"""The instant if nothing in the files depends on one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayStock:
-    """Locations, records and a setup: a stock as often as one is needed."""
+    """Locations, records and a setup, from which each policy gets its own stock."""
 
     locations: tuple[Location, ...]
     records: tuple[StockRecord, ...]
@@ -29,7 +29,7 @@ class ReplayStock:
     now_seconds: int
 
     def stock(self) -> PassingStock:
-        """Return the stock as it was at first."""
+        """Return a stock in its initial state."""
         return PassingStock(self.locations, self.records, self.setup)
 
 
@@ -45,7 +45,7 @@ def read_replay_stock(
     """
     if network is None:
         if now is not None:
-            raise fail("--now is for --network")
+            raise fail("--now needs --network")
         files = read_files(stock, locations)
         records = tuple(
             StockRecord(location, sku, units)
@@ -62,8 +62,8 @@ def read_replay_stock(
     read, sheets = _read(network, stock, now_seconds)
     if now is None and _depends_on_time(read):
         raise fail(
-            f"{network} has pre-orders, expected receipts or stale_after_seconds: say "
-            "--now, the instant at which the orders are to come"
+            f"{network} has pre-orders, expected receipts or stale_after_seconds: give "
+            "--now, the instant of the orders"
         )
     return ReplayStock(read.locations, tuple(_records(sheets)), read.setup, now_seconds)
 
@@ -80,7 +80,7 @@ def _read(
         bad_network = True
         for each in error.violations:
             faults.add(each.path, each.reason, each.message)
-    # A bad network would make good rows look as if they named nothing.
+    # With a bad network, good rows would look as if they named unknown things.
     known = None if bad_network else read.locations
     sheets = read_stock_sheet(stock, known, read.setup.kits, now_seconds, faults)
     faults.raise_any()
@@ -94,9 +94,9 @@ def _records(sheets: Mapping[Sku, SkuSheet]) -> Iterator[StockRecord]:
 
 def _depends_on_time(read: NetworkFile) -> bool:
     book = read.setup.book
-    said = [settings_at(book, place) for place in places(book)]
+    settings = [settings_at(book, place) for place in places(book)]
     return bool(
         read.setup.supplies
         or any(each.stale_after_seconds for each in read.locations)
-        or any(each is not None and each.preorders for each in said)
+        or any(each is not None and each.preorders for each in settings)
     )

@@ -1,4 +1,4 @@
-"""`repartir route`: files in, one plan a line out, no server."""
+"""`repartir route`: orders and stock from files, one plan per line, no server."""
 
 import os
 import stat
@@ -19,6 +19,7 @@ from availability.reservations import Claim
 from router.cli.console.durations import duration_seconds
 from router.cli.console.exits import OK, SOME_FAILED, clean_exit, fail
 from router.cli.console.progress import progress
+from router.cli.console.whole_file import check_no_input
 from router.cli.routing.orders_file import OrderRow, read_orders
 from router.cli.routing.plan_json import plan_json
 from router.errors import InvalidOrder, SolverError
@@ -29,41 +30,47 @@ from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
 
 STDIN = "-"
+BUG = "internal error, please report it"
 MAX_SHOWN = 5
-"""Breaches of one order that are shown: they share a line."""
+"""Most violations shown of one order, on one line."""
 
 
 def route(
-    stock: Annotated[Path, typer.Option(help="CSV: location,sku,on_hand")],
+    stock: Annotated[Path, typer.Option(help="CSV: location, sku, on_hand")],
     orders: Annotated[
-        str, typer.Option(help="JSON lines, one router.v1.Order each; - reads stdin")
+        str, typer.Option(help="JSON lines, one router.v1.Order each; -: stdin")
     ],
     locations: Annotated[
         Path | None,
         typer.Option(
-            help="CSV: location and any of rank,kind,latitude,longitude,active,origin,"
-            "capacity_orders,capacity_units,lead_time_minutes; without it locations "
-            "are ranked as they appear in the stock file"
+            help="CSV: location and any of rank, kind, latitude, longitude, active, "
+            "origin, capacity_orders, capacity_units, lead_time_minutes; default: the "
+            "locations of --stock, in order of appearance"
         ),
     ] = None,
-    policy: Annotated[str, typer.Option(help=f"one of {', '.join(PRESETS)}")] = DEFAULT,
+    policy: Annotated[
+        str, typer.Option(metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    ] = DEFAULT,
     consume: Annotated[
-        bool, typer.Option("--consume", help="each order takes its stock from the next")
+        bool,
+        typer.Option("--consume", help="each order reduces the stock of later orders"),
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(help="write plans there, not to standard output")
+        Path | None, typer.Option(help="write plans to this file; default: stdout")
     ] = None,
     solve_timeout: Annotated[
-        str, typer.Option(help="most time for one order: 1ms to 30s")
+        str,
+        typer.Option(metavar="DURATION", help="time limit for one order, 1ms to 30s"),
     ] = "1s",
     counterfactuals: Annotated[
-        bool, typer.Option("--counterfactuals", help="add the next best plan to each")
+        bool, typer.Option("--counterfactuals", help="add the next best plan")
     ] = False,
 ) -> None:
     """Route orders from files and print one plan a line, as JSON.
 
-    Exit status: 0, every order has its plan (PARTIAL and NONE are plans too); 1,
-    some lines held no valid order, said on standard error; 2, nothing was routed.
+    Exit status: 0, every order has a plan (PARTIAL and NONE are plans too); 1, some
+    lines are no valid order, listed on stderr; 2, bad usage or bad files: nothing
+    was routed.
     """
     with clean_exit(), ExitStack() as stack:
         chosen = PRESETS.get(policy)
@@ -77,9 +84,9 @@ def route(
             raise fail(*error.lines) from None
         source, byte_count = _open_orders(orders, stack)
         target = _open_output(output, (stock, locations, Path(orders)), stack)
-        # Who writes orders into a pipe may be waiting for each answer.
+        # The writer of a pipe may wait for each plan.
         run = _RouteRun(files, chosen, options, consume=consume, flush=orders == STDIN)
-        # Plans that pass by on the terminal are progress enough.
+        # Plans printed on a terminal are progress enough.
         bar_wanted = output is not None or not sys.stdout.isatty()
         name = "stdin" if orders == STDIN else orders
         bad_count = 0
@@ -88,7 +95,7 @@ def route(
                 reason = run.answer(row, target)
                 if reason:
                     bad_count += 1
-                    # Not typer's echo: it would write past the bar, into it.
+                    # Not typer.echo, which would garble the bar.
                     print(f"{name}:{row.line}: {reason}", file=sys.stderr)
                 advance(row.byte_count)
         raise typer.Exit(SOME_FAILED if bad_count else OK)
@@ -120,20 +127,20 @@ class _RouteRun:
         self._line_of: dict[str, int] = {}
 
     def answer(self, row: OrderRow, target: TextIO) -> str:
-        """Print the plan of one line, or return why there is none."""
+        """Print the plan of one line, or return why it has none."""
         order = row.order
         if order is None:
             return row.reason
         if order.order_id in self._line_of:
             first = self._line_of[order.order_id]
-            return f"order {order.order_id!r} took its stock on line {first} already"
+            return f"order {order.order_id!r} already took its stock on line {first}"
         try:
             plan = self._router.evaluate(order, self._policy, self._options)
         except InvalidOrder as error:
             return breaches_line(error)
         except SolverError as error:
-            # The next order is another problem, and may well be solved.
-            return f"a fault of ours, please report it: {error}"
+            # Other orders are other problems, and may be solved.
+            return f"{BUG}: {error}"
         if self._consume and (taken := claims(order, plan.assignments)):
             self._stock.take(_by_place(taken))
             self._line_of[order.order_id] = row.line
@@ -142,7 +149,7 @@ class _RouteRun:
 
 
 def _by_place(claims: Iterable[Claim]) -> list[Claim]:
-    """Return claims of each SKU at each location together, whatever their lines."""
+    """Return one claim for each location and SKU, whatever the lines."""
     units: dict[tuple[LocationId, Sku], int] = defaultdict(int)
     for claim in claims:
         units[claim.location_id, claim.sku] += claim.quantity
@@ -157,7 +164,7 @@ def breaches_line(error: InvalidOrder) -> str:
 
 
 def _open_orders(orders: str, stack: ExitStack) -> tuple[BinaryIO, int | None]:
-    """Return the file and its size; None when only the end will tell."""
+    """Return the file and its size, None for a pipe."""
     if orders == STDIN:
         return sys.stdin.buffer, None
     try:
@@ -174,10 +181,7 @@ def _open_output(
 ) -> TextIO:
     if output is None:
         return sys.stdout
-    for path in inputs:
-        both_there = path is not None and output.exists() and path.exists()
-        if path is not None and both_there and output.samefile(path):
-            raise fail(f"--output {output} is an input too: name another file")
+    check_no_input("--output", output, inputs)
     try:
         return stack.enter_context(output.open("w", encoding="utf-8"))
     except OSError as error:

@@ -1,7 +1,7 @@
 """The server's log on stderr: JSON lines for machines, text for a terminal.
 
-Modules log with the standard library and give fields as ``extra``; what becomes
-of it is said here, once for the process.
+Modules log with the standard library and pass fields as ``extra``; this module
+formats them, for the whole process.
 """
 
 import enum
@@ -13,7 +13,7 @@ import structlog
 
 
 class LogLevel(enum.StrEnum):
-    """The least that is logged."""
+    """Lowest level to log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -22,7 +22,7 @@ class LogLevel(enum.StrEnum):
 
 
 class LogFormat(enum.StrEnum):
-    """How it is written."""
+    """How a record is written."""
 
     AUTO = "auto"
     JSON = "json"
@@ -32,19 +32,19 @@ class LogFormat(enum.StrEnum):
 def start_logging(
     level: LogLevel, form: LogFormat, stream: TextIO | None = None
 ) -> None:
-    """Log to a stream, stderr if unset, from now on, and nowhere else."""
+    """Log to one stream, stderr if unset."""
     stream = stream or sys.stderr
     if form is LogFormat.AUTO:
         form = LogFormat.TEXT if stream.isatty() else LogFormat.JSON
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter(form, colors=stream.isatty()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Says what it waits for, many times a second.
+    # At DEBUG it logs every poll.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, logging.root.level))
 
 
 def formatter(form: LogFormat, *, colors: bool = False) -> logging.Formatter:
-    """Return what makes a line of a record: its fields, time, level and logger."""
+    """Return a formatter: one line with message, fields, time, level and logger."""
     last: list[structlog.typing.Processor]
     if form is LogFormat.JSON:
         last = [
@@ -52,7 +52,7 @@ def formatter(form: LogFormat, *, colors: bool = False) -> logging.Formatter:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        # The default shows the variables of every frame: orders, tokens, keys.
+        # The default prints local variables of every frame: orders, tokens, keys.
         plain = structlog.dev.plain_traceback
         last = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     return structlog.stdlib.ProcessorFormatter(

@@ -1,9 +1,11 @@
-"""`repartir serve`: the server, until it is told to stop."""
+"""`repartir serve`: the server, until a signal stops it."""
 
 import asyncio
 import enum
 import importlib.util
 import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,7 @@ from availability.errors import StoreTooOld, StoreUnavailable
 from availability.ledger.open import is_postgres, open_ledger, without_secrets
 from router.cli.console.durations import duration_seconds
 from router.cli.console.exits import clean_exit, fail
+from router.cli.console.option_groups import with_option_groups
 from router.cli.remote.defaults import DEFAULT_ADDRESS, DEFAULT_DATABASE
 from router.cli.serving.logs import LogFormat, LogLevel, start_logging
 from router.cli.serving.workers import (
@@ -30,133 +33,184 @@ from router.rpc.transport.tls import BadTls, Tls, read_tls
 from router.rpc.transport.tokens import BadTokens, Tokens, read_tokens
 
 READY = "repartir: serving on "
-"""What stands before the address in the first line of output."""
+"""The start of the first line of output, before the address."""
+_security = partial(typer.Option, rich_help_panel="TLS and tokens")
+_rerouting = partial(typer.Option, rich_help_panel="Re-routing")
 
 
 class PricingEngine(enum.Enum):
-    """What re-routing prices its orders with."""
+    """What prices the orders of a re-routing."""
 
     LOCAL = "local"
     RAY = "ray"
 
 
-def serve(
-    listen: Annotated[
-        str, typer.Option(help="host:port (port 0: any that is free) or unix:path")
-    ] = DEFAULT_ADDRESS,
-    database: Annotated[
-        str, typer.Option(help="where the stock is kept: sqlite:///file")
-    ] = DEFAULT_DATABASE,
-    pre_stop: Annotated[
-        str,
-        typer.Option(help="before stopping, say NOT_SERVING for so long: 0s to 60s"),
-    ] = "1s",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityOptions:
+    """TLS and tokens."""
+
     tls_certificate: Annotated[
         Path | None,
-        typer.Option(help="serve by TLS with this certificate and its chain (PEM)"),
-    ] = None,
+        _security(help="serve by TLS with this certificate and its chain (PEM)"),
+    ] = None
     tls_key: Annotated[
-        Path | None, typer.Option(help="the key of --tls-certificate (PEM)")
-    ] = None,
+        Path | None, _security(help="key of --tls-certificate (PEM)")
+    ] = None
     client_ca: Annotated[
         Path | None,
-        typer.Option(
-            help="take only clients with a certificate that one of these signed (PEM)"
+        _security(
+            help="require client certificates signed by one of these authorities (PEM)"
         ),
-    ] = None,
+    ] = None
     tokens: Annotated[
         Path | None,
-        typer.Option(help="ask for bearer tokens: a file made with `repartir token`"),
-    ] = None,
+        _security(help="require bearer tokens: a file made with `repartir token`"),
+    ] = None
     insecure_tokens: Annotated[
         bool,
-        typer.Option(
+        _security(
             "--insecure-tokens",
-            help="take tokens without TLS from other machines: whoever sees the "
-            "traffic has them",
+            help="accept tokens without TLS from other machines: anyone who can read "
+            "the traffic can use them",
         ),
-    ] = False,
+    ] = False
     reflection: Annotated[
         bool,
-        typer.Option(
+        _security(
             "--reflection",
             help="with --tokens: serve gRPC reflection to tokens with scope admin; "
             "without --tokens it is always served, to anyone",
         ),
-    ] = False,
-    max_concurrent: Annotated[
-        int,
-        typer.Option(help="most calls answered at once; more are refused", min=1),
-    ] = MAX_CONCURRENT,
-    metrics: Annotated[
+    ] = False
+
+    def tls(self) -> Tls | None:
+        """Return what the files contain; end the command if they are unusable."""
+        if self.tls_certificate is None and self.tls_key is None:
+            if self.client_ca is not None:
+                raise fail("--client-ca needs --tls-certificate and --tls-key")
+            return None
+        if self.tls_certificate is None or self.tls_key is None:
+            raise fail("--tls-certificate and --tls-key go together")
+        try:
+            return read_tls(self.tls_certificate, self.tls_key, self.client_ca)
+        except BadTls as error:
+            raise fail(str(error)) from None
+
+    def accepted_tokens(self, listen: str) -> Tokens | None:
+        """Return the tokens; end the command if they cannot or should not be used."""
+        if self.tokens is None:
+            return None
+        try:
+            tokens = read_tokens(self.tokens)
+        except BadTokens as error:
+            raise fail(*(f"--tokens {each}" for each in error.lines)) from None
+        if not (self.tls_certificate or self.insecure_tokens or is_local(listen)):
+            raise fail(
+                "--tokens without TLS: anyone who can read the traffic can use them; "
+                "give --tls-certificate, or --insecure-tokens on a trusted network"
+            )
+        return tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReroutingOptions:
+    """Re-routing by the server."""
+
+    engine: Annotated[
+        PricingEngine, _rerouting(help="what prices the orders of a re-routing")
+    ] = PricingEngine.LOCAL
+    ray_address: Annotated[
         str | None,
-        typer.Option(help="host:port where Prometheus may ask, for anybody to read"),
-    ] = None,
+        _rerouting(metavar="HOST:PORT", help="with --engine ray: the cluster, or auto"),
+    ] = None
+    fill_queue: Annotated[
+        bool, _rerouting(help="assign stock to queued orders as it arrives")
+    ] = True
+    drain_inactive: Annotated[
+        bool, _rerouting(help="move orders away from locations that become inactive")
+    ] = True
+
+    def checked_ray_address(self) -> str | None:
+        """Return the cluster's address; end the command if it cannot be used."""
+        if (self.engine is PricingEngine.RAY) != (self.ray_address is not None):
+            raise fail("--engine ray and --ray-address go together")
+        if self.ray_address is not None and importlib.util.find_spec("ray") is None:
+            raise fail("--engine ray needs an extra: pip install 'repartir[ray]'")
+        return self.ray_address
+
+
+@with_option_groups
+def serve(
+    security: SecurityOptions,
+    rerouting: ReroutingOptions,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="host:port (port 0: any free port) or unix:path"
+        ),
+    ] = DEFAULT_ADDRESS,
+    database: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="the stock: sqlite:///FILE or postgresql://..."
+        ),
+    ] = DEFAULT_DATABASE,
     workers: Annotated[
         int,
         typer.Option(
-            help="server processes on the one port; they need a postgresql:// database",
+            help="server processes sharing the port; needs a postgresql:// database",
             min=1,
             max=MAX_WORKERS,
         ),
     ] = 1,
     worker: Annotated[int | None, typer.Option(hidden=True)] = None,
-    engine: Annotated[
-        PricingEngine, typer.Option(help="what re-routing prices its orders with")
-    ] = PricingEngine.LOCAL,
-    ray_address: Annotated[
+    max_concurrent: Annotated[
+        int,
+        typer.Option(help="maximum number of calls at once; more are refused", min=1),
+    ] = MAX_CONCURRENT,
+    pre_stop: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="how long to report NOT_SERVING before stopping, 0s to 60s",
+        ),
+    ] = "1s",
+    metrics: Annotated[
         str | None,
-        typer.Option(help="with --engine ray: the cluster's host:port, or auto"),
+        typer.Option(
+            metavar="HOST:PORT", help="serve Prometheus metrics there, to anyone"
+        ),
     ] = None,
-    fill_queue: Annotated[
-        bool, typer.Option(help="give orders that wait their stock as it comes")
-    ] = True,
-    drain_inactive: Annotated[
-        bool, typer.Option(help="move orders from locations that are made inactive")
-    ] = True,
     log_level: Annotated[
-        LogLevel, typer.Option(help="the least that is logged, to stderr")
+        LogLevel, typer.Option(help="lowest level to log, on stderr")
     ] = LogLevel.INFO,
     log_format: Annotated[
-        LogFormat, typer.Option(help="auto: text on a terminal, else JSON lines")
+        LogFormat, typer.Option(help="auto: text on a terminal, otherwise JSON lines")
     ] = LogFormat.AUTO,
 ) -> None:
-    """Serve the API over gRPC until SIGTERM or Ctrl-C, then finish what is open.
+    """Serve the API over gRPC until SIGTERM or Ctrl-C, then finish open calls.
 
-    The first line of output says the address, once calls are taken.
+    Once the server is ready, the first line of output names its address.
     """
     with clean_exit():
         options = ServerOptions(
             address=listen,
             pre_stop_seconds=duration_seconds("--pre-stop", pre_stop, 0.0, 60.0),
-            tls=_tls(tls_certificate, tls_key, client_ca),
-            tokens=None if tokens is None else _tokens(tokens),
-            reflection=reflection,
+            tls=security.tls(),
+            tokens=security.accepted_tokens(listen),
+            reflection=security.reflection,
             max_concurrent_rpcs=max_concurrent,
             metrics_address=_metrics_of(metrics, worker),
             reuse_port=worker is not None,
-            ray_address=_ray_address(engine, ray_address),
-            fill_queue=fill_queue,
-            drain_inactive=drain_inactive,
+            ray_address=rerouting.checked_ray_address(),
+            fill_queue=rerouting.fill_queue,
+            drain_inactive=rerouting.drain_inactive,
         )
-        if options.tokens and not (options.tls or insecure_tokens or is_local(listen)):
-            raise fail(
-                "--tokens without TLS: whoever sees the traffic has them; give "
-                "--tls-certificate, or --insecure-tokens if the network is safe"
-            )
         start_logging(log_level, log_format)
         if workers > 1:
             _supervise(database, options, workers)
         else:
             _run(database, options, worker)
-
-
-def _ray_address(engine: PricingEngine, address: str | None) -> str | None:
-    if (engine is PricingEngine.RAY) != (address is not None):
-        raise fail("--engine ray and --ray-address go together")
-    if address is not None and importlib.util.find_spec("ray") is None:
-        raise fail("--engine ray needs an extra: pip install 'repartir[ray]'")
-    return address
 
 
 def _run(database: str, options: ServerOptions, worker: int | None) -> None:
@@ -182,18 +236,18 @@ def _run(database: str, options: ServerOptions, worker: int | None) -> None:
 
 
 def _supervise(database: str, options: ServerOptions, workers: int) -> None:
-    """Run several of this very command, each as one worker."""
+    """Run this command several times, each as one worker."""
     shown = without_secrets(database)
     if not is_postgres(database):
         raise fail(
-            f"--workers {workers}: an SQLite file has one process at a time; several "
-            "share a postgresql:// database"
+            f"--workers {workers} needs a postgresql:// database: an SQLite file "
+            "serves one process"
         )
     try:
         with reserved_port(options.address) as address:
 
             def arguments(n: int) -> list[str]:
-                # What comes last counts.
+                # The last of repeated options wins.
                 mine = ("--listen", address, "--workers", "1", "--worker", str(n))
                 return [*sys.argv[1:], *mine]
 
@@ -215,23 +269,3 @@ def _metrics_of(address: str | None, worker: int | None) -> str | None:
         return address
     host, _, port = address.rpartition(":")
     return f"{host}:{int(port) + worker}" if port.isdecimal() else address
-
-
-def _tls(certificate: Path | None, key: Path | None, ca: Path | None) -> Tls | None:
-    if certificate is None and key is None:
-        if ca is not None:
-            raise fail("--client-ca needs --tls-certificate and --tls-key")
-        return None
-    if certificate is None or key is None:
-        raise fail("--tls-certificate and --tls-key go together")
-    try:
-        return read_tls(certificate, key, ca)
-    except BadTls as error:
-        raise fail(str(error)) from None
-
-
-def _tokens(path: Path) -> Tokens:
-    try:
-        return read_tokens(path)
-    except BadTokens as error:
-        raise fail(*(f"--tokens {each}" for each in error.lines)) from None

@@ -1,9 +1,9 @@
 """Several server processes on one port: `repartir serve --workers N`.
 
-Each is a process of its own, started anew and never forked: gRPC does not survive
-a fork. The kernel gives each of them some of the connections (SO_REUSEPORT), so a
-client that keeps one connection keeps one worker. They share what PostgreSQL
-shares, and nothing else.
+Each is started as a new process and never forked: gRPC does not survive a fork. The
+kernel gives each of them some of the connections (SO_REUSEPORT), so a client that
+keeps one connection keeps one worker. They share the PostgreSQL database and nothing
+else.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from router.rpc.transport.address import CannotListen
 MAX_WORKERS = 64
 """Most processes on one port."""
 START_SECONDS = 60.0
-"""Longest wait until a worker serves."""
+"""Longest wait until a worker is ready."""
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60.0
-"""A worker that ended oftener than `RESTARTS` times in this is not started again:
-then all end, and whoever watches over this process learns it."""
+"""If a worker ends more than `RESTARTS` times within this, all workers end and so does
+this process, for its own supervisor to act on."""
 RESTART_PAUSE_SECONDS = 0.2
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -36,23 +36,23 @@ _log = logging.getLogger(__name__)
 class WorkersFailed(Exception):
     """A worker did not start, or ended too often; ``status`` is its exit status."""
 
-    def __init__(self, status: int, said: str) -> None:
+    def __init__(self, status: int, message: str) -> None:
         self.status = status
-        super().__init__(said)
+        super().__init__(message)
 
 
 @contextlib.contextmanager
 def reserved_port(address: str) -> Iterator[str]:
-    """Keep ``host:port`` for processes that share it; port 0 becomes one that is free.
+    """Reserve ``host:port`` for processes that share it; port 0 becomes a free one.
 
     Raises
     ------
     CannotListen
-        The address is taken or is none, or a socket file, which can not be shared.
+        The address is taken, malformed, or a socket file, which cannot be shared.
     """
     host, _, port = address.rpartition(":")
     if address.startswith("unix:") or not port.isdigit():
-        raise CannotListen(address, "workers share host:port, and nothing else")
+        raise CannotListen(address, "--workers needs host:port")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         family, kind, protocol, _, at = found[0]
@@ -61,7 +61,7 @@ def reserved_port(address: str) -> Iterator[str]:
         raise CannotListen(address, error.strerror or str(error)) from error
     with contextlib.closing(kept):
         try:
-            # Bound and never listening: it gets no connection.
+            # Bound but not listening, so it gets no connections.
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             kept.bind(at)
         except OSError as error:
@@ -70,11 +70,11 @@ def reserved_port(address: str) -> Iterator[str]:
 
 
 class Supervisor:
-    """Keeps so many workers running until it is told to stop.
+    """Keeps ``count`` workers running until a signal stops it.
 
-    ``arguments`` are those of `repartir` for worker ``n``; a worker says ``ready``
-    at the beginning of its first line of output. Its input is a pipe from here: it
-    stops when that is closed, so no worker outlives this process, however it ends.
+    ``arguments`` are those of `repartir` for worker ``n``; the first line a worker
+    prints starts with ``ready``. Its stdin is a pipe from this process: it stops
+    when that closes, so no worker outlives this process, however it ends.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        """Run until SIGTERM or SIGINT; ``on_ready`` is called when all serve.
+        """Run until SIGTERM or SIGINT; ``on_ready`` is called when all are ready.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
     def _stop(self, number: int) -> None:
-        """Pass a signal on; the second one hurries them, as it would alone."""
+        """Pass a signal on; a second one hurries workers as it does a single server."""
         self._stopping.set()
         for process in self._running.values():
             with contextlib.suppress(ProcessLookupError):
@@ -128,11 +128,11 @@ class Supervisor:
                 break
             now = time.monotonic()
             if len(ends) == RESTARTS and now - ends[0] < RESTART_WINDOW_SECONDS:
-                said = f"worker {n} ended {RESTARTS + 1} times in a minute"
-                raise WorkersFailed(status or 1, said)
+                message = f"worker {n} ended {RESTARTS + 1} times in a minute"
+                raise WorkersFailed(status or 1, message)
             ends.append(now)
             which = {"worker": n, "status": status}
-            _log.error("worker ended, starting it again", extra=which)
+            _log.error("worker ended, restarting", extra=which)
             await asyncio.sleep(RESTART_PAUSE_SECONDS)
         started.set()
 
@@ -154,8 +154,8 @@ class Supervisor:
                         line = await process.stdout.readline()
                         serves = line.startswith(self._ready)
                     if not serves:
-                        # Its output ends before it does: a signal now could take
-                        # the status that it is about to end with.
+                        # Its output closes before it exits: a signal now could
+                        # replace its exit status.
                         await process.wait()
             if serves:
                 started.set()
@@ -167,7 +167,7 @@ class Supervisor:
                 raise WorkersFailed(status, f"worker {n} did not start")
             return status
         finally:
-            # Cancelled, because another failed: it ends as if told to.
+            # Cancelled because another worker failed: stop this one as usual.
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.terminate()
@@ -176,7 +176,7 @@ class Supervisor:
 
 
 async def end_of_input() -> None:
-    """Wait until standard input is closed: until the supervisor is gone."""
+    """Wait until standard input closes, when the supervisor has ended."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)

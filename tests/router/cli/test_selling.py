@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from router.cli import app
 from router.cli.demo.child_server import running_server
 from router.cli.remote.client import connect
-from router.cli.remote.targets import open_target
+from router.cli.remote.open import open_target
 from router.v1 import order_pb2, routing_service_pb2
 
 NETWORK = """\
@@ -195,7 +195,7 @@ def test_a_network_is_imported_once(place: Place) -> None:
     ]
     assert lines(again) == [
         "0 to add, 0 to change, 0 to remove, 16 unchanged",
-        "network: nothing was changed",
+        "network: nothing changed",
     ]
     assert (first.exit_code, again.exit_code) == (0, 0)
 
@@ -205,7 +205,7 @@ def test_a_repeat_with_its_id_does_nothing_more(place: Place) -> None:
     again = place.run("import", "network.toml", "--request-id", "monday")
 
     assert (first.exit_code, again.exit_code) == (0, 0)
-    assert lines(again)[-1] == "network: nothing was changed"
+    assert lines(again)[-1] == "network: nothing changed"
 
 
 def test_what_sales_have_consumed_is_no_difference(filled: Place) -> None:
@@ -214,7 +214,7 @@ def test_what_sales_have_consumed_is_no_difference(filled: Place) -> None:
 
     again = filled.run("import", "network.toml")
 
-    assert lines(again)[-1] == "network: nothing was changed"
+    assert lines(again)[-1] == "network: nothing changed"
 
 
 def test_a_wrong_file_changes_nothing(filled: Place, folder: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_wrong_file_changes_nothing(filled: Place, folder: Path) -> None:
         "repartir: wrong.toml: settings.global.low_unit: is not a known field\n"
     )
     unchanged = filled.run("import", "network.toml")
-    assert lines(unchanged)[-1] == "network: nothing was changed"
+    assert lines(unchanged)[-1] == "network: nothing changed"
 
 
 def test_a_wrong_file_makes_no_database(folder: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_dry_run_changes_nothing(place: Place) -> None:
 
     assert tried.exit_code == 0
     assert lines(tried)[:-1] == lines(real)[:-1]
-    assert lines(tried)[-1] == "network: nothing was changed"
+    assert lines(tried)[-1] == "network: nothing changed"
     assert lines(real)[-1] == "network: 16 created, 0 replaced, 0 removed"
 
 
@@ -284,7 +284,7 @@ def test_what_is_kept_may_refuse_what_is_new(filled: Place, folder: Path) -> Non
     [line] = refused.stderr.splitlines()
     assert "outfit" in line
     unchanged = filled.run("import", "network.toml")
-    assert lines(unchanged)[-1] == "network: nothing was changed"
+    assert lines(unchanged)[-1] == "network: nothing changed"
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_network_file_comes_alone(options: tuple[str, ...]) -> None:
 
     assert refused.exit_code == 2
     assert refused.stderr == (
-        "repartir: a network file is imported by itself: leave out --stock, "
+        "repartir: a network file is imported alone: leave out --stock, "
         "--locations, --mode, --max-drop, --force and --format\n"
     )
 
@@ -322,7 +322,7 @@ def test_stock_in_the_place_of_a_network_file() -> None:
     first, second = refused.stderr.splitlines()
     assert first.startswith("repartir: stock.csv:1:9: Expected")
     assert second == (
-        "repartir: stock and locations are imported with --stock and --locations"
+        "repartir: import stock and locations with --stock and --locations"
     )
 
 
@@ -438,7 +438,7 @@ def test_no_skus_at_all(place: Place, folder: Path) -> None:
 
     result = place.run("availability", "--channel", "web")
 
-    assert lines(result) == [f"no SKUs: {place.name} has none, and there are no kits"]
+    assert lines(result) == [f"no SKUs: {place.name} has none and no kits"]
     assert result.exit_code == 0
 
 
@@ -513,9 +513,7 @@ def test_a_database_that_is_not_there_is_not_made(folder: Path) -> None:
     result = cli("availability", "--channel", "web", "--database", "sqlite:///new.db")
 
     assert result.exit_code == 1
-    assert result.stderr == (
-        "repartir: --database sqlite:///new.db: there is no such file\n"
-    )
+    assert result.stderr == ("repartir: --database sqlite:///new.db: no such file\n")
     assert not (folder / "new.db").exists()
 
 

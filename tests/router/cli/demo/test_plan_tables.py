@@ -46,7 +46,7 @@ def test_says_who_ships_what_and_why() -> None:
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text]
     assert ["site", f"1,000 {TIMES} hat in room-1", "holds [both]"] in rows
     assert ["", f"2 {TIMES} [red]x in room-2", ""] in rows
-    assert ["nobody", f"3 {TIMES} tie", "out of stock"] in rows
+    assert ["unassigned", f"3 {TIMES} tie", "out of stock"] in rows
     assert ["shipments", "less", "2", "1", "yes"] in rows
     assert text[-1] == " ✓ Proven: no allowed plan is better. Engine exact, 1,234 µs."
 

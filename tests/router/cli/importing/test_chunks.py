@@ -13,7 +13,7 @@ from router.cli.importing.chunks import (
     location_chunks,
     stock_chunks,
 )
-from router.cli.remote.targets import import_request
+from router.cli.remote.requests import import_request
 
 
 def stock(**sku_counts: int) -> list[StockChange]:
@@ -56,10 +56,10 @@ def test_refuses_a_snapshot_that_would_have_to_be_cut() -> None:
         )
 
     assert caught.value.lines == [
-        "location a: 50,001 records are too many for one snapshot, which takes 50,000 "
-        "and 3,900,000 bytes: use --mode set",
-        "location c: 50,002 records are too many for one snapshot, which takes 50,000 "
-        "and 3,900,000 bytes: use --mode set",
+        "location a: 50,001 records exceed one snapshot (50,000 records, 3,900,000 "
+        "bytes): use --mode set",
+        "location c: 50,002 records exceed one snapshot (50,000 records, 3,900,000 "
+        "bytes): use --mode set",
     ]
 
 

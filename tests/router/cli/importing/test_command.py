@@ -127,7 +127,7 @@ def test_an_interrupted_import_goes_on_where_it_stopped(
     *causes, again = refused.stderr.splitlines()
     assert causes[0].startswith("repartir: hat at Laval: ")
     assert causes[1].startswith("repartir: hat at nowhere: ")
-    request_id = again.partition("--request-id ")[2].partition(" ")[0]
+    request_id = again.partition("--request-id ")[2].split()[0]
     good = write_stock(folder, *many, "Laval,hat,-10")
     mended = send(
         *(client.address, "--mode", "delta", *good),
@@ -173,7 +173,7 @@ def test_writes_to_a_database_that_no_server_has_open(folder: Path) -> None:
     [
         (
             (),
-            "nothing to import: give a network file, or --stock, --locations or both",
+            "nothing to import: give a network file, --stock, --locations or both",
         ),
         (
             ("--stock", "stock.csv"),
@@ -353,7 +353,7 @@ def test_bad_rows_are_listed_and_nothing_is_sent(folder: Path, client: Client) -
     assert on_hand(client)["Laval", "hat"] == 10
 
 
-# --- what a snapshot may take away ----------------------------------------------------
+# --- what a snapshot may remove -------------------------------------------------------
 
 
 def count(folder: Path, client: Client, *locations: str) -> None:
@@ -440,9 +440,9 @@ def test_says_what_a_snapshot_would_take_away(folder: Path, client: Client) -> N
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr == (
-        "repartir: the snapshot would take away 33 of 100 records (33.0 %) and 339 of "
+        "repartir: the snapshot would remove 33 of 100 records (33.0 %) and 339 of "
         "1,000 units (33.9 %): more than --max-drop 32.5 %; no stock was changed; "
-        "--force imports it all the same\n"
+        "to import it, give --force\n"
     )
 
 
@@ -495,7 +495,7 @@ def test_a_dry_run_says_what_would_be(folder: Path, client: Client) -> None:
     assert (tried.exit_code, agreed.exit_code, added.exit_code) == (0, 0, 0)
     counts = "stock: 50 records read, 1 would change, 50 would be set to zero\n"
     drop = (
-        "the snapshot would take away 50 of 100 records (50.0 %) and 500 of 1,000 "
+        "the snapshot would remove 50 of 100 records (50.0 %) and 500 of 1,000 "
         "units (50.0 %)"
     )
     assert tried.stdout == (

@@ -149,7 +149,7 @@ def test_shows_the_difference_and_applies_it_at_once(
     assert capsys.readouterr().out.splitlines() == [
         *LINES,
         "4 to add, 5 to change, 3 to remove, 1 unchanged; "
-        "1 location that it does not name stays",
+        "1 location not in the file kept",
         "network: 1 created, 2 replaced, 3 removed, 4 unchanged",
     ]
     [(request_id, change, put)] = target.calls
@@ -178,8 +178,8 @@ def test_a_repeat_calls_nothing(
     assert len(target.calls) == 1
     assert capsys.readouterr().out.splitlines() == [
         "0 to add, 0 to change, 0 to remove, 10 unchanged; "
-        "1 location that it does not name stays",
-        "network: nothing was changed",
+        "1 location not in the file kept",
+        "network: nothing changed",
     ]
 
 
@@ -208,8 +208,8 @@ def test_what_is_lost_may_be_repeated_with_its_id(
     target: FakeTarget, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hint = (
-        "all of it was changed, or nothing; repeat the command with --request-id id-1 "
-        "to change it once"
+        "either everything or nothing was changed; to be sure, repeat the command "
+        "with --request-id id-1"
     )
     target.failure = CallFailed("gone", lost=True)
     with pytest.raises(CallFailed) as lost:

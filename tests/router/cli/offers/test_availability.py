@@ -484,7 +484,7 @@ def test_one_refusal_among_many_is_told_by_the_exit_status(ask: Ask) -> None:
 def test_no_skus_at_all(ask: Ask) -> None:
     result = ask(DC, "location,sku,on_hand\n")
 
-    assert result.stdout == "no SKUs: the stock file has none, and there are no kits\n"
+    assert result.stdout == "no SKUs: the stock file has none and no kits\n"
     assert result.exit_code == 0
 
 

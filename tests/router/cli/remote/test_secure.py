@@ -181,7 +181,7 @@ def test_bad_access_is_bad_usage(server: Secure) -> None:
             "--key ",
         ),
         (["--token", "né"], "--token must be printable ASCII"),
-        (elsewhere, "the token would go to 198.51.100.7:1 in clear"),
+        (elsewhere, "the token would be sent to 198.51.100.7:1 without TLS"),
     ):
         result = send(server, *options)
 

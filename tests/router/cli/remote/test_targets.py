@@ -19,12 +19,9 @@ from availability.setup.setup import SetupChange
 from availability.v1 import availability_service_pb2
 from router.cli.demo.child_server import running_server
 from router.cli.remote.client import CallFailed, Client
-from router.cli.remote.targets import (
-    CHANNEL_NOT_FOUND,
-    ServerTarget,
-    Target,
-    open_target,
-)
+from router.cli.remote.open import Target, open_target
+from router.cli.remote.requests import CHANNEL_NOT_FOUND
+from router.cli.remote.server_target import ServerTarget
 from router.rpc.codec.offers import NO_SUCH_SKU
 
 
@@ -111,7 +108,7 @@ def test_a_list_that_a_server_ends_is_not_taken_for_whole(
     with grpc.insecure_channel("127.0.0.1:9") as channel:
         target = ServerTarget(Client("127.0.0.1:9", channel))
 
-        with pytest.raises(CallFailed, match="the server is about to end"):
+        with pytest.raises(CallFailed, match="the server is shutting down"):
             target.skus("web")
 
 

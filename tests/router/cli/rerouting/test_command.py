@@ -30,7 +30,7 @@ DOCS = Path(__file__).parents[4] / "docs/rerouting.md"
 # Each order by itself takes the first location; so the second has to split.
 LOCATIONS = "location,rank\na,1\nb,2\n"
 STOCK = "location,sku,on_hand\na,hat,1\na,cap,1\nb,hat,1\n"
-STAYS = "what was changed until then stays"
+STAYS = "changes already applied are kept"
 
 
 def reroute(address: str, *options: str) -> Result:
@@ -141,9 +141,9 @@ def test_unset_is_unset() -> None:
         (("--report", "no/out.html"), "--report no/out.html: cannot be written"),
         (("--proof", "no/run.gz"), "--proof no/run.gz: cannot be written"),
         (("--proof", "p.json", "--policy", "p.json"), "--proof p.json is an input"),
-        (("--proof", "x", "--report", "x"), "--report and --proof are one file"),
+        (("--proof", "x", "--report", "x"), "--report and --proof name the same file"),
         (("--certificate", "me.pem"), "--certificate and --key go together"),
-        (("--verify", "x"), "--verify goes by itself"),
+        (("--verify", "x"), "--verify takes no other option but --format"),
     ],
 )
 def test_bad_usage_calls_nobody(
@@ -237,9 +237,13 @@ def test_numbers_that_contradict_each_other_are_a_line() -> None:
 def test_the_report_comes_though_a_file_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk fills up in between: what was done is told all the same."""
+    """The disk fills up during the run: the report is still printed."""
     monkeypatch.chdir(tmp_path)
-    Path("out.html.part").mkdir()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
     with scripted(report()) as (address, _):
         result = reroute(address, "--report", "out.html", "--proof", "run.gz")
 
@@ -247,7 +251,7 @@ def test_the_report_comes_though_a_file_cannot_be_written(
     assert "The result is optimal." in result.stdout
     assert [line.partition(":")[2][:30].strip() for line in result.stderr.splitlines()]
     assert "--report out.html: cannot be written" in result.stderr
-    assert "run.gz is not written: nothing was decided" in result.stderr
+    assert "--proof run.gz: not written: no order was decided" in result.stderr
 
 
 class Terminal:
@@ -303,9 +307,9 @@ def test_the_first_ctrl_c_takes_the_best_so_far() -> None:
 
     assert terminal.process.returncode == 0
     assert asked == ["rerouting", "stop"]
-    assert "stopping: the best so far is being applied" in terminal.shown
+    assert "stopping: applying the best plan so far" in terminal.shown
     assert "Traceback" not in terminal.shown
-    assert any("told to stop" in each for each in Report.from_json(stdout).notes)
+    assert any("Stopped early" in each for each in Report.from_json(stdout).notes)
 
 
 def test_the_second_ctrl_c_gives_up() -> None:
@@ -319,7 +323,7 @@ def test_the_second_ctrl_c_gives_up() -> None:
 
     assert terminal.process.returncode == 128 + signal.SIGINT
     assert stdout == ""
-    assert f"given up: {STAYS}" in terminal.shown
+    assert f"aborted: {STAYS}" in terminal.shown
     assert "Traceback" not in terminal.shown
 
 
@@ -390,4 +394,4 @@ def test_a_file_that_unpacks_to_more_than_memory(
     result = CliRunner().invoke(app, ["reroute", "--verify", str(path)])
 
     assert result.exit_code == 1
-    assert "does not hold: it takes more than" in result.stderr
+    assert "does not hold: checking it needs more than" in result.stderr

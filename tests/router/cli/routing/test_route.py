@@ -190,7 +190,7 @@ def test_an_order_takes_its_stock_once(route: Route) -> None:
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "orders.jsonl:2: order 'o1' took its stock on line 1 already\n"
+        "orders.jsonl:2: order 'o1' already took its stock on line 1\n"
     )
 
 

@@ -129,10 +129,10 @@ def test_workers_do_not_outlive_the_one_that_started_them(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--database", "sqlite:///s.db"], "an SQLite file has one process at a time"),
+        (["--database", "sqlite:///s.db"], "an SQLite file serves one process"),
         (
             ["--database", "postgresql:///x", "--listen", "unix:socket"],
-            "workers share host:port, and nothing else: choose another with --listen",
+            "--workers needs host:port: choose another with --listen",
         ),
         (
             ["--database", "postgresql:///x", "--workers", "65"],

@@ -20,7 +20,7 @@ from availability.v1 import (
     stock_service_pb2,
 )
 from router.cli.remote.client import CallFailed
-from router.cli.remote.targets import Target, open_target
+from router.cli.remote.open import Target, open_target
 from router.rpc.codec.offers import decode_columns
 from router.rpc.codec.setup import encode_setup_change
 from tests.router.rpc.calls import CALL_SECONDS, SEED, StepClock, load
