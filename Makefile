@@ -7,8 +7,6 @@ BIN := $(VENV)/bin
 # Without bytecode, each run of the tests would compile all of them anew.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-PROTOS := $(sort $(wildcard proto/*/v1/*.proto))
-
 .PHONY: install demo test lint format types proto bench bench-call clean
 
 install: $(VENV)/installed
@@ -33,7 +31,7 @@ test: install lint types
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python tools/protos.py lint
+	$(BIN)/buf lint
 	$(BIN)/python tools/protos.py check
 
 types: install

@@ -1,11 +1,10 @@
-"""Generate, check and lint what comes from `proto/`.
+"""Generate and check the Python that comes from `proto/`.
 
     python tools/protos.py generate   write router/v1 and availability/v1
     python tools/protos.py check      fail if the committed code is not what
                                       `generate` would write
-    python tools/protos.py lint       buf's STANDARD rules
 
-protoc runs in a child process: imported beside a CP-SAT solve it aborts Python.
+protoc runs in a child process: imported after a CP-SAT solve it aborts Python.
 """
 
 import filecmp
@@ -79,11 +78,6 @@ def check() -> int:
     return 0
 
 
-def lint() -> int:
-    """Lint our files."""
-    return subprocess.run([BIN / "buf", "lint"], cwd=ROOT).returncode
-
-
 def main(verb: str) -> int:
     """Run one of the verbs above."""
     match verb:
@@ -92,8 +86,6 @@ def main(verb: str) -> int:
             return 0
         case "check":
             return check()
-        case "lint":
-            return lint()
         case _:
             print(__doc__)
             return 2

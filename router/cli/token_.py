@@ -9,7 +9,9 @@ from router.rpc.transport.tokens import SCOPES, new_secret, stanza
 
 
 def token(
-    name: Annotated[str, typer.Argument(help="name of the caller: A-Z a-z 0-9 _ -")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="name of the caller: A-Z a-z 0-9 _ -")
+    ],
     scope: Annotated[
         list[str],
         typer.Option(

@@ -1,7 +1,8 @@
-"""Durations on the command line: 500ms, 1.5s, 2h."""
+"""Durations and instants in options: 500ms, 2h, 2026-01-31T09:00:00Z."""
 
 import re
 
+from availability.imports import fields
 from router.cli.console.exits import fail
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -17,6 +18,14 @@ def duration_seconds(option: str, text: str, least: float, most: float) -> float
             f"{option} must be {_shown(least)} to {_shown(most)}, like 500ms or 2h, "
             f"got {text[:80]!r}"
         )
+    return seconds
+
+
+def instant_seconds(option: str, text: str) -> int:
+    """Return an option's instant in seconds since 1970; end the command if bad."""
+    seconds = fields.instant_seconds(text)
+    if seconds is None:
+        raise fail(f"{option} must be like 2026-01-31T09:00:00Z, got {text!r}")
     return seconds
 
 

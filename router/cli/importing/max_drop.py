@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from availability.model import ImportResult
+from router.cli.console.exits import fail
 
 DEFAULT_PERCENT = "20"
 
@@ -11,17 +12,11 @@ _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?")
 
 
 def percent_permille(option: str, text: str) -> int:
-    """Read a percentage, 0 to 100 with at most one decimal, in permille.
-
-    Raises
-    ------
-    ValueError
-        The text is not one.
-    """
+    """Return a percentage in permille; end the command if it is bad."""
     match = _PERCENT.fullmatch(text)
     permille = int(match[1] + (match[2] or "0")) if match else -1
     if not 0 <= permille <= 1_000:
-        raise ValueError(
+        raise fail(
             f"{option} must be a percentage, 0 to 100 with at most one decimal, "
             f"got {text[:80]!r}"
         )

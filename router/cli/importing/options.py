@@ -94,10 +94,7 @@ class StockOptions:
     def max_drop_permille(self) -> int:
         """Return the largest share a snapshot may remove; end the command if bad."""
         percent = DEFAULT_PERCENT if self.max_drop is None else self.max_drop
-        try:
-            return percent_permille("--max-drop", percent)
-        except ValueError as error:
-            raise fail(str(error)) from None
+        return percent_permille("--max-drop", percent)
 
     def check(self, *, dry_run: bool) -> None:
         """End the command if the options do not fit together."""

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from availability.imports.fields import instant_seconds
 from availability.ledger.open import is_postgres, sqlite_path
+from router.cli.console.durations import instant_seconds
 from router.cli.console.exits import SOME_FAILED, fail
 from router.cli.offers.from_files import Files
 from router.cli.remote.options import TargetOptions
@@ -64,13 +64,9 @@ class FileOptions:
             )
         if self.network is None or self.stock is None:
             raise fail("offers from files need both --network and --stock")
-        return Files(self.network, self.stock, self._now_seconds(), self.holds)
-
-    def _now_seconds(self) -> int:
-        seconds = int(time.time()) if self.now is None else instant_seconds(self.now)
-        if seconds is None:
-            raise fail(f"--now must be like 2026-01-31T09:00:00Z, got {self.now!r}")
-        return seconds
+        now, current = self.now, int(time.time())
+        seconds = current if now is None else instant_seconds("--now", now)
+        return Files(self.network, self.stock, seconds, self.holds)
 
 
 def _check_database(database: str | None) -> None:

@@ -55,16 +55,23 @@ def read_world(files: Files, channel_id: str) -> "FileOffers":
     BadFile
         A file has faults; those of all files are listed.
     """
-    read, sheets, queued = _read(files)
+    read, sheets, queued = read_all(files)
     if channel_id not in read.setup.channels:
         known = ", ".join(read.setup.channels) or "no channel"
         raise fail(f"no channel {channel_id!r}: {files.network} has {known}")
     return FileOffers(read, sheets, queued, channel_id, files.now_seconds)
 
 
-def _read(
+def read_all(
     files: Files,
 ) -> tuple[NetworkFile, dict[Sku, SkuSheet], dict[Sku, dict[str, int]]]:
+    """Return the network, the stock, and units queued by SKU and channel.
+
+    Raises
+    ------
+    BadFile
+        A file has faults; those of all files are listed.
+    """
     faults = Faults()
     read = None
     try:

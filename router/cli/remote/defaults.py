@@ -1,4 +1,4 @@
-"""Where a server listens and keeps its stock unless told otherwise."""
+"""Defaults for where a server listens and keeps its stock."""
 
 DEFAULT_ADDRESS = "127.0.0.1:7450"
 

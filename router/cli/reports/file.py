@@ -12,7 +12,7 @@ _OPTION = "--report"
 
 
 def check_target(path: Path, inputs: Iterable[Path | None]) -> None:
-    """End the command if no page can be made, or written to ``path``."""
+    """End the command if a page cannot be made or written to ``path``."""
     try:
         check_pictures()
     except PicturesUnavailable as error:

@@ -160,7 +160,7 @@ def _gain_permille(text: str) -> int:
     if not 0 <= permille <= MAX_GAIN_PERMILLE:
         most = MAX_GAIN_PERMILLE // 1_000
         raise fail(
-            f"--min-gain must be shipments, 0 to {most} with at most three decimals, "
+            f"--min-gain must be 0 to {most} shipments with at most three decimals, "
             f"got {text[:80]!r}"
         )
     return permille

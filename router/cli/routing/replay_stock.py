@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from availability.errors import BadFile
-from availability.imports.balances_file import SkuSheet, read_stock_sheet
-from availability.imports.csv_rows import Faults
-from availability.imports.fields import instant_seconds
-from availability.imports.network_file import NetworkFile, read_network_file
+from availability.imports.balances_file import SkuSheet
+from availability.imports.network_file import NetworkFile
 from availability.imports.on_hand_files import read_files
 from availability.model import Location, Sku, StockRecord
 from availability.setup.setup import NOTHING_SAID, Setup, places, settings_at
+from router.cli.console.durations import instant_seconds
 from router.cli.console.exits import fail
+from router.cli.offers.from_files import Files, read_all
 from router.replay import PassingStock
 
 NO_INSTANT = 1
@@ -55,36 +54,14 @@ def read_replay_stock(
         return ReplayStock(files.locations, records, NOTHING_SAID, NO_INSTANT)
     if locations is not None:
         raise fail("give --locations or --network, not both")
-    instant = None if now is None else instant_seconds(now)
-    if now is not None and instant is None:
-        raise fail(f"--now must be like 2026-01-31T09:00:00Z, got {now!r}")
-    now_seconds = instant or NO_INSTANT
-    read, sheets = _read(network, stock, now_seconds)
+    now_seconds = NO_INSTANT if now is None else instant_seconds("--now", now)
+    read, sheets, _ = read_all(Files(network, stock, now_seconds))
     if now is None and _depends_on_time(read):
         raise fail(
             f"{network} has pre-orders, expected receipts or stale_after_seconds: give "
             "--now, the instant of the orders"
         )
     return ReplayStock(read.locations, tuple(_records(sheets)), read.setup, now_seconds)
-
-
-def _read(
-    network: Path, stock: Path, now_seconds: int
-) -> tuple[NetworkFile, dict[Sku, SkuSheet]]:
-    faults = Faults()
-    read = NetworkFile()
-    bad_network = False
-    try:
-        read = read_network_file(network)
-    except BadFile as error:
-        bad_network = True
-        for each in error.violations:
-            faults.add(each.path, each.reason, each.message)
-    # With a bad network, good rows would look as if they named unknown things.
-    known = None if bad_network else read.locations
-    sheets = read_stock_sheet(stock, known, read.setup.kits, now_seconds, faults)
-    faults.raise_any()
-    return read, sheets
 
 
 def _records(sheets: Mapping[Sku, SkuSheet]) -> Iterator[StockRecord]:

@@ -69,7 +69,7 @@ def route(
     """Route orders from files and print one plan a line, as JSON.
 
     Exit status: 0, every order has a plan (PARTIAL and NONE are plans too); 1, some
-    lines are no valid order, listed on stderr; 2, bad usage or bad files: nothing
+    lines are not valid orders, listed on stderr; 2, bad usage or bad files: nothing
     was routed.
     """
     with clean_exit(), ExitStack() as stack:

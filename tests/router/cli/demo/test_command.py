@@ -41,7 +41,7 @@ def test_shows_the_printed_table_in_a_pipe(
     text = result.stdout
     assert text.count(f"{mark} As printed.") == len(ORDERS)
     assert text.count(f"{mark} Proven: no allowed plan is better.") == len(ORDERS)
-    assert "gave the printed plan for 5 of 5" in " ".join(text.split())
+    assert "gives the printed plan for 5 of the 5" in " ".join(text.split())
     assert "\x1b" not in text
     lines = text.splitlines()
     assert max(map(len, lines)) <= columns

@@ -241,7 +241,7 @@ def test_a_snapshot_that_must_be_cut_is_refused_before_anything_is_sent(
     result = send(client.address, "--mode", "snapshot", *rows)
 
     assert result.exit_code == 2
-    assert result.stderr.startswith("repartir: location Laval: 50,001 records are too")
+    assert result.stderr.startswith("repartir: location Laval: 50,001 records exceed")
     request = stock_service_pb2.ListStockRequest(skus=["big-0"])
     assert not client.stock.ListStock(request).records
 

@@ -130,9 +130,9 @@ def test_unset_is_unset() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--min-gain", "0.0005"), "--min-gain must be shipments, 0 to 10"),
-        (("--min-gain", "-1"), "--min-gain must be shipments, 0 to 10"),
-        (("--min-gain", "10.001"), "--min-gain must be shipments, 0 to 10"),
+        (("--min-gain", "0.0005"), "--min-gain must be 0 to 10 shipments"),
+        (("--min-gain", "-1"), "--min-gain must be 0 to 10 shipments"),
+        (("--min-gain", "10.001"), "--min-gain must be 0 to 10 shipments"),
         (("--max-moves", "-1"), "--max-moves must be 0 to 2,147,483,647, got -1"),
         (("--min-age", "soon"), "--min-age must be 0s to 3660d, like"),
         (("--solve-timeout", "2h"), "--solve-timeout must be 1s to 3600s, like"),
