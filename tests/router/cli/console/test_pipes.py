@@ -3,9 +3,10 @@
 import json
 import os
 import pty
+import resource
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,25 +136,39 @@ def test_a_large_stock_is_read_in_a_moment(folder: Path) -> None:
             file.write(f"loc-{number % 100},sku-{number // 100},{number % 7}\n")
     orders = [order(f"o{n}", **{f"sku-{n % 500}": 2}) for n in range(500)]
     (folder / "orders.jsonl").write_text(jsonl(orders))
-    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
     result = run("route", *FILES, folder=folder)
 
+    # Processor time: it does not depend on what else the machine does.
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) == 500
-    assert time.monotonic() - start < 20
+    assert after.ru_utime - before.ru_utime < 20
 
 
-def test_help_is_there_at_once(tmp_path: Path) -> None:
-    start = time.monotonic()
+def test_help_imports_no_solver(tmp_path: Path) -> None:
+    """Help is there at once: what takes seconds to import is imported by need."""
+    code = (
+        "import sys, router.cli\n"
+        "slow = {'ortools', 'ray', 'matplotlib', 'pandas'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+        "router.cli.main()\n"
+    )
 
-    result = run("--help", folder=tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
 
-    assert result.returncode == 0
+    assert result.returncode == 0, result.stderr
     for name in ("route", "serve", "import", "demo"):
         assert name in result.stdout
-    # It takes 0.8 s where this was written; machines that test are busy.
-    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("name", ["route", "serve", "import", "demo"])
