@@ -88,8 +88,8 @@ class Section(NamedTuple):
         saved = removed_percent(self.orders, before.shipments, after.shipments)
         most = removed_percent(self.orders, before.shipments, self.bound)
         return (
-            f"saves {saved:.1f} % of the avoidable shipments (beyond one per order) that"
-            f" order by order has; no plan saves more than {most:.1f} %"
+            f"saves {saved:.1f} % of the avoidable shipments (beyond one per order)"
+            f" that order by order has; no plan saves more than {most:.1f} %"
         )
 
 
