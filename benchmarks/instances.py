@@ -4,7 +4,7 @@
 order. ``dcs``: the same, and none does. ``sparse``: every location holds a few
 lines at random, and none the whole order.
 
-`checksum` tells whether the drawn instances are those of the stored results:
+`checksum` shows whether the drawn instances are those of the stored results:
 numpy may change its streams between releases (NEP 19).
 """
 

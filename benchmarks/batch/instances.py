@@ -49,10 +49,10 @@ def problem_of(name: str) -> BatchProblem:
 
 def stored(path: Path) -> dict[str, Any]:
     """Return what a file of ours says of each instance; nothing if it is not there."""
-    said: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return said
+    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return content
 
 
-def store(path: Path, said: dict[str, Any]) -> None:
+def store(path: Path, content: dict[str, Any]) -> None:
     """Write what `stored` returns."""
-    path.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

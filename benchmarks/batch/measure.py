@@ -2,7 +2,7 @@
 
 Prints a line for each phase and one for the result: value, bound, gap, wall and
 CPU seconds, and the seconds that `verify` takes to find the bound again. With
-``--engine ray`` the CPU seconds of the workers are told apart from the driver's.
+``--engine ray`` the CPU seconds of the workers are listed apart from the driver's.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a plan is worth beside a bound that is proven: the columns of the tables."""
+"""A plan's value and its proven bound: the columns of the tables."""
 
 from typing import NamedTuple
 

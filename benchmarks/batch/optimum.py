@@ -1,4 +1,4 @@
-"""Random instances beside their exact optimum: ``python -m benchmarks.batch.optimum``.
+"""Random instances and their exact optimum: ``python -m benchmarks.batch.optimum``.
 
 The whole instance as one integer programme, that HiGHS solves to its proof: no
 peeling, no prices, no patterns. The optimum must lie between the joint answer's bound

@@ -30,7 +30,7 @@ class Piece(NamedTuple):
 
 
 # Not frozen: that alone would cost each order a third of the time of a proof. By
-# convention nobody changes one; `dataclasses.replace` makes another.
+# convention it is never changed; `dataclasses.replace` makes another.
 @dataclass(slots=True, kw_only=True, eq=False)
 class SourcingProblem:
     """Which of ``N`` locations ships what of ``L`` lines over ``K`` SKUs.

@@ -199,7 +199,7 @@ def shortage(problem: SourcingProblem) -> int:
 
 
 def judge(problem: SourcingProblem, solution: Solution) -> tuple[ObjectiveValue, ...]:
-    """Return each component's value beside its bound, and whether it is proven.
+    """Return each component's value and bound, and whether it is proven.
 
     Proven means: at the bound, or within the objective's tolerance of it, and so
     is every component before.

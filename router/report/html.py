@@ -18,7 +18,7 @@ class PicturesUnavailable(Exception):
 
 
 def check_pictures() -> None:
-    """Make sure that a page can be made, before any work is done for it.
+    """Check that a page can be made, before any work is done for it.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def to_html(report: Report) -> str:
 
 
 def _page() -> ModuleType:
-    # Loaded when it is asked for: the libraries are an extra, and half a second.
+    # Loaded on demand: the libraries are an extra and take half a second to import.
     try:
         return importlib.import_module("router.report.page")
     except ModuleNotFoundError as error:

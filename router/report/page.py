@@ -1,7 +1,7 @@
 """Fills the template of a report's page, ``page.html.j2`` next to this file.
 
 Needs matplotlib and Jinja2, the extra ``repartir[report]``; `router.report.html` loads
-this module only when a page is asked for.
+this module on demand.
 """
 
 import functools
@@ -84,7 +84,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    """Return a value without characters that hide or turn text, whoever wrote it."""
+    """Replace characters that hide text or change its direction."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)

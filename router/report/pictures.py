@@ -59,7 +59,7 @@ _HIDDEN = re.compile(
 
 
 def spread_picture(report: Report) -> str:
-    """Draw how many orders have how many shipments."""
+    """Draw the number of orders by number of shipments."""
     labels, counts = spread_labels(report), spread_counts(report)
     bars = len(report.outcomes)
     group = bars + 0.8
@@ -80,7 +80,7 @@ def spread_picture(report: Report) -> str:
         axes.set_ylim(max(1.0, len(labels) * group) - 1.2, -0.8)
         _count_axis(axes)
         _legend(figure)
-        return _svg(figure, "spread", "Orders by number of shipments", _said(report))
+        return _svg(figure, "spread", "Orders by number of shipments", _summary(report))
 
 
 def load_picture(report: Report) -> str:
@@ -111,7 +111,7 @@ def load_picture(report: Report) -> str:
         axes.grid(axis="y", color=_GRID, linewidth=0.4)
         _count_axis(axes)
         _legend(figure)
-        return _svg(figure, "load", "Units by location", _said(report))
+        return _svg(figure, "load", "Units by location", _summary(report))
 
 
 def series_picture(report: Report) -> str:
@@ -140,13 +140,13 @@ def series_picture(report: Report) -> str:
         axes.grid(axis="y", color=_GRID, linewidth=0.4)
         _legend(figure, 3)
         last = points[-1]
-        said = f"In the end {last.value} shipments, bound {last.bound}."
-        return _svg(figure, "series", "Shipments over time and their bound", said)
+        summary = f"At the end: {last.value} shipments, bound {last.bound}."
+        return _svg(figure, "series", "Shipments over time and their bound", summary)
 
 
 @contextmanager
 def _styled() -> Iterator[None]:
-    """Draw alike everywhere, whatever a matplotlibrc says."""
+    """Draw the same everywhere, regardless of any matplotlibrc."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -176,14 +176,14 @@ def _count(value: float, _: int) -> str:
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
-    """Return at most so many points as are drawn, the first and the last of them."""
+    """Return at most `MAX_POINTS` points, with the first and the last."""
     last = len(points) - 1
     parts = min(last, MAX_POINTS - 1)
     return [points[at * last // parts if parts else 0] for at in range(parts + 1)]
 
 
 def _name(outcome: RoutingOutcome) -> str:
-    # A name that begins so would be left out of the legend.
+    # A name with a leading underscore would be left out of the legend.
     return _cut(outcome.name).replace("_", "\N{LOW LINE}\N{WORD JOINER}", 1)
 
 
@@ -194,16 +194,16 @@ def _cut(name: str) -> str:
     return f"{name[: NAME_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _said(report: Report) -> str:
+def _summary(report: Report) -> str:
     names = ", ".join(_cut(each.name) for each in report.outcomes)
     return f"{names}; the numbers are in the table that follows."
 
 
-def _svg(figure: Figure, name: str, title: str, said: str) -> str:
-    """Return a figure as an element of a page, its ids its own."""
+def _svg(figure: Figure, name: str, title: str, summary: str) -> str:
+    """Return a figure as an element of a page, with ids of its own."""
     target = io.StringIO()
     with warnings.catch_warnings():
-        # The browser has the letters that this font has not.
+        # The browser has the glyphs that this font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(target, format="svg")
     text = target.getvalue()
@@ -220,7 +220,7 @@ def _svg(figure: Figure, name: str, title: str, said: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" '
         f'xmlns:xlink="http://www.w3.org/1999/xlink" {box} role="img" '
-        f'aria-labelledby="{name}-title {name}-said">'
+        f'aria-labelledby="{name}-title {name}-summary">'
         f'<title id="{name}-title">{html.escape(title)}</title>'
-        f'<desc id="{name}-said">{html.escape(said)}</desc>{body.rstrip()}'
+        f'<desc id="{name}-summary">{html.escape(summary)}</desc>{body.rstrip()}'
     )

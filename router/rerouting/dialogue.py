@@ -1,4 +1,4 @@
-"""What is asked of a re-routing, and what it says."""
+"""Requests and replies of a re-routing."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class RerouteProgress(NamedTuple):
 
 
 class RerouteResult(NamedTuple):
-    """What came of it; ``saved`` is the file that proves it, if it was asked for."""
+    """The result; ``saved`` is the file that proves it, if requested."""
 
     summary: Summary
     conflicts: int

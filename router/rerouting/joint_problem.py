@@ -38,7 +38,7 @@ Feeding = Mapping[str, frozenset[LocationId]]
 
 
 class Wishes(NamedTuple):
-    """What is asked of a re-routing.
+    """The options of a re-routing.
 
     ``policy`` takes the place of the orders' own; None: each has its own.
     ``min_gain_permille`` is what moving an order must save at least, in thousandths
@@ -69,11 +69,11 @@ class JointProblem(NamedTuple):
     feeding: Feeding
 
     def candidates_of(self, order: Order, policy: RoutingPolicy) -> Candidates:
-        """Return who may ship an order, whatever capacity is left."""
+        """Return the locations that may ship an order, ignoring capacities."""
         return _candidates_of(self.finder, order, policy, self.network, self.feeding)
 
 
-def build_world(
+def build_joint_problem(
     pending: Sequence[Pending],
     network: Network,
     read_stock: ReadStock,
@@ -98,39 +98,23 @@ def build_world(
         )
         for each in orders
     )
-    skus: dict[Sku, int] = {}
-    start, sku, demand = [0], list[int](), list[int]()
-    held: list[tuple[int, int, int]] = []
-    frozen: list[tuple[int, int, int]] = []
-    sku_of = [_skus_of(each.order) for each in orders]
-    for each, of in zip(orders, sku_of, strict=True):
-        for name in of.values():
-            skus.setdefault(name, len(skus))
-        line_of: dict[Sku, int] = {}
-        units = _promised(each, of)
-        for name, count in units.items():
-            line_of[name] = len(sku)
-            sku.append(skus[name])
-            demand.append(count)
-        start.append(len(sku))
-        held += _pieces(each.held.open, of, line_of, network)
-        fast = each.held.open if each.held.queued else each.picked
-        frozen += _pieces(fast, of, line_of, network)
-    incumbent = BatchPlan.of(held)
-    skus_of_lines = np.array(sku, dtype=np.int64)
+    lines = _lines_of(orders, network)
+    skus = tuple(lines.skus)
+    incumbent, start = BatchPlan.of(lines.held), np.array(lines.start, dtype=np.int64)
+    skus_of_lines = np.array(lines.sku, dtype=np.int64)
     stock = read_stock(list(skus))
     at = (skus_of_lines[incumbent.line], incumbent.location)
     np.add.at(stock, at, incumbent.units)
     wanted = np.zeros(len(skus), dtype=np.int64)
-    np.add.at(wanted, skus_of_lines, demand)
+    np.add.at(wanted, skus_of_lines, lines.demand)
     scale = GAIN if wishes.min_gain_permille else 1
     rank, allowed, region = _classes(orders, candidates, network, wishes)
     problem = BatchProblem(
         # More than all want of it is as good as enough, and keeps sums small.
         stock=np.clip(stock, 0, wanted[:, None]),
-        start=np.array(start, dtype=np.int64),
+        start=start,
         sku=skus_of_lines,
-        demand=np.array(demand, dtype=np.int64),
+        demand=np.array(lines.demand, dtype=np.int64),
         weight=_weights(orders),
         rank=rank,
         allowed=allowed,
@@ -138,12 +122,42 @@ def build_world(
         shipment_weight=scale,
         split_line_weight=scale * _split_weight(orders, wishes),
         move_weight=wishes.min_gain_permille,
-        frozen=BatchPlan.of(frozen) if frozen else NOTHING,
+        frozen=BatchPlan.of(lines.frozen) if lines.frozen else NOTHING,
         incumbent=incumbent,
         max_moves=wishes.max_moves,
-        **_capacities(capacities, network, incumbent, np.array(start)),
+        **_capacities(capacities, network, incumbent, start),
     )
-    return JointProblem(problem, orders, tuple(skus), network, finder, feeding)
+    return JointProblem(problem, orders, skus, network, finder, feeding)
+
+
+class _JointLines(NamedTuple):
+    """The orders' lines as a `BatchProblem` has them, and their (line, n, units)."""
+
+    skus: dict[Sku, int]
+    start: list[int]
+    sku: list[int]
+    demand: list[int]
+    held: list[tuple[int, int, int]]
+    frozen: list[tuple[int, int, int]]
+
+
+def _lines_of(orders: Sequence[Pending], network: Network) -> _JointLines:
+    """Return one line for each SKU of each order: the units that are open or wait."""
+    lines = _JointLines({}, [0], [], [], [], [])
+    skus_of = [_skus_of(each.order) for each in orders]
+    for each, sku_of in zip(orders, skus_of, strict=True):
+        for name in sku_of.values():
+            lines.skus.setdefault(name, len(lines.skus))
+        line_of: dict[Sku, int] = {}
+        for name, units in _promised(each, sku_of).items():
+            line_of[name] = len(lines.sku)
+            lines.sku.append(lines.skus[name])
+            lines.demand.append(units)
+        lines.start.append(len(lines.sku))
+        lines.held.extend(_pieces(each.held.open, sku_of, line_of, network))
+        fixed = each.held.open if each.held.queued else each.picked
+        lines.frozen.extend(_pieces(fixed, sku_of, line_of, network))
+    return lines
 
 
 def _candidates_of(
@@ -189,7 +203,7 @@ def _classes(
     network: Network,
     wishes: Wishes,
 ) -> tuple[IntArray, BoolArray, IntArray]:
-    """Return ``(G, N)`` ranks, ``(G, N)`` who may ship, and each order's class."""
+    """Return ``(G, N)`` ranks, ``(G, N)`` allowed locations, and each order's class."""
     count = len(network.locations)
     known: dict[bytes, int] = {}
     ranks: list[IntArray] = []

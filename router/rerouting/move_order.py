@@ -2,7 +2,7 @@
 
 A move gives up units and takes others. One whose units are there now can be done at
 once, and what it gives up makes others possible. Where moves wait for each other in
-a circle, they are done together, in one commit; nobody is without a hold meanwhile.
+a circle, they are done together, in one commit, so no order loses its hold.
 """
 
 from collections import defaultdict
@@ -26,8 +26,8 @@ MAX_GIVERS = 8
 def sequence(moves: Sequence[Move], available: Available) -> Iterator[tuple[Move, ...]]:
     """Yield groups of moves that can be done, one after the other.
 
-    Between two groups the caller does the one, or fails to; `available` is asked
-    anew each time. Moves that others' failures leave without units are not yielded:
+    Between two groups the caller does the first, or fails to; `available` is read
+    again each time. Moves that others' failures leave without units are not yielded:
     what is not yielded could not be done.
     """
     left = list(moves)

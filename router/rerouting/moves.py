@@ -23,7 +23,7 @@ ENGINE = "joint"
 
 
 class Move(NamedTuple):
-    """One order's change: what is to be written, and what it is about.
+    """One order's change: what to write, and its effect.
 
     ``wanted`` are the units that are open at locations then. ``gain`` is the shipments
     it saves; ``served_units`` leave the queue.
@@ -38,13 +38,13 @@ class Move(NamedTuple):
 
 
 def moves_of(
-    world: JointProblem,
+    joint: JointProblem,
     plan: BatchPlan,
     wishes: Wishes,
     stored: PlanCodec,
     version: int,
 ) -> list[Move]:
-    """Return the changes that lead from what is held to a joint plan.
+    """Return the changes that turn the held units into a joint plan.
 
     Orders that the plan leaves incomplete keep what they hold. ``version`` is the
     ledger's, of the stock that was read.
@@ -54,7 +54,7 @@ def moves_of(
     SolverError
         The plan breaks a limit of an order: a fault of ours.
     """
-    problem = world.problem
+    problem = joint.problem
     used = np.zeros_like(problem.stock)
     np.add.at(used, (problem.sku[plan.line], plan.location), plan.units)
     left = problem.stock - used
@@ -64,31 +64,31 @@ def moves_of(
     for line, n, units in zip(*(each.tolist() for each in plan), strict=True):
         pieces[int(order_of[line])].append((line, n, units))
     short = set(order_of[shipped < problem.demand].tolist())
-    stock = _Left(world, left, version)
+    stock = _Left(joint, left, version)
     found = []
     for o, mine in sorted(pieces.items()):
         if o in short:
             continue
-        pending = world.orders[o]
-        wanted = _by_line(world, o, mine)
+        pending = joint.orders[o]
+        wanted = _by_line(joint, o, mine)
         if wanted == dict(pending.held.open) and not pending.held.queued:
             continue
-        found.append(_move(world, o, wanted, stock, wishes, stored))
+        found.append(_move(joint, o, wanted, stock, wishes, stored))
     return found
 
 
 def _by_line(
-    world: JointProblem, o: int, pieces: list[tuple[int, int, int]]
+    joint: JointProblem, o: int, pieces: list[tuple[int, int, int]]
 ) -> dict[At, int]:
     """Return pieces as units of the order's own lines, most where they are now.
 
     Lines with one SKU are one line of the problem: what is at a location already
     stays with its line, the rest is dealt out in the order of lines.
     """
-    problem, pending = world.problem, world.orders[o]
-    locations = world.network.locations
+    problem, pending = joint.problem, joint.orders[o]
+    locations = joint.network.locations
     units: dict[tuple[Sku, LocationId], int] = {
-        (world.skus[problem.sku[line]], locations[n].location_id): count
+        (joint.skus[problem.sku[line]], locations[n].location_id): count
         for line, n, count in pieces
     }
     wants: dict[str, int] = defaultdict(int)
@@ -121,16 +121,16 @@ def _by_line(
 
 
 def _move(
-    world: JointProblem,
+    joint: JointProblem,
     o: int,
     wanted: Counts,
     stock: "_Left",
     wishes: Wishes,
     stored: PlanCodec,
 ) -> Move:
-    pending = world.orders[o]
+    pending = joint.orders[o]
     order, record, held = pending.order, pending.record, pending.held
-    plan = _told(world, o, wanted, stock, wishes, stored)
+    plan = _plan_of(joint, o, wanted, stock, wishes, stored)
     swap = Swap(
         record.revision,
         released=claims(order, as_units(less(held.open, wanted))),
@@ -143,27 +143,27 @@ def _move(
     before = len({at for _, at in held.open})
     after = len({at for _, at in wanted})
     served = sum(held.queued.values())
-    # Who waited had no shipment yet for what it waited for: that is no loss.
+    # Queued units had no shipment before, so theirs is not a loss.
     gain = 0 if served else before - after
     return Move(PlanRef(record.plan_id), record.order_id, swap, wanted, gain, served)
 
 
-def _told(
-    world: JointProblem,
+def _plan_of(
+    joint: JointProblem,
     o: int,
     wanted: Counts,
     stock: "_Left",
     wishes: Wishes,
     stored: PlanCodec,
 ) -> RoutingPlan:
-    """Return the plan in words, judged by every limit of its own order."""
-    pending = world.orders[o]
+    """Return the stored plan, checked against every limit of its own order."""
+    pending = joint.orders[o]
     held = pending.held
     whole = added(wanted, held.shipped)
     order = as_promised(pending, added(held.shipped, pending.picked))
     policy = wishes.policy_of(pending)
     own = own_stock(order, whole)
-    candidates = world.candidates_of(order, policy)
+    candidates = joint.candidates_of(order, policy)
     built = build(order, policy, candidates, stock, {}, own)
     index = built.candidates.pool.index
     line_at = {line.line_id: n for n, line in enumerate(order.lines)}
@@ -171,17 +171,17 @@ def _told(
         Piece(index[at], line_at[line_id], units)
         for (line_id, at), units in whole.items()
     )
-    judged = accept(built, Solution(tuple(pieces), ENGINE, {}))
-    plan = make_plan(judged, {}, PlanMeta(plan_id=pending.record.plan_id))
+    checked = accept(built, Solution(tuple(pieces), ENGINE, {}))
+    plan = make_plan(checked, {}, PlanMeta(plan_id=pending.record.plan_id))
     return with_unassigned(plan, pending, stored)
 
 
 class _Left:
     """The stock that a joint plan leaves, as `router.planning.build` reads a grid."""
 
-    def __init__(self, world: JointProblem, left: IntArray, version: int) -> None:
+    def __init__(self, joint: JointProblem, left: IntArray, version: int) -> None:
         self.version = version
-        self.rows: Mapping[str, int] = {sku: n for n, sku in enumerate(world.skus)}
+        self.rows: Mapping[str, int] = {sku: n for n, sku in enumerate(joint.skus)}
         self._left = left
 
     def read(self, rows: list[int]) -> IntArray:

@@ -41,7 +41,7 @@ numbers, and a fraction of one for each of a million units would be lost."""
 
 
 class Pending(NamedTuple):
-    """A plan that is open, what it was made from and what it holds.
+    """An open plan, its inputs and the units it holds.
 
     ``picked`` are units open at locations that may not move.
     """
@@ -130,7 +130,7 @@ def as_promised(pending: Pending, frozen: Counts) -> Order:
 
 
 def own_stock(order: Order, units: Counts) -> OwnStock:
-    """Return units of lines as what the order finds beside the stock it reads."""
+    """Return units of lines as the order's own stock, on top of what is available."""
     own: dict[tuple[LocationId, Sku], int] = defaultdict(int)
     for claim in claims(order, as_units(units)):
         own[claim.location_id, claim.sku] += claim.quantity
@@ -140,10 +140,10 @@ def own_stock(order: Order, units: Counts) -> OwnStock:
 def with_unassigned(
     plan: RoutingPlan, pending: Pending, stored: PlanCodec
 ) -> RoutingPlan:
-    """Return a plan that says of what has no location why, as it was said before.
+    """Return a plan with the reasons of its unassigned units, as they were before.
 
-    Beside what goes on waiting these are units that were never promised: they were
-    not looked for again.
+    Apart from units that still wait these are units that were never promised: no
+    location was sought for them again.
     """
     missing: dict[str, int] = defaultdict(int, pending.held.unassigned)
     found = {each.line_id: each.reason for each in plan.unassigned}
@@ -166,7 +166,7 @@ def why_alone(pending: Pending, policy: RoutingPolicy) -> str:
     """Return why an order can not be decided together with others, empty if it can.
 
     The joint problem knows lines of one SKU, shipments and split lines, and which
-    locations may ship an order; who wants more of a plan gets it order by order.
+    locations may ship an order; policies with more are decided order by order.
     """
     order = pending.order
     if policy.walk is not None:

@@ -1,4 +1,4 @@
-"""One re-routing: plans in, moves out, and what came of it in the end.
+"""One re-routing: plans in, moves out, and a summary at the end.
 
 Pure of databases and clocks but for the time a solver takes. The server runs it in
 a process of its own (`router.rerouting.worker_process`), so that checkouts keep the
@@ -19,7 +19,12 @@ from router.optimize.batch.proof.saved import Saved
 from router.optimize.batch.solve import solve_batch
 from router.report.model import Bound, Count, Phase, Point, RoutingOutcome
 from router.report.tally import ShippedUnits, Tally
-from router.rerouting.joint_problem import JointProblem, ReadStock, Wishes, build_world
+from router.rerouting.joint_problem import (
+    JointProblem,
+    ReadStock,
+    Wishes,
+    build_joint_problem,
+)
 from router.rerouting.moves import Move, moves_of
 from router.rerouting.open_plans import Pending, Selection, read_pending, why_alone
 from router.rerouting.summary import Summary, Surroundings
@@ -32,7 +37,7 @@ MAX_POINTS = 500
 
 
 class RerouteSession:
-    """Collects plans, decides about them, and tells what became of them."""
+    """Collects plans, decides about them, and sums up the result."""
 
     def __init__(
         self,
@@ -134,7 +139,7 @@ class RerouteSession:
     ) -> list[Move]:
         if not orders:
             return []
-        world = build_world(
+        joint = build_joint_problem(
             orders,
             around.network,
             read_stock,
@@ -144,15 +149,15 @@ class RerouteSession:
         )
 
         def tell(step: Progress) -> None:
-            told = _in_shipments(step, world)
-            self._note(told)
-            progress(told)
+            step = _in_shipments(step, joint)
+            self._note(step)
+            progress(step)
 
-        solution = solve_batch(world.problem, limits, tell, cancelled, self._engine)
+        solution = solve_batch(joint.problem, limits, tell, cancelled, self._engine)
         if self._first is None:
-            self._first = world
-            self.saved = Saved(world.problem, solution.certificate)
-            # Plain values: who reads them is to import no solver.
+            self._first = joint
+            self.saved = Saved(joint.problem, solution.certificate)
+            # Plain values, so that their readers need not import a solver.
             self._levels = tuple(
                 (each.level, each.value, each.bound, each.provenance)
                 for each in solution.levels
@@ -160,13 +165,13 @@ class RerouteSession:
             for level in solution.levels:
                 if level.level == SHIPMENTS:
                     gap = level.value - level.bound
-                    shipments = len(visits(world.problem, solution.plan)[0])
+                    shipments = len(visits(joint.problem, solution.plan)[0])
                     # Rounded so that it stays a bound.
-                    over = gap // world.problem.shipment_weight
+                    over = gap // joint.problem.shipment_weight
                     self._bound = shipments - over
                     self._source = level.provenance
         moves = moves_of(
-            world, solution.plan, self._wishes, self._stored, around.version
+            joint, solution.plan, self._wishes, self._stored, around.version
         )
         for each in moves:
             self._moves[each.plan.plan_id] = each.wanted
@@ -249,9 +254,9 @@ class RerouteSession:
         return Bound(self._bound + others, after.complete_orders, source)
 
 
-def _in_shipments(step: Progress, world: JointProblem) -> Progress:
+def _in_shipments(step: Progress, joint: JointProblem) -> Progress:
     """Return what is known in whole shipments; both rounded up: they keep order."""
-    scale = world.problem.shipment_weight
+    scale = joint.problem.shipment_weight
     value = None if step.value is None else -(-step.value // scale)
     bound = None if step.bound is None else -(-step.bound // scale)
     return Progress(step.phase, value, bound)

@@ -24,7 +24,7 @@ from router.stored_plans import OwnStock, PlanCodec
 
 Planning = Generator[Any, Any, RoutingPlan]
 Plan = Callable[[Order, RoutingPolicy, OwnStock], Planning]
-"""Plans an order anew: the order, its policy, its own stock."""
+"""Plans an order again: the order, its policy, its own stock."""
 
 
 class Decided(NamedTuple):
@@ -44,8 +44,8 @@ def serve(
     pending = read_pending(record, stored)
     if pending is None or not pending.held.queued:
         return None
-    made = yield from _keeping(pending, pending.held.placed, plan)
-    return _decided(pending, made, stored)
+    replanned = yield from _keeping(pending, pending.held.placed, plan)
+    return _decided(pending, replanned, stored)
 
 
 def move(
@@ -83,8 +83,8 @@ def _keeping(pending: Pending, frozen: Counts, plan: Plan) -> Planning:
     """Plan an order of which some units stay where they are."""
     order = as_promised(pending, frozen)
     own = own_stock(order, pending.held.placed)
-    made: RoutingPlan = yield from plan(order, pending.wanted.policy, own)
-    return made
+    replanned: RoutingPlan = yield from plan(order, pending.wanted.policy, own)
+    return replanned
 
 
 def _better(one: RoutingPlan, other: RoutingPlan) -> bool:
@@ -111,17 +111,17 @@ def _decided(pending: Pending, plan: RoutingPlan, stored: PlanCodec) -> Decided 
         return None
     short = {each.line_id: each.quantity for each in plan.unassigned}
     served = _served(held.queued, short)
-    told = with_unassigned(plan, pending, stored)
+    stored_plan = with_unassigned(plan, pending, stored)
     swap = Swap(
         record.revision,
         released=claims(order, as_units(released)),
         cause=Cause.REROUTED,
         claims=claims(order, as_units(claimed)),
-        reply=stored.reply(told),
+        reply=stored.reply(stored_plan),
         body=record.body,
         dequeued=queue_of(order, served),
     )
-    return Decided(swap, told)
+    return Decided(swap, stored_plan)
 
 
 def _served(queued: Mapping[str, int], short: Mapping[str, int]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 from pysqlite3 import dbapi2 as driver
 
-from router.rerouting import worker_process
+from router.rerouting import worker_main, worker_process
 
 MODULE = "tests.faults.holding"
 VARIABLE = "REPARTIR_TEST_HOLD"
@@ -121,19 +121,19 @@ class _Line:
 
 def run(line: Any, *arguments: Any) -> None:
     """Be the solving process, over a line that waits."""
-    serve = worker_process._serve
+    serve = worker_main._serve
 
     def serve_held(line: Any, stopped: threading.Event, session: Any) -> None:
         serve(_Line(line, stopped), stopped, session)  # type: ignore[arg-type]
 
-    worker_process._serve = serve_held
-    worker_process._run(line, *arguments)
+    worker_main._serve = serve_held
+    worker_main.run(line, *arguments)
 
 
 def main() -> None:
     """Start solving processes that can be held, and be `repartir`."""
     # By this name the child can find it: this module is `__main__`.
-    worker_process._run = importlib.import_module(MODULE).run
+    worker_process.run = importlib.import_module(MODULE).run  # type: ignore[attr-defined]
     runpy.run_module("router.cli", run_name="__main__")
 
 

@@ -8,7 +8,7 @@ from router.optimize.batch.problem import BatchProblem
 
 
 class BatchContext(NamedTuple):
-    """One problem, when to stop, who is watching, and where orders are priced."""
+    """One problem, its limits, its observer, and the engine that prices orders."""
 
     problem: BatchProblem
     limits: BatchLimits

@@ -1,4 +1,4 @@
-"""When a run stops, and what it says meanwhile."""
+"""When a run stops, and its progress."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Progress(NamedTuple):
 
 
 def silent(_: Progress) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def never() -> bool:
@@ -49,7 +49,7 @@ def never() -> bool:
 
 
 class Watch:
-    """Whether a run has to stop, and who is told how far it is."""
+    """Whether a run has to stop, and its progress."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Watch:
         self.bound: int | None = None
 
     def cancelled(self) -> bool:
-        """Return whether the answer is wanted now."""
+        """Return whether the run was cancelled."""
         return self._cancelled()
 
     def stop(self, share: float = 1.0) -> bool:
-        """Return whether a share of the time is spent, or the answer wanted now."""
+        """Return whether a share of the time is spent, or the run cancelled."""
         spent = time.monotonic() - self._began
         return self._cancelled() or spent >= share * self._wall_seconds
 
@@ -83,5 +83,5 @@ class Watch:
         self.bound = bound if self.bound is None else max(bound, self.bound)
 
     def tell(self, phase: str) -> None:
-        """Say what is known in a phase."""
+        """Report what is known in a phase."""
         self._progress(Progress(phase, self.value, self.bound))

@@ -44,8 +44,8 @@ from router.optimize.batch.scarcity.shortage import shortage
 __all__ = ["BatchLimits", "BatchSolution", "Progress", "solve_batch"]
 
 _STATIC_SHARE, _HURRY_SHARE, _BASE_SHARE = 0.2, 0.7, 0.9
-"""Of the time: when orders are not looked at alone for longer, when any place is good
-enough for who has none, when the order-by-order plan is not made any more."""
+"""Shares of the time: the end of pricing orders alone, when any place is good enough
+for an unplaced order, and when the order-by-order plan is skipped."""
 _SMALL = 3_000
 """Orders up to which the order-by-order plan is made too, and the better one kept."""
 
@@ -66,9 +66,9 @@ def solve_batch(
     limits
         When to stop.
     progress
-        Told of each phase and of what is known.
+        Called in each phase with what is known.
     cancelled
-        Asked between steps; once it says yes, the best so far is the answer.
+        Called between steps; once it returns true, the best plan so far is returned.
     engine
         Where orders are priced.
 
@@ -118,7 +118,7 @@ class _BatchRun:
         proof = prove(problem, self._engine, contest.prices, short, watch)
         watch.bounded(proof.shipments(problem, bound.waiting))
         self._repair(contest)
-        # In force first, so that who stays finds the units there.
+        # In force first, so that orders that stay find their units.
         last = self._by_weight(np.flatnonzero(~waits & self._single & ~frozen))
         last = last[np.argsort(~self._in_force.has[last], kind="stable")]
         left, stay = self._incumbent.remaining.stock, self._in_force.location_of(last)
@@ -139,7 +139,7 @@ class _BatchRun:
             plan = min(plan, other, key=lambda each: score(problem, each))
         watch.value = score(problem, plan).shipments
         if watch.stop():
-            nearest = None  # the last level's proof is the dearest, and can be left
+            nearest = None  # the last level's proof costs most, and is optional
         solution = certified(problem, self._engine, plan, proof, nearest)
         watch.bound = solution.levels[1].bound
         watch.tell("done")
@@ -211,8 +211,8 @@ class _BatchRun:
     def _settled(self, static: Patterns) -> Patterns:
         """Return the patterns with the pieces in force where staying costs no more.
 
-        The values count moves. Under a cap on moves who gains by moving has no
-        pattern: others may gain more.
+        The values count moves. Under a cap on moves an order that gains by moving
+        has no pattern: others may gain more.
         """
         problem, in_force = self._problem, self._in_force
         move = problem.move_weight * SCALE

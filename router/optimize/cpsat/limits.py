@@ -18,7 +18,7 @@ from router.optimize.problem import HARD_LIMITS
 
 
 class Limits:
-    """What docs/model.md allows, said to the model limit by limit."""
+    """States the limits of docs/model.md in the model, one by one."""
 
     def __init__(self, variables: SourcingVariables) -> None:
         self.vars = variables

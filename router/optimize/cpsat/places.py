@@ -45,7 +45,7 @@ class LocationRanking:
 
     The j-th number is at most what j locations have: maximised in turn, they are
     the numbers of all locations, greatest first. Who is at which place is not
-    asked, so that equal locations can not be told apart in vain.
+    asked, so that no search is wasted on telling equal locations apart.
     """
 
     def __init__(self, variables: SourcingVariables) -> None:

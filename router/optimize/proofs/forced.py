@@ -21,8 +21,7 @@ from router.optimize.proofs.node_budget import (
 )
 
 _MAX_MANDATORY = 300
-"""More mandatory locations than this are left to the solver: the search recurses
-once for each."""
+"""More mandatory locations are left to the solver: the search recurses for each."""
 
 Needs = tuple[int, ...]
 

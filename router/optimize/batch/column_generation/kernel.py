@@ -44,7 +44,7 @@ prices may take, the static bound included, and when the last LP and the disturb
 prices have to end."""
 
 _LP_SECONDS = 20.0
-"""Most seconds of one LP: nobody is asked meanwhile whether to go on."""
+"""Most seconds of one LP, which cannot be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def generate(
 ) -> Kernel:
     """Find prices and patterns for the orders that contend.
 
-    The incumbent learns every pattern; ``bound`` is told of every round.
+    The incumbent learns every pattern, ``bound`` every round.
     """
     rounds = _Rounds(context, incumbent, contenders, bound)
     rounds.run()

@@ -29,14 +29,14 @@ except ImportError as error:  # pragma: no cover - tests run with the extra
     _MISSING: str | None = str(error)
 else:
     _MISSING = None
-    # Ray marks every record of the process that imports it, whoever logs it.
+    # Ray marks every log record of the process that imports it.
     logging.setLogRecordFactory(_records)
 
 CONNECT_SECONDS = 5.0
 """Longest wait for the port of a cluster to open, and for its first words."""
 
 RESTARTS = 3
-"""How often an actor that died is started again, and a question asked again."""
+"""Restarts of an actor that died, and retries of a call to it."""
 
 STORE_BYTES = 2**30
 """The object store of a local Ray; beyond it, Ray writes to disk."""
@@ -69,7 +69,7 @@ class Cluster:
 
     @property
     def free_cpus(self) -> int:
-        """CPUs that nobody has reserved."""
+        """CPUs that are not reserved."""
         free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
         return int(free.get("CPU", 0))
 
@@ -92,7 +92,7 @@ class Cluster:
         for actor in actors:
             ray.kill(actor)
 
-    def answers(self, asked: Sequence[Any], seconds: float) -> list[Any]:
+    def answers(self, calls: Sequence[Any], seconds: float) -> list[Any]:
         """Return what the references stand for.
 
         Raises
@@ -101,7 +101,7 @@ class Cluster:
             An actor is gone for good, or the time is up.
         """
         try:
-            found: list[Any] = ray.get(list(asked), timeout=seconds)
+            found: list[Any] = ray.get(list(calls), timeout=seconds)
         except ray.exceptions.GetTimeoutError as error:
             raise EngineError(
                 f"the workers at {self.where} gave no answer in {seconds:.0f} s"
@@ -175,7 +175,7 @@ def join(address: str | None, num_cpus: int) -> Iterator[Cluster]:
 def _reached(address: str) -> None:
     """Try the port first: Ray itself waits for minutes where it gets no answer.
 
-    What Ray speaks is HTTP/2 (RFC 9113, section 3.4), inside TLS if it is told so.
+    Ray's protocol is HTTP/2 (RFC 9113, section 3.4), inside TLS if configured.
     """
     if address == "auto":
         return

@@ -126,8 +126,8 @@ class RayEngine:
 
     def about(self) -> list[About]:
         """Return which process each worker is now."""
-        asked = [worker.about.remote() for worker in self.workers]
-        return self.cluster.answers(asked, START_SECONDS)
+        calls = [worker.about.remote() for worker in self.workers]
+        return self.cluster.answers(calls, START_SECONDS)
 
     def _dismiss(self) -> None:
         self.cluster.stop(self.workers)
@@ -178,11 +178,11 @@ class ShardedPricer:
         if not self._shards:
             return self._none.price(stock, price, fixed, nodes)
         given = (self._engine.put(stock), self._engine.put(price), fixed, nodes)
-        asked = [
+        calls = [
             worker.price.remote(self._name, self._problem, orders, *given)
             for worker, orders in self._shards
         ]
-        return joined(self._engine.cluster.answers(asked, ANSWER_SECONDS))
+        return joined(self._engine.cluster.answers(calls, ANSWER_SECONDS))
 
 
 def agreed(workers: Sequence[About], mine: Build) -> None:

@@ -1,4 +1,4 @@
-"""What runs on a worker of a cluster: its shards, priced as often as asked.
+"""What runs on a worker of a cluster: its shards, priced on request.
 
 A worker may die at any time and come back knowing nothing. So each question
 carries all that its answer needs, as references into the object store, and what is
@@ -18,7 +18,7 @@ from router.optimize.batch.pricing.pricing import Patterns, Pricer
 from router.optimize.batch.problem import BatchProblem
 
 _KEPT = 256
-"""Most shards a worker keeps sorted; the one that was asked for longest ago goes."""
+"""Most shards a worker keeps sorted; the least recently used is dropped."""
 
 _DIGITS = 12
 

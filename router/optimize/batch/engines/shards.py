@@ -1,6 +1,6 @@
 """Orders dealt out to several pricers, so that they end at about the same time.
 
-Each order's least cost is its own, whoever else is priced beside it: so the shards
+An order's least cost does not depend on what else is priced: so the shards
 together find what one pricer finds.
 """
 

@@ -15,13 +15,13 @@ from router.optimize.batch.problem import BatchPlan, BatchProblem, score
 MOVES = 2**20
 """More than orders can move in a neighbourhood: shipments come first."""
 _PUT_BACK = 10
-"""Times that all moved orders are asked whether they can stay."""
+"""Passes over all moved orders to see which can stay."""
 
 
 class Incumbent:
     """The best plan so far, and the patterns known of each order.
 
-    ``hurry`` says whether any place is good enough: there is no time for the best.
+    ``hurry`` returns whether time is short, so that any place is good enough.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Incumbent:
         orders = np.unique(self.problem.order_of[plan.line])
         self.remaining.take_all(plan)
         self._fixed.append(plan)
-        # Only these are looked at: who has nothing yet has not moved.
+        # Only these count: an order without a plan has not moved.
         mine = replace(self.problem, incumbent=self.in_force.of(orders))
         self._fixed_worth += score(mine, plan).shipments
         self.is_fixed[orders] = True
@@ -167,7 +167,7 @@ class Incumbent:
     def put_back(self) -> int:
         """Let moved orders stay where that fits and costs no more; return how many.
 
-        What one gives back may be another's: they are asked until none changes.
+        What one gives back may fit another, so passes repeat until none changes.
         """
         count = 0
         for _ in range(_PUT_BACK):

@@ -115,7 +115,7 @@ class InForce:
         """Return ``(m,)`` the least of staying and moving.
 
         ``value`` ``(m,)`` is what each ``order`` costs at least with any pieces,
-        ``stay`` what `cost` said, ``move`` what a move costs besides.
+        ``stay`` is the result of `cost`, ``move`` the additional cost of a move.
         """
         least = value + move * self.has[order]
         place = self._place[order]

@@ -34,7 +34,7 @@ _USED = 0.5
 
 
 class BranchResult(NamedTuple):
-    """Of ``M`` orders: proven lower bounds, the best values, and who ships in those.
+    """Of ``M`` orders: proven lower bounds, the best values, and their locations.
 
     ``bound``, ``value`` ``(M,)``, `NEVER`: it cannot be shipped whole; ``where``
     ``(M, W)`` the locations looked at, -1 for padding, and whether they are ``used``.

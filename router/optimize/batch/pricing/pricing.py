@@ -20,8 +20,8 @@ _MOST_LINES = 11
 _STEPS = 3_000
 """Steps that are worth while for quantities that few orders have: several units.
 
-Not a matter of how many have them here, so that a bound does not depend on who is
-priced together.
+Independent of how many have them here, so that a bound does not depend on which
+orders are priced together.
 """
 _FEW_LINES = 3
 """Orders of no more are not looked at twice: they are seldom large."""

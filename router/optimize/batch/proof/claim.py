@@ -69,8 +69,8 @@ class Certificate:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, said: dict[str, Any]) -> "Certificate":
-        """Return what `to_json` said, after JSON made lists of tuples.
+    def from_json(cls, document: dict[str, Any]) -> "Certificate":
+        """Return the certificate that `to_json` wrote, from lists to tuples.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Certificate:
         """
         try:
             columns = {
-                name: tuple(tuple(row) for row in said[name])
+                name: tuple(tuple(row) for row in document[name])
                 for name in (
                     "plan",
                     "prices",
@@ -90,10 +90,10 @@ class Certificate:
                     "claims",
                 )
             }
-            numbers = {name: said[name] for name in _NUMBERS}
-            unit, shipment = said["total_prices"]
+            numbers = {name: document[name] for name in _NUMBERS}
+            unit, shipment = document["total_prices"]
             numbers.update(unit=unit, shipment=shipment)
-            fields: dict[str, Any] = {name: said[name] for name in _NUMBERS}
+            fields: dict[str, Any] = {name: document[name] for name in _NUMBERS}
             fields.update(columns, total_prices=(unit, shipment))
             certificate = cls(**fields)
         except (KeyError, TypeError, ValueError) as error:

@@ -49,14 +49,14 @@ def places_bound(
     CertificateError
         A multiplier is negative or absurd.
     """
-    said = (
+    multipliers = (
         certificate.place_rate,
         certificate.place_move,
         certificate.place_patience,
         certificate.place_nodes,
     )
     rate_fits = certificate.place_rate <= _MOST_RATE
-    if not rate_fits or not all(0 <= each <= _MOST for each in said):
+    if not rate_fits or not all(0 <= each <= _MOST for each in multipliers):
         raise CertificateError("a multiplier of places is negative or absurd")
     if not certificate.place_nodes:
         return 0

@@ -1,6 +1,6 @@
 """A joint run in a file: the problem, the plan and what proves it.
 
-Gzipped JSON, arrays as lists and stock sparse: whoever has the file can check the
+Gzipped JSON, arrays as lists and stock sparse: with the file anybody can check the
 run with `router.optimize.batch.proof.certificate.verify`, and needs nothing else.
 """
 
@@ -100,37 +100,39 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _problem_to_json(problem: BatchProblem) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for each in fields(problem):
         value = getattr(problem, each.name)
         if each.name == "stock":
             at = np.argwhere(value > 0)
-            said["shape"] = list(value.shape)
-            said["stock"] = [at[:, 0], at[:, 1], value[at[:, 0], at[:, 1]]]
-            said["stock"] = [column.tolist() for column in said["stock"]]
+            document["shape"] = list(value.shape)
+            document["stock"] = [at[:, 0], at[:, 1], value[at[:, 0], at[:, 1]]]
+            document["stock"] = [column.tolist() for column in document["stock"]]
         elif each.name in _PLANS:
-            said[each.name] = [column.tolist() for column in value]
+            document[each.name] = [column.tolist() for column in value]
         elif each.name == "allowed" and value is not None:
-            said[each.name] = value.astype(int).tolist()
+            document[each.name] = value.astype(int).tolist()
         else:
-            said[each.name] = value.tolist() if isinstance(value, np.ndarray) else value
-    return said
+            document[each.name] = (
+                value.tolist() if isinstance(value, np.ndarray) else value
+            )
+    return document
 
 
-def _problem_from_json(said: dict[str, Any]) -> BatchProblem:
-    skus, locations = said.pop("shape")
+def _problem_from_json(document: dict[str, Any]) -> BatchProblem:
+    skus, locations = document.pop("shape")
     if not 0 <= skus * locations <= MAX_CELLS or min(skus, locations) < 0:
         raise CertificateError("the stock is too large")
-    row, column, units = map(_numbers, said.pop("stock"))
+    row, column, units = map(_numbers, document.pop("stock"))
     stock = np.zeros((skus, locations), dtype=np.int64)
     if len(row) and (min(row.min(), column.min()) < 0):
         raise CertificateError("stock of no SKU or location")
     stock[row, column] = units
     values: dict[str, Any] = {"stock": stock}
     known = {each.name for each in fields(BatchProblem)} - {"stock"}
-    if set(said) != known:
-        raise CertificateError(f"unknown or missing: {sorted(set(said) ^ known)}")
-    for name, value in said.items():
+    if set(document) != known:
+        raise CertificateError(f"unknown or missing: {sorted(set(document) ^ known)}")
+    for name, value in document.items():
         if name in _PLANS:
             values[name] = BatchPlan(*map(_numbers, value))
         elif name == "allowed" and value is not None:

@@ -32,9 +32,9 @@ def choose(
 ) -> Gain:
     """Choose again among the known patterns of ``orders``; return the gain.
 
-    It is one of `Incumbent.worth`: fewer shipments, or as many and fewer moves. Who
-    has no plan is left out. ``work`` bounds CP-SAT's deterministic time, ``cap`` the
-    moves in all.
+    It is one of `Incumbent.worth`: fewer shipments, or as many and fewer moves. Orders
+    without a plan are left out. ``work`` bounds CP-SAT's deterministic time, ``cap``
+    the moves in all.
     """
     orders = [order for order in orders if order in incumbent.plan]
     model = _Choice(incumbent, orders, cap is not None)

@@ -26,20 +26,20 @@ _ENOUGH = 5_000
 _SHARE = 0.9
 """Of the time, when repair has to end."""
 _SWEEPS, _GAIN = 20, 1_000
-"""Most times that all who pay extra look again alone, and of how many shipments one
-has to be saved for another time."""
+"""Most sweeps over the orders that pay extra, and of how many shipments a sweep has to
+save one for another sweep."""
 _CHEAP = 6
 """Bits that prices lose when they only decide between plans with as many shipments."""
 _PICKS, _PATIENCE = 20, 10
-"""Neighbourhoods until it is asked again who pays extra; how many for each of them
-may be without a gain, one after the other."""
+"""Neighbourhoods before the orders that pay extra are listed again; how many per such
+order may bring no gain, one after the other."""
 
 
 class Repair:
     """Repair of the plan of the orders that contend, at ``(K, N)`` prices of a unit.
 
     ``later`` is what orders that have no plan yet will cost at the level
-    ``shipments``: only for what is told.
+    ``shipments``: only for the progress.
     """
 
     def __init__(
@@ -54,20 +54,20 @@ class Repair:
         problem, limits = context.problem, context.limits
         self._incumbent = incumbent
         self._kernel: list[int] = peeled.kernel.tolist()
-        self._dear: list[int] = without(problem, peeled.kernel).tolist()
+        self._without: list[int] = without(problem, peeled.kernel).tolist()
         self._price = price
         self._around = Neighbourhoods(
             problem, peeled.kernel, peeled.scarce, limits.seed
         )
         self._rng = np.random.default_rng(limits.seed)
         self._value = incumbent.total() + later
-        # Who chose together without a gain since the plan last changed: to choose
-        # again would end alike.
+        # Neighbourhoods without a gain since the plan last changed: choosing again
+        # would have the same result.
         self._futile: set[frozenset[int]] = set()
         self._since = 0
 
     def run(self, proven: int) -> None:
-        """Repair until nobody moves who need not and the whole is near ``proven``.
+        """Repair until no order moves needlessly and the whole is near ``proven``.
 
         Which is what the orders that contend cost at least, in 1 / `SCALE`; see
         `_ENOUGH`. Or until there is no time, or `BatchLimits.neighbourhoods` are done.
@@ -118,7 +118,7 @@ class Repair:
         """
         incumbent = self._incumbent
         total = 0
-        for order, cost in zip(self._kernel, self._dear, strict=True):
+        for order, cost in zip(self._kernel, self._without, strict=True):
             pieces = incumbent.plan.get(order)
             total += cost if pieces is None else incumbent.cost(order, pieces)
         return total + -proven // SCALE
@@ -129,7 +129,7 @@ class Repair:
         self._watch.tell("repair")
 
     def _alone(self, proven: int) -> None:
-        """Let all who pay extra look again, one after the other, while that helps."""
+        """Let orders that pay extra look again, one by one, while that helps."""
         price = self._price >> _CHEAP
         for _ in range(_SWEEPS):
             extra = self._extra()

@@ -80,7 +80,7 @@ def or_else(incumbent: Incumbent, orders: list[int], plan: dict[int, Pieces]) ->
 def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[int]:
     """Place orders that all ask at once, the first first; return those left."""
     problem = incumbent.problem
-    nobody: list[int] = []
+    hopeless: list[int] = []
     fixed = fixed_of(problem)
     for _ in range(_TURNS):
         if len(orders) < _FEW or incumbent.hurry():
@@ -89,15 +89,15 @@ def _together(incumbent: Incumbent, orders: list[int], price: IntArray) -> list[
         found = pricer.price(
             incumbent.remaining.usable(), price, fixed, LEFT_OVER_NODES
         )
-        asked = dict(pieces_of(found))
+        priced = dict(pieces_of(found))
         left = []
         for order in orders:
-            pieces = incumbent.or_stay(order, asked.get(order, ()))
+            pieces = incumbent.or_stay(order, priced.get(order, ()))
             if not pieces:
-                nobody.append(order)
+                hopeless.append(order)
             elif incumbent.put_if_fits(order, pieces):
                 incumbent.learn(order, pieces)
             else:
                 left.append(order)
         orders = left
-    return nobody + orders
+    return hopeless + orders

@@ -1,1 +1,1 @@
-"""Which stock is scarce, what it is worth, and who waits for it."""
+"""Which stock is scarce, its value, and which orders wait for it."""

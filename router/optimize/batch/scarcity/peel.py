@@ -56,9 +56,9 @@ def alone(
     """
     none, fixed = np.zeros_like(stock), fixed_of(problem)
     first = _rounded(pricer_of(orders).price(stock, none, fixed, FIRST_NODES))
-    dear = costs_of(problem, first) * SCALE > first.value
+    above = costs_of(problem, first) * SCALE > first.value
     none_found = np.bincount(first.pattern, minlength=len(first.order)) == 0
-    left = first.order[dear | (none_found & (first.value < NEVER))]
+    left = first.order[above | (none_found & (first.value < NEVER))]
     again = _rounded(pricer_of(left).price(stock, none, fixed, STATIC_NODES))
     rest = of_orders(first, ~np.isin(first.order, again.order))
     return in_order(joined([rest, again]))

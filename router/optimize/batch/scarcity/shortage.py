@@ -5,7 +5,7 @@ if each SKU has units for it anywhere. What is left is a knapsack: over the SKUs
 which less is there than wanted, and, where locations have capacities, over all units
 and all shipments together. An order of which the locations that may ship it have too
 little waits in any case. That orders contend for what only some locations have, and
-that some capacities are in the wrong place, is not seen.
+that some capacities are in the wrong place, goes unnoticed.
 """
 
 import datetime
@@ -105,7 +105,7 @@ def hopeless(problem: BatchProblem) -> BoolArray:
 
 
 def shortage(problem: BatchProblem, seed: int, seconds: float) -> Shortage:
-    """Return who waits and the prices that bound how little can.
+    """Return which orders wait, and the prices that bound how few can.
 
     CP-SAT stops by its own count of work, so that the answer does not depend on the
     machine; ``seconds`` is the last resort.

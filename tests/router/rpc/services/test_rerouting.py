@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2
 
 from availability.reservations import PlanRef, ReservationState
 from router.optimize.batch.proof.saved import Saved
-from router.rerouting.worker_process import PART_MOVES
+from router.rerouting.worker_main import PART_MOVES
 from router.v1 import order_pb2, policy_pb2, rerouting_pb2, reservation_pb2
 from tests.router.rpc.calls import (
     code,

@@ -53,7 +53,7 @@ def failed(server: Running) -> Any:
 def test_a_second_one_is_refused_until_the_first_has_ended(
     waiting: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_process, "_run", silent)
+    monkeypatch.setattr(worker_process, "run", silent)
     first = waiting.routing.RerouteOrders(iter([ask()]), timeout=60.0)
     next(first)
 
@@ -71,7 +71,7 @@ def test_a_second_one_is_refused_until_the_first_has_ended(
 def test_too_many_orders_are_an_error(
     waiting: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_process, "_run", too_many)
+    monkeypatch.setattr(worker_process, "run", too_many)
 
     error = failed(waiting)
 
@@ -85,7 +85,7 @@ def test_a_fault_of_the_child_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(worker_process, "_run", faulty)
+    monkeypatch.setattr(worker_process, "run", faulty)
 
     error = failed(waiting)
 
@@ -98,7 +98,7 @@ def test_a_fault_of_the_child_is_logged(
 def test_a_process_that_ends_is_an_error_with_its_status(
     waiting: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_process, "_run", print)
+    monkeypatch.setattr(worker_process, "run", print)
 
     error = failed(waiting)
 
