@@ -63,7 +63,7 @@ class BadFile(AvailabilityError):
 
     @property
     def lines(self) -> list[str]:
-        """One line a fault, for people; the last says how many are left out."""
+        """One line a fault, for people; the last has the number left out."""
         lines = [f"{each.path}: {each.message}" for each in self.violations]
         if self.count > len(lines):
             lines.append(f"and {self.count - len(lines):,} more")
@@ -171,11 +171,11 @@ class UnitsNotOpen(AvailabilityError):
     ) -> None:
         self.plan_id = plan_id
         self.breaches = tuple(breaches)
-        said = "; ".join(
+        units = "; ".join(
             f"line {line!r}: {asked} of {sku!r} at {at or 'no location'!r}, {left} open"
             for at, sku, line, asked, left in breaches
         )
-        super().__init__(f"plan {plan_id!r}: {said}")
+        super().__init__(f"plan {plan_id!r}: {units}")
 
 
 class PlanChanged(AvailabilityError):

@@ -61,7 +61,7 @@ class MemoryStock:
 
     def _fill(self, records: Iterable[StockRecord]) -> None:
         violations: list[Violation] = []
-        seen: set[tuple[str, str]] = set()
+        keys: set[tuple[str, str]] = set()
         for n, record in enumerate(records):
             column = self._network.index.get(record.location_id)
             key = (record.location_id, record.sku)
@@ -69,7 +69,7 @@ class MemoryStock:
                 message = f"no location {record.location_id!r}"
                 path = f"records[{n}].location_id"
                 violations.append(Violation(path, "UNKNOWN_LOCATION", message))
-            elif key in seen:
+            elif key in keys:
                 message = f"{record.sku!r} at {record.location_id!r} comes twice"
                 violations.append(Violation(f"records[{n}]", "DUPLICATE", message))
             elif not 0 <= record.on_hand <= MAX_STOCK_UNITS:
@@ -77,11 +77,11 @@ class MemoryStock:
                 path = f"records[{n}].on_hand"
                 violations.append(Violation(path, "OUT_OF_RANGE", message))
             else:
-                seen.add(key)
+                keys.add(key)
                 # As in the ledger: what is inactive has nothing available.
                 active = self._network.locations[column].active
                 units = record.available if active else 0
-                # What is given is known, though nobody may have said since when.
+                # These records are known, though not when they were counted.
                 counted = record.counted_seconds or 1
                 self._grid.set(record.sku, column, units, counted)
         if violations:
@@ -100,7 +100,7 @@ class MemoryStock:
         return self._capacity
 
     def setup(self) -> Setup:
-        """Return what is said about selling."""
+        """Return the setup of channels."""
         return self._setup
 
     def positions(self, skus: Sequence[Sku]) -> Positions:

@@ -161,7 +161,7 @@ class StockRecord:
 
 
 class ImportMode(enum.Enum):
-    """How the quantities of an import are meant: always said, never guessed."""
+    """How the quantities of an import are meant: always given, never guessed."""
 
     SET = "set"
     """Replaces what was on hand; records not named stay."""
@@ -243,7 +243,7 @@ class Request:
     """A write's identity: repeat it and the first reply comes back.
 
     ``request_id`` empty means the caller does not repeat. ``digest`` is a hash
-    of the body, so that an id with another body is told apart.
+    of the body, so that a reused id with another body is found.
     """
 
     request_id: str = ""

@@ -1,4 +1,4 @@
-"""What is known of some SKUs at one moment: what a number for a channel is made of."""
+"""Stock, promises and setup of some SKUs at one moment: the input of offers."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ def promised_on(counts: Mapping[str, Counts], channel_ids: Iterable[str]) -> int
 
 
 class Mark(NamedTuple):
-    """A place in the changes that one process has seen."""
+    """A place in the changes of one process."""
 
     process_id: str
     place: int
@@ -56,7 +56,7 @@ class Positions:
     ``units`` is (S, L): available at each location, 0 where it is inactive;
     ``counted_seconds`` (S, L) when that record was last counted, 0 if there is none.
     Columns are those of ``network``. ``counts`` are by SKU, then channel; ``moves``
-    tell how often the stock of a SKU moved otherwise than by promises on channels.
+    count how often the stock of a SKU moved other than by promises on channels.
     """
 
     skus: tuple[Sku, ...]

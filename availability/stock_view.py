@@ -35,7 +35,7 @@ class StockView(Protocol):
         ...
 
     def setup(self) -> Setup:
-        """Return what is said about selling; the same object until it changes."""
+        """Return the setup of channels; the same object until it changes."""
         ...
 
     def positions(self, skus: Sequence[Sku]) -> Positions:

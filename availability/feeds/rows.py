@@ -1,4 +1,4 @@
-"""What a supplier's stock feed is sent: numbers of another system's making.
+"""Rows of a supplier's stock feed, by the rules of the systems that receive them.
 
 The rules are Wayfair's, and what Autodesk Fusion Operations sends it (E2 to E4);
 docs/availability.md has them. A feed is computed from offers: what is sent is what
@@ -19,11 +19,11 @@ SHORT_UNITS = -1
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What a row is made of: the numbers of an offer, wherever they come from.
+    """The numbers of an offer that a row is made of.
 
-    ``quantity_units`` and ``net_units`` are those of `Offer`: None is unlimited, and
-    what does not come from stock. Unless ``known``, they stand for stock that nobody
-    knows and for which nothing was declared. ``available_from_seconds`` as in `Offer`.
+    ``quantity_units`` and ``net_units`` are those of `Offer`: None is unlimited, or a
+    number that does not come from stock. Unless ``known``, the stock is unknown and no
+    number was declared for it. ``available_from_seconds`` as in `Offer`.
     """
 
     sku: Sku
@@ -48,7 +48,7 @@ class Numbers:
         """What may be sold; below 0 where nothing may, and more was sold.
 
         Where no bound is (backorders, E3's formula), what is there counts: stock less
-        what is on order. None where nobody knows: nothing is counted or needs to be,
+        what is on order. None where it is unknown: nothing is counted or needs to be,
         or the count is stale and no floor was declared.
         """
         if not self.known:
@@ -59,10 +59,10 @@ class Numbers:
 
     @property
     def next_seconds(self) -> int | None:
-        """When there is more, where nothing is there now.
+        """When more arrives, where there is none now.
 
-        The date of what is there is when it can leave: it moves with the clock, and
-        nobody waits for more of it.
+        The date of units in stock is when they can leave: it moves with the clock, and
+        is no date of more units.
         """
         there = self.net_units is not None and self.net_units > 0
         return None if there else self.available_from_seconds
@@ -70,13 +70,14 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """One SKU as a feed says it, in units; values are absolute, never differences.
+    """One SKU of a feed, in units; values are absolute, never differences.
 
     ``quantity_on_hand`` is what the receiver may sell, `SHORT_UNITS` where more was
     sold than there is; None: it is not known, and not sent. ``quantity_backordered``
-    is what open orders miss, ``quantity_on_order`` what the caller says is on order.
+    is what open orders miss, ``quantity_on_order`` the units on order that the caller
+    gave.
     ``next_available_seconds`` since the epoch is when there is more, where nothing is
-    there now (None: nobody knows).
+    there now (None: unknown).
     """
 
     sku: Sku

@@ -48,9 +48,9 @@ def read_stock_sheet(
     now_seconds: int,
     faults: Faults,
 ) -> dict[Sku, SkuSheet]:
-    """Return what the file says of each SKU, in its order; faults are recorded.
+    """Return the records of each SKU, in the order of the file; faults are recorded.
 
-    A zone counts if its location says so; other balances are added up over the
+    A zone counts if its location has it; other balances are added up over the
     rows of a record. It was counted when the oldest of its rows was, and is stale if
     that is longer ago than its location trusts. ``locations`` None knows all, with
     all their zones.

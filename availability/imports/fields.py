@@ -1,4 +1,4 @@
-"""What one cell of a file may say; a fault comes back as a sentence."""
+"""Values of one cell of a file; a fault is returned as a sentence."""
 
 import datetime
 import re

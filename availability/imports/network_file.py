@@ -1,11 +1,10 @@
-"""A network as one reviewed TOML file: locations, and all that is said about selling.
+"""A network as one reviewed TOML file: locations and the setup of channels.
 
-docs/network-file.md has its tables. Every fault is told at once, by its place in the
-file; what depends on an item that is itself at fault is not held against others.
+docs/network-file.md has its tables. Every fault is reported at once, by its place in
+the file; an item is not at fault because one that it names is.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from availability.errors import Violation
 from availability.imports.csv_rows import Faults
 from availability.imports.fields import id_fault
-from availability.imports.network_values import Say, Values, key_path
+from availability.imports.network_values import AddFault, Values, key_path
+from availability.imports.toml_file import read_toml
 from availability.model import Location, LocationId, Network, Sku
 from availability.setup import json_items
 from availability.setup.channels import Channel
@@ -31,29 +31,23 @@ from availability.setup.setup import (
 
 ItemT = TypeVar("ItemT")
 
-MAX_FILE_BYTES = 64 * 2**20
-"""A larger file is refused unread: a network of this size is no longer reviewed."""
-
 TABLES = ("locations", "channels", "settings", "allocations", "kits", "supplies")
 LEVELS = ("global", "channels", "skus", "channel_skus")
 _TOGETHER = ("PUBLICATION_ABOVE_AVAILABILITY", "MAX_BELOW_MIN")
-"""What two levels may do wrong together: nobody can tell while one of them is bad."""
-_END = re.compile(
-    r"(.*) \(at (?:end of document|line (\d+), column (\d+))\)", re.DOTALL
-)
+"""Faults of two levels together: undecided while one of them is bad."""
 _ITEM = re.compile(r"(locations|channels|allocations|supplies)\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFile:
-    """What a network file says; locations in the order of the file."""
+    """A network file; locations in the order of the file."""
 
     locations: tuple[Location, ...] = ()
     setup: Setup = field(default_factory=Setup)
 
 
 def read_network_file(path: Path) -> NetworkFile:
-    """Return what a file says.
+    """Read a network file.
 
     Raises
     ------
@@ -62,59 +56,15 @@ def read_network_file(path: Path) -> NetworkFile:
         ``file: path: message``, or ``file:line:column: message`` where it is no TOML.
     """
     faults = Faults()
-    document = _document(path, faults)
+    document = read_toml(path, faults)
     faults.raise_any()
 
-    def say(where: str, reason: str, message: str) -> None:
+    def add_fault(where: str, reason: str, message: str) -> None:
         faults.add(f"{path}: {where}", reason, message)
 
-    result = _Reading(document, say).read()
+    result = _Reading(document, add_fault).read()
     faults.raise_any()
     return result
-
-
-def _document(path: Path, faults: Faults) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        faults.add(str(path), "UNREADABLE", f"cannot be read: {error.strerror}")
-        return {}
-    if len(raw) > MAX_FILE_BYTES:
-        message = f"is larger than {MAX_FILE_BYTES // 2**20} MiB"
-        faults.add(str(path), "TOO_LARGE", message)
-        return {}
-    try:
-        # The mark that Windows programs put at the start of UTF-8 files.
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        message = "is not UTF-8: save the file as UTF-8"
-        faults.add(f"{path}:{line}", "NOT_UTF8", message)
-        return {}
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        where, message = _where(str(error), text)
-        faults.add(f"{path}:{where}", "NOT_TOML", message)
-    except RecursionError:
-        faults.add(str(path), "TOO_DEEP", "is nested too deeply")
-    except ValueError:
-        # Python reads no number of more than some thousand digits.
-        faults.add(str(path), "NOT_TOML", "holds a number with too many digits")
-    return {}
-
-
-def _where(said: str, text: str) -> tuple[str, str]:
-    """Return the line and column that a message of the parser names, and the rest."""
-    match = _END.fullmatch(said)
-    if match is None:
-        return "1:1", said
-    line, column = match[2], match[3]
-    if line is None:
-        line = text.count("\n") + 1
-        column = len(text) - text.rfind("\n")
-    return f"{line}:{column}", match[1]
 
 
 class _Listed(NamedTuple):
@@ -132,16 +82,16 @@ class _Reading:
     stands there bare, so that what names it finds it.
     """
 
-    def __init__(self, document: Mapping[str, Any], say: Say) -> None:
+    def __init__(self, document: Mapping[str, Any], add_fault: AddFault) -> None:
         self._document = document
-        self._values = Values(say)
+        self._values = Values(add_fault)
         # Where in the file what the checks name stands.
         self._indexes: dict[str, list[int]] = {}
         self._paths: dict[str, str] = {}
         self._bad_settings = False
 
     def read(self) -> NetworkFile:
-        """Return what the document says, as far as it has no fault."""
+        """Return the network, without the items that are at fault."""
         self._refuse_others(self._document, TABLES, "")
         locations = self._items(
             "locations", "location_id", json_items.LOCATION, self._bare_location
@@ -185,21 +135,21 @@ class _Reading:
         listed = self._document.get(table, [])
         if not isinstance(listed, list):
             message = f"must be an array of tables: [[{table}]]"
-            self._values.say(table, "INVALID", message)
+            self._values.add_fault(table, "INVALID", message)
             return
         first: dict[str, int] = {}
         for at, each in enumerate(listed):
             path = f"{table}[{at}]"
             if not isinstance(each, dict):
-                self._values.say(path, "INVALID", "must be a table")
+                self._values.add_fault(path, "INVALID", "must be a table")
                 continue
             value = self._values.clean(each, path)
             name = value.get(key)
             if key not in value:
-                self._values.say(f"{path}.{key}", "REQUIRED", "must be set")
+                self._values.add_fault(f"{path}.{key}", "REQUIRED", "must be set")
             elif isinstance(name, str) and name in first:
                 message = f"{name!r} is {table}[{first[name]}] already"
-                self._values.say(f"{path}.{key}", "DUPLICATE", message)
+                self._values.add_fault(f"{path}.{key}", "DUPLICATE", message)
             elif isinstance(name, str):
                 first[name] = at
             yield _Listed(at, name if isinstance(name, str) else "", value)
@@ -210,7 +160,7 @@ class _Reading:
             path = f"kits[{at}]"
             self._refuse_others(value, ("sku", "components"), path)
             if "components" not in value:
-                self._values.say(f"{path}.components", "REQUIRED", "must be set")
+                self._values.add_fault(f"{path}.components", "REQUIRED", "must be set")
                 continue
             components = value["components"]
             kit = self._values.judge(json_items.KIT, components, f"{path}.components")
@@ -221,17 +171,17 @@ class _Reading:
 
     def _settings(self) -> dict[Place, Settings]:
         found: dict[Place, Settings] = {}
-        for checked, path, place, value in self._said():
+        for checked, path, place, value in self._scopes():
             clean = self._values.clean(value, path)
             settings = self._values.judge(json_items.SETTINGS, clean, path)
             self._bad_settings |= settings is None
             self._paths[checked] = path
-            # What says nothing is as if it were not there.
+            # Settings without a value are no settings.
             if settings is not None and settings != Settings():
                 found[place] = settings
         return found
 
-    def _said(self) -> Iterator[tuple[str, str, Place, object]]:
+    def _scopes(self) -> Iterator[tuple[str, str, Place, object]]:
         """Yield (path in the checks, path in the file, place, value) of settings."""
         settings = self._table(self._document.get("settings", {}), "settings")
         self._refuse_others(settings, LEVELS, "settings")
@@ -256,14 +206,14 @@ class _Reading:
             where = key_path(path, name)
             fault = id_fault("the key", name)
             if fault:
-                self._values.say(where, "BAD_ID", fault)
+                self._values.add_fault(where, "BAD_ID", fault)
             else:
                 yield name, where, each
 
     def _table(self, value: object, path: str) -> Mapping[str, Any]:
         if isinstance(value, dict):
             return value
-        self._values.say(path, "INVALID", "must be a table")
+        self._values.add_fault(path, "INVALID", "must be a table")
         return {}
 
     def _refuse_others(
@@ -272,7 +222,7 @@ class _Reading:
         for key in table:
             if key not in known:
                 message = f"is not known: there are {', '.join(known)}"
-                self._values.say(key_path(path, key), "UNKNOWN_FIELD", message)
+                self._values.add_fault(key_path(path, key), "UNKNOWN_FIELD", message)
 
     # --- and together -------------------------------------------------------------
 
@@ -290,7 +240,7 @@ class _Reading:
         for each in found:
             unsure = each.path.startswith("settings") and self._bad_settings
             if not (unsure and each.reason in _TOGETHER):
-                self._values.say(self._in_file(each), each.reason, each.message)
+                self._values.add_fault(self._in_file(each), each.reason, each.message)
 
     def _in_file(self, violation: Violation) -> str:
         """Return where in the file that stands which a check has named."""

@@ -21,11 +21,11 @@ from availability.model import MAX_STOCK_UNITS
 from availability.setup.json_items import Documents
 
 ItemT = TypeVar("ItemT")
-Say = Callable[[str, str, str], None]
+AddFault = Callable[[str, str, str], None]
 """Takes a fault: its path in the file, its stable reason, and a sentence."""
 
 INSTANTS = ("available_from_seconds", "release_seconds", "starts_seconds")
-"""Seconds since the epoch: a file may say them as dates with an offset."""
+"""Seconds since the epoch: a file may have them as dates with an offset."""
 MAX_INSTANT_SECONDS = 253_402_300_799
 """The last second of the year 9999, the last that has a date."""
 IDS = (
@@ -47,7 +47,7 @@ LISTS = {
 }
 """Lists of ids, each once, and the most that the server takes."""
 OF_THE_LEDGER = ("consumed_units", "created_number", "presold_units")
-"""Counted by the ledger: nobody says them in a file."""
+"""Counted by the ledger: a file must not have them."""
 RANGES = {
     "rank": (1, MAX_RANK),
     "capacity_orders": (0, MAX_CAPACITY_ORDERS),
@@ -74,16 +74,16 @@ def key_path(path: str, key: str) -> str:
 
 
 class Values:
-    """Cleans what TOML gave, and remembers what was said about which path."""
+    """Cleans the values of a TOML file, and reports each fault of a path once."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._said: set[str] = set()
+    def __init__(self, add_fault: AddFault) -> None:
+        self._add_fault = add_fault
+        self._faulty: set[str] = set()
 
-    def say(self, path: str, reason: str, message: str) -> None:
+    def add_fault(self, path: str, reason: str, message: str) -> None:
         """Report a fault."""
-        self._said.add(path)
-        self._say(path, reason, message)
+        self._faulty.add(path)
+        self._add_fault(path, reason, message)
 
     def judge(
         self, document: Documents[ItemT], value: object, path: str
@@ -93,13 +93,13 @@ class Values:
             return document.judge(json.dumps(value), path)
         except InvalidChange as error:
             for each in error.violations:
-                if each.path not in self._said:
+                if each.path not in self._faulty:
                     message = each.message.removeprefix("Value error, ")
-                    self.say(each.path, each.reason, message)
+                    self.add_fault(each.path, each.reason, message)
         return None
 
     def clean(self, value: Any, path: str, name: str = "", depth: int = 0) -> Any:
-        """Return what JSON can say, with None in place of what is at fault.
+        """Return the value as JSON, with None in place of what is at fault.
 
         ``name`` is the field's, and that of the list for what is in a list.
         """
@@ -121,7 +121,7 @@ class Values:
 
     def _fault(self, path: str, reason: str, message: str) -> object:
         """Report a fault, and return what stands in its place."""
-        self.say(path, reason, message)
+        self.add_fault(path, reason, message)
         return None
 
     def _table(
@@ -131,8 +131,8 @@ class Values:
         for key, each in value.items():
             where = key_path(path, key)
             if key in OF_THE_LEDGER:
-                message = "is counted by the ledger: a file does not say it"
-                self.say(where, "UNKNOWN_FIELD", message)
+                message = "is counted by the ledger: remove it"
+                self.add_fault(where, "UNKNOWN_FIELD", message)
             else:
                 clean[key] = self.clean(each, where, key, depth + 1)
         return clean
@@ -143,14 +143,16 @@ class Values:
         if name in LISTS:
             most = LISTS[name]
             if most is not None and len(value) > most:
-                self.say(path, "TOO_MANY", f"must be at most {most}, got {len(value)}")
-            seen: set[str] = set()
+                self.add_fault(
+                    path, "TOO_MANY", f"must be at most {most}, got {len(value)}"
+                )
+            values: set[str] = set()
             for at, each in enumerate(value):
-                if isinstance(each, str) and each in seen:
+                if isinstance(each, str) and each in values:
                     message = f"{each!r} appears twice"
-                    self.say(f"{path}[{at}]", "DUPLICATE", message)
+                    self.add_fault(f"{path}[{at}]", "DUPLICATE", message)
                 elif isinstance(each, str):
-                    seen.add(each)
+                    values.add(each)
         return [
             self.clean(each, f"{path}[{at}]", name, depth + 1)
             for at, each in enumerate(value)

@@ -15,7 +15,7 @@ from availability.model import ImportMode, Location, LocationId, Sku
 
 @dataclass(frozen=True, slots=True)
 class StockFiles:
-    """What the files say: locations, and units on hand by location, then SKU.
+    """Two files read: locations, and units on hand by location, then SKU.
 
     ``locations`` are in the order of the file; without a locations file, those
     of the stock file in order of appearance, ranked 1, 2, 3...
@@ -55,7 +55,7 @@ def _read_on_hand(
         held = on_hand.setdefault(LocationId(row.location), {})
         sku = skus.setdefault(row.sku, Sku(row.sku))
         if row.zone or row.safety_stock is not None:
-            message = "zone and safety_stock are for an import: they say nothing here"
+            message = "zone and safety_stock are for imports: remove these columns"
             faults.add(f"{path}:{row.line}", "NOT_FOR_ROUTING", message)
         elif sku in held:
             message = f"{row.sku} at {row.location} appears twice"

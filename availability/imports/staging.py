@@ -3,7 +3,7 @@
 A file of any size takes the same memory. The database is private to one import,
 and nothing can find it: its name is gone as soon as it is open, so that the disk is
 given back however the process ends. The standard library's SQLite is good enough
-for what nobody else opens and no crash has to survive.
+for a file that nothing else opens and that need not survive a crash.
 """
 
 import os

@@ -3,7 +3,7 @@
 ``csv``: ``location,sku,on_hand`` and, if wanted, ``zone`` and ``safety_stock``.
 ``source-items``: what Adobe Commerce exports. ``stockstocks``: the EDI file of
 Altazion. All are UTF-8 with a header, their columns in any order; which of them a
-file is has to be said.
+file is has to be given.
 """
 
 import enum
@@ -31,7 +31,7 @@ Fault = tuple[str, str]
 
 
 class StockFormat(enum.Enum):
-    """What a stock file looks like: always said, never guessed."""
+    """The format of a stock file: always given, never guessed."""
 
     CSV = "csv"
     SOURCE_ITEMS = "source-items"
@@ -56,7 +56,7 @@ class StockRow(NamedTuple):
 
 
 class _Rest(NamedTuple):
-    """What the columns say that not every format has."""
+    """Values that not every format has."""
 
     safety_stock: int | None = None
     zone: str = ""
@@ -208,7 +208,9 @@ def read_stock(
             reasons.append(("BAD_QUANTITY", fault))
         rest = read_rest(cells, reasons)
         if rest.out_of_stock and mode is ImportMode.DELTA:
-            message = "status 0 means 0 on hand, which no delta says: use --mode set"
+            message = (
+                "status 0 means 0 on hand, which a delta cannot express: use --mode set"
+            )
             reasons.append(("BAD_STATUS", message))
         if deletes and rest is not _NO_REST:
             if rest.zone:

@@ -38,10 +38,10 @@ def explain_kit(
     """Return what a channel may be promised of a kit.
 
     As many as its components' offers allow, and no more than the locations can put
-    together, each by itself. Then the share and the buffer that are said of this very
-    kit: those of the channel have been taken from its components. Thresholds and
-    limits are of kits. What can be put together leaves when the last of its
-    components can; when more can be put together is not computed.
+    together, each by itself. Then the share and the buffer of the kit itself: those of
+    the channel have been taken from its components. Thresholds and limits are of kits.
+    A kit can leave when the last of its components can; a date for more kits is not
+    computed.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ class MarketIndex:
 
 
 class Markets:
-    """The market of the network and the setup that were last seen."""
+    """The market of the latest network and setup."""
 
     def __init__(self) -> None:
         self._known = MarketIndex(Network(()), Setup())
@@ -172,9 +172,9 @@ def consumed(each: Allocation, counts: Mapping[str, Counts]) -> Allocation:
 
 
 def named_skus(setup: Setup, channel_id: str) -> Iterator[Sku]:
-    """Yield the SKUs that something is said about, for all channels or this one.
+    """Yield the SKUs that the setup names, for all channels or this one.
 
-    What is sold before it was ever in stock is known from there alone.
+    SKUs that are sold before they were ever in stock are known from there alone.
     """
     yield from setup.kits
     yield from setup.book.skus

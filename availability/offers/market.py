@@ -71,7 +71,7 @@ class SkuStock:
     """What is known of one SKU: its records, and all promises on any channel.
 
     ``stale_ids`` are the locations whose record is older than the merchant trusts,
-    and counts as if it were missing: that is the caller's to tell. ``queued_units``
+    and counts as if it were missing; the caller decides which. ``queued_units``
     are by channel.
     """
 
@@ -89,7 +89,7 @@ def presold_units(
 ) -> int:
     """Return what waits for a release, on all channels that its cap covers.
 
-    The cap of a SKU is one for all channels; said for a channel, it is that
+    The cap of a SKU is one for all channels; given for a channel, it is that
     channel's.
     """
     wide = level in WIDE_LEVELS
@@ -101,7 +101,7 @@ def presold_units(
 
 
 class OfferContext:
-    """All that is asked of one (channel, SKU) more than once."""
+    """What several steps of one (channel, SKU) need."""
 
     def __init__(
         self, market: Market, stock: SkuStock, channel_id: str, now_seconds: int

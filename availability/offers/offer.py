@@ -8,7 +8,7 @@ from availability.setup.settings import Effective, Level
 
 
 class Status(enum.StrEnum):
-    """What a customer may be told."""
+    """What a customer is shown."""
 
     AVAILABLE = "available"
     """Some of it is there."""
@@ -23,7 +23,7 @@ class Status(enum.StrEnum):
 
 
 class Rule(enum.StrEnum):
-    """The steps, in their order, and the limits of an order: what can say no."""
+    """The steps, in their order, and the limits of an order: each can refuse one."""
 
     STOCK = "stock"
     """Available at the locations of the pool, each floored at 0."""
@@ -72,7 +72,7 @@ class Step:
     """One line of the waterfall: what a rule did to the number.
 
     ``total_units`` is the number after it, and not the limit where ``unlimited``;
-    ``level`` says where the rule's value came from, None if it is no setting.
+    ``level`` is where the rule's value came from, None if it is no setting.
     ``replaces`` is True where the number before does not matter.
     """
 
@@ -208,7 +208,7 @@ class Offer:
 
 
 def order_limit(settings: Effective, units: int) -> Rule | None:
-    """Return the limit that an order of so many breaks, whoever orders."""
+    """Return the limit that an order of so many breaks, for any customer."""
     if units < settings.min_units:
         return Rule.MIN
     if 0 < settings.max_units < units:

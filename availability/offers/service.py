@@ -1,7 +1,7 @@
-"""From what a ledger has in memory to what `explain` and `promise` read.
+"""Offers over the memory of a ledger, by `explain` or in bulk.
 
-A market is worked out once for each network and setup; both are the same objects
-until they change.
+A market is built once for each network and setup; both are the same objects until
+they change.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from availability.errors import ChannelNotFound, StockConflict
 from availability.model import BoolArray, Clock, LocationId, Sku, StockRecord
 from availability.offers.bulk.arrays import UNLIMITED, Offers
 from availability.offers.bulk.compute import STATUSES, promise
-from availability.offers.bulk.layout import stock_arrays, world
+from availability.offers.bulk.layout import offer_arrays, stock_arrays
 from availability.offers.bulk.terms import terms
 from availability.offers.explain import explain
 from availability.offers.inputs import (
@@ -44,7 +44,7 @@ MAX_LOCATIONS = 10_000
 class Answer(NamedTuple):
     """What channels may be promised of some SKUs: rows and columns as asked.
 
-    ``known_skus`` (S,) tells which of the SKUs have a record anywhere, or are named in
+    ``known_skus`` (S,): which of the SKUs have a record anywhere, or are named in
     the setup.
     """
 
@@ -80,10 +80,10 @@ class Page(Protocol):
 
 
 class PromisedStock(Protocol):
-    """What is read of a ledger."""
+    """The part of a ledger that offers read."""
 
     def setup(self) -> Setup:
-        """Return what is said about selling."""
+        """Return the setup of channels."""
         ...
 
     def grid(self) -> StockGrid:
@@ -91,7 +91,7 @@ class PromisedStock(Protocol):
         ...
 
     def positions(self, skus: Sequence[Sku]) -> Positions:
-        """Return what is known of some SKUs, all of one moment."""
+        """Return the stock and counts of some SKUs at one moment."""
         ...
 
     def stock(self, skus: Sequence[Sku], *, limit: int) -> Page:
@@ -215,16 +215,16 @@ def _offers(
         if sku in marked
     ]
     of_skus = terms(market.market, positions.skus, now_seconds, rows)
-    all_of_it = world(
+    arrays = offer_arrays(
         market.market, stock, market.pools, of_skus, promises, now_seconds
     )
-    return promise(all_of_it, rows)
+    return promise(arrays, rows)
 
 
 def _one_by_one(
     market: MarketIndex, positions: Positions, rows: Sequence[int], now_seconds: int
 ) -> Offers:
-    """Return the same, sooner for a few: arrays take their time to be laid out."""
+    """Return the same, faster for a few: arrays take time to lay out."""
     offers = Offers.empty(len(rows), len(positions.skus))
     for column, sku in enumerate(positions.skus):
         stock = stock_of(market, positions, sku, now_seconds)

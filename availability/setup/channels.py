@@ -72,7 +72,7 @@ class SupplyRule:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A place to sell, and the rules that say which stock feeds it.
+    """A place to sell, and the rules that choose the stock that feeds it.
 
     Without rules every location feeds it whole: the simple case. A tick-box list of
     locations is one rule with ``include_ids`` (C1).
@@ -130,7 +130,7 @@ class Allocation:
     channels it is a buffer for manual orders, and only a reserve makes sense.
     A quantity of 0 stops the sale. ``rank``, then ``created_number``, decides where
     allocations compete: which reserve is served first, and which of two
-    allocations speaks for a channel; they are never added up.
+    allocations governs a channel; they are never added up.
     """
 
     allocation_id: str
@@ -162,7 +162,7 @@ class Allocation:
 def governing_allocation(
     allocations: Iterable[Allocation], channel_id: str
 ) -> Allocation | None:
-    """Return the allocation that speaks for a channel: the first in precedence."""
+    """Return the allocation that governs a channel: the first in precedence."""
     mine = [each for each in allocations if channel_id in each.channel_ids]
     return min(mine, key=lambda each: each.precedence, default=None)
 

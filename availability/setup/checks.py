@@ -1,4 +1,4 @@
-"""Does what is said about channels make sense: every breach at once, with its path."""
+"""Checks of channels, settings, allocations and kits: every breach, with its path."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -36,7 +36,7 @@ OF_STOCK = (
     "fixed_units",
     "floor_units",
 )
-"""What is said of stock, and so not of a kit."""
+"""Settings of stock, which a kit does not have."""
 PAIRED = (
     "availability_threshold_units",
     "publication_threshold_units",
@@ -55,12 +55,12 @@ def check_channels(
     Without ``ties`` a location may be tied to a channel that is not declared.
     """
     found: list[Violation] = []
-    seen: set[str] = set()
+    found_ids: set[str] = set()
     for at, channel in enumerate(channels):
         path = f"channels[{at}]"
-        if channel.channel_id in seen:
+        if channel.channel_id in found_ids:
             found.append(_twice(f"{path}.channel_id", channel.channel_id))
-        seen.add(channel.channel_id)
+        found_ids.add(channel.channel_id)
         if channel.channel_id == UNDECLARED:
             message = f"{UNDECLARED!r} stands for what is not declared"
             found.append(Violation(f"{path}.channel_id", "RESERVED", message))
@@ -68,7 +68,7 @@ def check_channels(
             found += _rule(f"{path}.rules[{number}]", rule, network)
     for at, location in enumerate(network.locations if ties else ()):
         path = f"locations[{at}].channel_ids"
-        found += _unknown(path, "channel", location.channel_ids, seen)
+        found += _unknown(path, "channel", location.channel_ids, found_ids)
     return found
 
 
@@ -109,12 +109,12 @@ def check_allocations(
     """Return what is wrong with allocations; more than there is in stock is not."""
     channel_ids = {each.channel_id for each in channels}
     found: list[Violation] = []
-    seen: set[str] = set()
+    found_ids: set[str] = set()
     for at, each in enumerate(allocations):
         path = f"allocations[{at}]"
-        if each.allocation_id in seen:
+        if each.allocation_id in found_ids:
             found.append(_twice(f"{path}.allocation_id", each.allocation_id))
-        seen.add(each.allocation_id)
+        found_ids.add(each.allocation_id)
         found += _range(f"{path}.quantity_units", each.quantity_units)
         found += _range(f"{path}.consumed_units", each.consumed_units)
         found += _unknown(
@@ -133,9 +133,9 @@ def check_allocations(
 def check_kits(
     kits: Mapping[Sku, Sequence[Component]], book: SettingsBook
 ) -> list[Violation]:
-    """Return what is wrong with kits, and with what is said of them.
+    """Return what is wrong with kits, and with their settings.
 
-    A kit has no stock of its own: what is said of its stock is said of its
+    A kit has no stock of its own: settings of stock are those of its
     components. A kit in a kit is refused, and so is a circle of them.
     """
     found: list[Violation] = []
@@ -143,13 +143,13 @@ def check_kits(
         path = f"kits[{sku}]"
         if not kit:
             found.append(Violation(f"{path}.components", "EMPTY", "has no components"))
-        seen: set[Sku] = set()
+        found_ids: set[Sku] = set()
         for at, each in enumerate(kit):
             where = f"{path}.components[{at}]"
             found += _range(f"{where}.quantity_units", each.quantity_units, 1)
-            if each.sku in seen:
+            if each.sku in found_ids:
                 found.append(_twice(f"{where}.sku", each.sku))
-            seen.add(each.sku)
+            found_ids.add(each.sku)
             if _reaches(kits, each.sku, sku):
                 message = f"{each.sku!r} leads back to {sku!r}"
                 found.append(Violation(f"{where}.sku", "CYCLE", message))
@@ -166,14 +166,14 @@ def check_kits(
 
 def _reaches(kits: Mapping[Sku, Sequence[Component]], start: Sku, end: Sku) -> bool:
     """Tell whether a kit is, or is made of, another, however deep."""
-    seen: set[Sku] = set()
+    found_ids: set[Sku] = set()
     left = [start]
     while left:
         sku = left.pop()
         if sku == end:
             return True
-        if sku not in seen:
-            seen.add(sku)
+        if sku not in found_ids:
+            found_ids.add(sku)
             left += [each.sku for each in kits.get(sku, ())]
     return False
 
@@ -209,7 +209,7 @@ def _rule(path: str, rule: SupplyRule, network: Network) -> Iterator[Violation]:
 def _entries(
     book: SettingsBook,
 ) -> Iterator[tuple[str, Level, str, Sku, Settings]]:
-    """Yield (path, level, channel, SKU, settings) of everything that is said."""
+    """Yield (path, level, channel, SKU, settings) of all settings."""
     none = Sku("")
     yield "settings.global", Level.GLOBAL, "", none, book.everything
     for channel_id, settings in book.channels.items():
@@ -223,7 +223,7 @@ def _entries(
 
 
 def _settings(path: str, settings: Settings) -> Iterator[Violation]:
-    """Yield what is wrong whatever the other levels say."""
+    """Yield what is wrong at one level, whatever the others have."""
     for name in FIELDS:
         value = getattr(settings, name)
         if isinstance(value, bool) or not isinstance(value, int):

@@ -39,7 +39,7 @@ class Documents(Generic[ValueT]):
         return self._adapter.validate_json(text)
 
     def judge(self, text: str | bytes, path: str) -> ValueT:
-        """Return the item that somebody wrote.
+        """Return the item of a JSON document.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What is said about a channel, a SKU or both, at four levels, and which of it counts.
+"""Settings of a channel, a SKU or both, at four levels, and which of them apply.
 
 The most specific value that is given counts; values are never added up. Where the
 vendors leave the order of their levels open (A4) or name levels that do not exist
@@ -19,15 +19,15 @@ class Level(enum.StrEnum):
     """Where a value comes from, the most specific first."""
 
     CHANNEL_SKU = "channel_sku"
-    """Said for this SKU on this channel."""
+    """Given for this SKU on this channel."""
     SKU = "sku"
-    """Said for this SKU on all channels."""
+    """Given for this SKU on all channels."""
     CHANNEL = "channel"
-    """Said for this channel."""
+    """Given for this channel."""
     GLOBAL = "global"
-    """Said for everything."""
+    """Given for everything."""
     DEFAULT = "default"
-    """Nobody said anything."""
+    """Given nowhere: the built-in value."""
 
 
 WIDE_LEVELS = (Level.SKU, Level.GLOBAL)
@@ -42,7 +42,7 @@ class Backorders(enum.StrEnum):
     ALLOW = "allow"
     """Yes, down to the out-of-stock threshold if that is below 0."""
     ALLOW_AND_NOTIFY = "allow_and_notify"
-    """As ALLOW, and the customer is told."""
+    """As ALLOW, and the customer is notified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class CustomerLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is said at one level; None: nothing.
+    """Settings of one level; None: not given there.
 
     ``managed`` False is for what needs no stock. ``out_of_stock_threshold_units``
     keeps units back if positive (backorders off), or bounds backorders if negative
@@ -108,7 +108,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """What counts for one (channel, SKU), and the level that each value came from."""
+    """The settings that apply to one (channel, SKU), and the level of each value."""
 
     managed: bool = True
     backorders: Backorders = Backorders.NONE
@@ -159,7 +159,7 @@ _NONE = Settings()
 
 @dataclass(frozen=True, slots=True)
 class SettingsBook:
-    """All that is said, by level."""
+    """All settings, by level."""
 
     everything: Settings = _NONE
     channels: Mapping[str, Settings] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class SettingsBook:
         """Return what counts for a SKU on a channel.
 
         A value of 0, or no pre-orders, is a value: that is how a more specific
-        level lifts what a wider one says.
+        level lifts the value of a wider one.
         """
         values: dict[str, Any] = {}
         levels: dict[str, Level] = {}

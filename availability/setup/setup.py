@@ -1,4 +1,4 @@
-"""All that is said about selling, as one value: read whole, changed item by item.
+"""The setup of channels as one value: read whole, changed item by item.
 
 Locations are not in it: they are the network's. Nothing here reads a database.
 """
@@ -26,7 +26,7 @@ KeyT = TypeVar("KeyT")
 
 Kit = tuple[Component, ...]
 Place = tuple[str, str]
-"""Where a setting is said: (channel_id, sku), empty for all of them."""
+"""The scope of settings: (channel_id, sku), empty for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _book(book: SettingsBook, change: Mapping[Place, Settings | None]) -> Settin
 
 
 def settings_at(book: SettingsBook, place: Place) -> Settings | None:
-    """Return what is said at one place, None for nothing."""
+    """Return the settings of one scope, None if it has none."""
     channel_id, sku = place
     if channel_id and sku:
         return book.channel_skus.get((channel_id, Sku(sku)))
@@ -172,7 +172,7 @@ def settings_at(book: SettingsBook, place: Place) -> Settings | None:
 
 
 def places(book: SettingsBook) -> list[Place]:
-    """Return where anything is said, the widest first."""
+    """Return the scopes that have settings, the widest first."""
     found: list[Place] = [] if book.everything == Settings() else [("", "")]
     found += [(channel_id, "") for channel_id in book.channels]
     found += [("", sku) for sku in book.skus]
@@ -244,7 +244,7 @@ def difference(before: Setup, after: Setup) -> SetupChange:
         for place in places(before.book)
         if settings_at(after.book, place) is None
     }
-    said = {
+    given = {
         place: settings_at(after.book, place)
         for place in places(after.book)
         if settings_at(after.book, place) != settings_at(before.book, place)
@@ -253,7 +253,7 @@ def difference(before: Setup, after: Setup) -> SetupChange:
     wanted = {key: _declared(each) for key, each in after.allocations.items()}
     return SetupChange(
         _difference(before.channels, after.channels),
-        gone | said,
+        gone | given,
         _difference(declared, wanted),
         _difference(before.kits, after.kits),
         _difference(before.supplies, after.supplies),

@@ -1,4 +1,4 @@
-"""The arrays that `promise` computes with: stock, pools, terms, and what is promised.
+"""The arrays that `compute` reads and writes: stock, pools, terms, promises, offers.
 
 ``C`` channels, ``S`` SKUs, ``L`` locations, ``N`` stock records, ``A`` allocations.
 """
@@ -68,13 +68,13 @@ class PoolArrays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermArrays:
-    """What counts for each (channel, SKU): arrays that broadcast to (C, S).
+    """The effective settings of each (channel, SKU): arrays that broadcast to (C, S).
 
-    What is the same on all channels or for all SKUs has one row or one column. The
+    Terms that do not differ by channel or by SKU have one row or one column. The
     names are those of `Effective`; flags are 0 or 1. ``backorders`` is 0, 1, or 2
     with the notice. ``preorder_units`` is what is left of the cap that is open at
     the instant of the computation, before what is queued; NOT_GIVEN if none is.
-    ``preorder_common`` tells whether the cap is one for all channels, and
+    ``preorder_common`` is whether the cap is one for all channels, and
     ``release_seconds`` when it ends; ``floor_declared`` whether some level gives
     ``floor_units``, be it 0. ``customer_units`` NOT_GIVEN is no limit.
     ``channels`` are the places in the market that the rows are of, None for all.
@@ -137,7 +137,7 @@ class SupplyArrays:
 
 @dataclass(frozen=True, slots=True)
 class OfferArrays:
-    """All that the number of any (channel, SKU) depends on at one instant."""
+    """All that the offer of any (channel, SKU) depends on at one instant."""
 
     stock: StockArrays
     pools: PoolArrays

@@ -22,59 +22,59 @@ from availability.offers.bulk.terms import GivenTerms
 __all__ = ["STATUSES", "Promiser", "promise"]
 
 BLOCK_SKUS = 4096
-"""So many that numpy's calls cost little, so few that a block stays in the cache."""
+"""Enough that numpy's calls cost little, few enough that a block stays in the cache."""
 
 
-def promise(world: OfferArrays, channels: Sequence[int] | None = None) -> Offers:
+def promise(arrays: OfferArrays, channels: Sequence[int] | None = None) -> Offers:
     """Return what the channels may be promised of every SKU: a row for each asked.
 
-    ``channels`` are places in the market, each once; None is all. The queue, the
-    reserves and what shares a pool come from all channels.
+    ``channels`` are places in the market, each once; None is all. Queues, reserves and
+    shared pools come from all channels.
 
     Raises
     ------
     ValueError
         There are no channels.
     """
-    promiser = Promiser(world, channels)
-    offers = Offers.empty(promiser.channel_count, world.stock.sku_count)
+    promiser = Promiser(arrays, channels)
+    offers = Offers.empty(promiser.channel_count, arrays.stock.sku_count)
     promiser.fill(offers)
     return offers
 
 
 def _keep_what_is_freed() -> None:
-    """Have the C library keep freed memory, that the next step asks for again.
+    """Have the C library keep freed memory, which the next step asks for again.
 
     glibc returns to the system whatever is larger than the largest mapped chunk that
-    was freed so far (up to 32 MiB), and the system clears each page anew: that takes
+    was freed so far (up to 32 MiB), and the system clears each page again: that takes
     longer than the computation. Elsewhere it does nothing.
     """
     np.empty(3 << 20, np.int64)
 
 
 class Promiser:
-    """A world made ready: what is the same for all SKUs is worked out once."""
+    """Arrays made ready: what all SKUs share is computed once."""
 
     def __init__(
         self,
-        world: OfferArrays,
+        arrays: OfferArrays,
         channels: Sequence[int] | None = None,
         block_skus: int = BLOCK_SKUS,
     ) -> None:
-        pools = world.pools
+        pools = arrays.pools
         channels = range(len(pools.rules)) if channels is None else channels
         if not channels:
             raise ValueError("there are no channels")
         channels = list(channels)
         self.channel_count = len(channels)
-        self._stock = world.stock
+        self._stock = arrays.stock
         self._block_skus = block_skus
-        self._columns = record_columns(world.stock, len(pools.active))
+        self._columns = record_columns(arrays.stock, len(pools.active))
         self._pools = PoolTables(pools, channels)
-        self._queued = QueuedUnits(world.queue, pools, channels)
-        self._owned = Owned(world.allocations, pools, channels)
-        self._expected = Expected(world.supplies, pools, channels, world.now_seconds)
-        self._terms = GivenTerms(world.terms, channels)
+        self._queued = QueuedUnits(arrays.queue, pools, channels)
+        self._owned = Owned(arrays.allocations, pools, channels)
+        self._expected = Expected(arrays.supplies, pools, channels, arrays.now_seconds)
+        self._terms = GivenTerms(arrays.terms, channels)
 
     def fill(self, offers: Offers, threads: int = 1) -> None:
         """Write the offers of all SKUs, blocks of them in several threads at once.
@@ -94,7 +94,7 @@ class Promiser:
                 block(start)
             return
         with ThreadPoolExecutor(threads) as pool:
-            # Asks for the results, so that a fault in a thread is not passed over.
+            # Reads the results, so that an exception in a thread is raised here.
             for _ in pool.map(block, starts):
                 pass
 

@@ -29,7 +29,7 @@ def lay_out(
 
     Records at locations that the network does not have are left out.
     """
-    return world(
+    return offer_arrays(
         market,
         _stock(stocks, market.network.index),
         pools(market),
@@ -39,7 +39,7 @@ def lay_out(
     )
 
 
-def world(
+def offer_arrays(
     market: Market,
     stock: StockArrays,
     pool: PoolArrays,
@@ -47,10 +47,10 @@ def world(
     promises: Sequence[tuple[int, SkuStock]],
     now_seconds: int,
 ) -> OfferArrays:
-    """Put a world together from stock, pools and terms, and what was promised.
+    """Put arrays together from stock, pools, terms and promises.
 
-    ``promises`` are what is queued, set apart and expected of some SKUs, each with
-    its place among those of ``stock``, in order; their records are not read.
+    ``promises`` have the queues, allocations and receipts of some SKUs, each with its
+    place among those of ``stock``, in order; their records are not read.
     """
     channels = {each.channel_id: at for at, each in enumerate(market.channels)}
     queue = [
@@ -174,7 +174,7 @@ def _allocations(
         (sku, each)
         for sku, stock in promises
         for each in sorted(stock.allocations, key=lambda it: it.precedence)
-        # Of channels that are gone, nothing is held back for.
+        # Nothing is held back for channels that were removed.
         if not each.channel_ids or not each.channel_ids.isdisjoint(channels)
     ]
     members = np.zeros((len(found), len(channels)), np.bool_)

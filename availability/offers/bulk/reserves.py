@@ -1,4 +1,4 @@
-"""Steps 3 and 4: what is queued, and what is set apart, for the SKUs that have any.
+"""Steps 3 and 4: queues and allocations, for the SKUs that have any.
 
 ``Q`` and ``M`` are SKUs with a queue and with allocations, ``C`` the asked channels.
 """
@@ -61,7 +61,7 @@ class BlockQueue(NamedTuple):
 
 
 class Own(NamedTuple):
-    """The allocation that speaks for the channel, and what others hold: (C, B).
+    """The allocation that governs the channel, and what others hold: (C, B).
 
     ``remaining_units`` is NO_BOUND where no allocation does.
     """
@@ -73,7 +73,7 @@ class Own(NamedTuple):
     held_units: IntArray
 
     def cap(self, units: IntArray) -> IntArray:
-        """Return no more than what is left of the allocation, if there is one."""
+        """Return the units, at most the remaining units of the allocation."""
         return np.minimum(units, self.remaining_units)
 
 
@@ -98,7 +98,7 @@ class Owned:
         held = np.zeros((len(channels), count + 1), np.int64)
         np.cumsum(np.where(holds, remaining_units, 0), axis=1, out=held[:, 1:])
 
-        # The first in precedence speaks for the channel.
+        # The first in precedence governs the channel.
         own = np.where(members, np.arange(count), count)
         if count:
             own = np.minimum.reduceat(own, first, axis=1)

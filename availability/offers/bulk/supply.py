@@ -25,8 +25,8 @@ class Pooled(NamedTuple):
     """By channel and SKU, (C, B): units in sum and at the best location; is it known.
 
     ``lead_time_minutes`` is the least of the locations that have units, 0 if those of
-    one of them can leave at once; None: all can. All of it belongs to whoever asked,
-    to change in place.
+    one of them can leave at once; None: all can. The caller may
+    change all of it in place.
     """
 
     units: IntArray
@@ -83,7 +83,7 @@ class PoolTables:
         self._sorted = np.argsort(its_pools, kind="stable")
         self._starts = np.flatnonzero(np.diff(np.sort(its_pools), prepend=-1))
         minutes = pools.lead_time_minutes
-        # Where nobody needs any, nothing is to be computed.
+        # Without any lead time there is nothing to compute.
         self._lead_time_minutes = (
             np.concatenate([minutes, minutes, [0]]) if minutes.any() else None
         )

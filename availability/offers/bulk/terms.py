@@ -1,4 +1,4 @@
-"""What the settings say for each (channel, SKU), as arrays; and one block of them.
+"""The settings of each (channel, SKU) as arrays, and one block of them.
 
 ``C`` channels, ``S`` SKUs, ``B`` SKUs of a block.
 """
@@ -48,12 +48,12 @@ def terms(
     now_seconds: int,
     channels: Sequence[int] | None = None,
 ) -> TermArrays:
-    """Return what counts for these SKUs, each named once, level over level.
+    """Return the terms of these SKUs, each named once, level over level.
 
     A term that no level sets by SKU has one column, one that none sets by channel
-    has one row: most markets say little, and a million SKUs are not multiplied.
+    has one row: most markets set few, and a million SKUs are not multiplied.
     The rows are of ``channels``, places in the market (None: all). Takes a look for
-    each SKU, and one for each (channel, SKU) if anything is said about any.
+    each SKU, and one for each (channel, SKU) if any has settings.
     """
     book = market.book
     places = range(len(market.channels)) if channels is None else channels
@@ -86,21 +86,23 @@ def terms(
 
 
 def _cells(
-    said: Mapping[tuple[str, Sku], Settings], names: Sequence[str], skus: Sequence[Sku]
+    given_at: Mapping[tuple[str, Sku], Settings],
+    names: Sequence[str],
+    skus: Sequence[Sku],
 ) -> tuple[list[Settings], IntArray, IntArray]:
-    """Return what is said about a SKU on a channel, with the row and the column."""
+    """Return the settings of SKUs on channels, with the row and the column of each."""
     settings: list[Settings] = []
     places: list[int] = []
     # Looking all up is faster than walking, for as many.
-    if 2 * len(said) < len(names) * len(skus):
+    if 2 * len(given_at) < len(names) * len(skus):
         rows = {name: at * len(skus) for at, name in enumerate(names)}
-        columns = {sku: at for at, sku in enumerate(skus)} if said else {}
-        for (name, sku), each in said.items():
+        columns = {sku: at for at, sku in enumerate(skus)} if given_at else {}
+        for (name, sku), each in given_at.items():
             if name in rows and sku in columns:
                 settings.append(each)
                 places.append(rows[name] + columns[sku])
     else:
-        found = map(said.get, product(names, skus))
+        found = map(given_at.get, product(names, skus))
         for place, cell in enumerate(found):
             if cell is not None:
                 settings.append(cell)
@@ -110,7 +112,7 @@ def _cells(
 
 
 class _TermColumns:
-    """What is said at many places, each distinct object of settings looked at once.
+    """Settings of many scopes; each distinct object of settings is read once.
 
     ``values`` has, by term, the value in each of the objects, and ``given`` whether
     it has one; ``objects`` is which object each place has.
@@ -129,24 +131,24 @@ class _TermColumns:
         *,
         common: bool = False,
     ) -> "_TermColumns":
-        """Look at what is said at each place, None is nothing.
+        """Read the settings of each scope; None has no value.
 
-        ``common`` is whether it is said for all channels together.
+        ``common`` is whether they are for all channels together.
         """
         settings = list(places)
         ids = np.fromiter(map(id, settings), np.int64, len(settings))
         _, first, objects = np.unique(ids, return_index=True, return_inverse=True)
-        said = cls(objects)
+        given_at = cls(objects)
         for at, place in enumerate(first.tolist()):
             its = settings[place]
             values = {} if its is None else _encode(its, now_seconds, common)
             for name, value in values.items():
-                if name not in said.values:
-                    said.values[name] = np.zeros(len(first), np.int64)
-                    said.given[name] = np.zeros(len(first), np.bool_)
-                said.values[name][at] = value
-                said.given[name][at] = True
-        return said
+                if name not in given_at.values:
+                    given_at.values[name] = np.zeros(len(first), np.int64)
+                    given_at.given[name] = np.zeros(len(first), np.bool_)
+                given_at.values[name][at] = value
+                given_at.given[name][at] = True
+        return given_at
 
     def of_all(self, name: str) -> tuple[IntArray, BoolArray]:
         """Return, for each place, the value of a term and whether it has one."""

@@ -1,4 +1,4 @@
-"""Reading what channels may be promised, as the rows that are sent."""
+"""Offers of a channel as the rows that are sent."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,7 +15,7 @@ class OfferSource(Protocol):
     """What computes offers; each method raises ChannelNotFound."""
 
     def offers(self, channel_ids: Sequence[str], skus: Sequence[Sku]) -> Answer:
-        """Return offers; a SKU that nobody knows has one too."""
+        """Return offers; an unknown SKU has one too."""
         ...
 
     def explain(self, channel_id: str, sku: Sku) -> OfferExplanation:
@@ -51,7 +51,7 @@ class OfferReader:
     def explanation(
         self, channel_id: str, sku: Sku, asked: RequestedUnits
     ) -> availability_service_pb2.ExplainAvailabilityResponse:
-        """Return how a number came to be; reads the store; raises ChannelNotFound."""
+        """Return an offer with its steps; reads the store; raises ChannelNotFound."""
         found = self._source.explain(channel_id, sku)
         known = bool(self._source.offers((channel_id,), (sku,)).known_skus[0])
         offer = found.offer

@@ -56,14 +56,14 @@ class LedgerPulse:
             async with asyncio.timeout(max(0.0, seconds)):
                 await change.wait()
 
-    def tell(self) -> None:
-        """Wake all who wait; the next change has an event of its own."""
+    def wake(self) -> None:
+        """Wake all waiting streams; the next change has an event of its own."""
         self._change.set()
         self._change = asyncio.Event()
 
     async def stop(self) -> None:
-        """Look no more, until somebody waits again."""
-        # Forgotten before it has ended: who comes meanwhile begins another.
+        """Stop looking until a stream waits again."""
+        # Dropped before it has ended: a stream that starts meanwhile begins another.
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -80,5 +80,5 @@ class LedgerPulse:
                 changes = None
             if changes is not None and changes.mark != mark:
                 mark = changes.mark
-                self.tell()
+                self.wake()
             await asyncio.sleep(self._seconds)

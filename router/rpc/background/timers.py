@@ -19,24 +19,24 @@ EVERYTHING = None
 
 
 class Timers:
-    """Which SKUs' offers are others after some seconds than before, at one moment.
+    """Which SKUs' offers change in a span of time, by time alone.
 
-    What is said is looked at once, as long as it stays; streams that ask for the same
-    seconds share the answer.
+    A setup is read once until it changes; streams that ask for the same seconds share
+    the answer.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._said = _SetupTimes(Setup(), Network(()))
+        self._known = _SetupTimes(Setup(), Network(()))
 
     @property
     def running(self) -> bool:
         """Whether anything changes by time alone."""
-        said = self._current()
-        return bool(said.instants or said.stale_columns)
+        times = self._current()
+        return bool(times.instants or times.stale_columns)
 
     def with_kits(self, skus: Iterable[Sku]) -> set[Sku]:
-        """Add the kits that are made of them."""
+        """Add the kits that have them as components."""
         found = set(skus)
         kits = self._current().kits
         if kits:
@@ -47,35 +47,35 @@ class Timers:
     def due(self, after: int, until: int) -> frozenset[Sku] | None:
         """Return what changed after one instant and until another, or EVERYTHING.
 
-        Seconds since the epoch. Kits are not among it.
+        Seconds since the epoch. Kits are not included.
         """
-        said = self._current()
-        if until == after or not (said.instants or said.stale_columns):
+        times = self._current()
+        if until == after or not (times.instants or times.stale_columns):
             return frozenset()
         if until < after:
             return EVERYTHING  # The clock was set.
-        asked, found = said.last_due
+        asked, found = times.last_due
         if asked != (after, until):
-            found = said.due(after, until)
+            found = times.due(after, until)
             if found is not EVERYTHING:
-                found |= self._stale(said, after, until)
-            said.last_due = (after, until), found
+                found |= self._stale(times, after, until)
+            times.last_due = (after, until), found
         return found
 
     def _current(self) -> "_SetupTimes":
         setup, network = self._ledger.setup(), self._ledger.network()
-        if self._said.setup is not setup or self._said.network is not network:
-            self._said = _SetupTimes(setup, network)
-        return self._said
+        if self._known.setup is not setup or self._known.network is not network:
+            self._known = _SetupTimes(setup, network)
+        return self._known
 
-    def _stale(self, said: "_SetupTimes", after: int, until: int) -> frozenset[Sku]:
-        if not said.stale_columns:
+    def _stale(self, times: "_SetupTimes", after: int, until: int) -> frozenset[Sku]:
+        if not times.stale_columns:
             return frozenset()
         grid = self._ledger.grid()
-        # A grid may be newer than the network; then all comes anew very soon.
+        # A grid may be newer than the network: then everything is computed again soon.
         places = [
             (grid.network.index[each], seconds)
-            for each, seconds in said.stale_columns.items()
+            for each, seconds in times.stale_columns.items()
             if each in grid.network.index
         ]
         columns = [column for column, _ in places]
@@ -94,7 +94,7 @@ class Timers:
 
 
 class _SetupTimes:
-    """Instants at which what is said begins to count, or ceases to."""
+    """Instants at which a setting or a receipt starts or stops to apply."""
 
     def __init__(self, setup: Setup, network: Network) -> None:
         self.setup = setup

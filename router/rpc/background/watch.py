@@ -1,7 +1,7 @@
 """Streams of availability: the present values, then what changes.
 
-Nothing is queued for anybody. A stream remembers which changes it has seen and what
-it sent last; whoever reads slowly is sent the newest values when he is ready.
+Nothing is queued. A stream remembers its place in the changes and what it sent last;
+a slow client gets the newest values when it is ready.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ MAX_WATCHED = 10_000_000
 """Most SKUs that all streams together watch: at most 50 bytes of memory each, and
 their names."""
 EVALUATED_ROWS = 10_000
-"""Rows worked out in one go; between two of them other streams have their turn."""
+"""Rows computed in one go; in between, other streams have their turn."""
 FEW = 64
-"""So many changes are looked through where they are met; for more a thread is asked."""
+"""Up to so many changes are handled on the event loop, more in the thread."""
 
 AGAIN_SECONDS = 1.0
 """Time between two looks at what changes by time alone."""
@@ -52,8 +52,8 @@ class Watches:
         self._own_pulse = LedgerPulse(ledger)
         self._pulse: Pulse = pulse or self._own_pulse
         self._timers = Timers(ledger)
-        # Their own: an import's thousands of changes may keep it busy for seconds,
-        # and who asks for a batch is not to wait for that.
+        # A thread of their own: an import's thousands of changes may keep it busy for
+        # seconds, and calls for a batch must not wait for that.
         self._thread = ThreadPoolExecutor(1, "watch")
         self._draining = False
         self._open = 0
@@ -137,10 +137,10 @@ class Watches:
     def drain(self) -> None:
         """End every stream as soon as it has sent what it is sending."""
         self._draining = True
-        self._own_pulse.tell()
+        self._own_pulse.wake()
 
     async def close(self) -> None:
-        """End what is left, when there are no streams any more."""
+        """End the thread, once all streams have ended."""
         await self._own_pulse.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 

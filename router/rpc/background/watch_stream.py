@@ -26,7 +26,7 @@ BATCH_ROWS = 5_000
 
 
 class PendingRows(NamedTuple):
-    """Rows to work out, and how far the stream has come with them."""
+    """Rows to compute, and how far the stream has come with them."""
 
     places: IntArray
     mark: Mark
@@ -63,7 +63,7 @@ class WatchStream:
     def todo(self, changes: Changes, seconds: int | None) -> PendingRows:
         """Return which rows may have changed.
 
-        Until ``seconds`` by time alone; None: that is not looked at.
+        Until ``seconds`` by time alone; None: time is not considered.
         """
         names: frozenset[Sku] | None = changes.skus
         if changes.everything:
@@ -71,13 +71,13 @@ class WatchStream:
         elif seconds is not None:
             due = self._timers.due(self._seen_seconds, seconds)
             names = EVERYTHING if due is EVERYTHING else changes.skus | due
-        seen = self._seen_seconds if seconds is None else seconds
+        until = self._seen_seconds if seconds is None else seconds
         if names is EVERYTHING:
             self._learn()
             places = np.arange(len(self.skus))
         else:
             places = self._places(self._timers.with_kits(names))
-        return PendingRows(places, changes.mark, seen)
+        return PendingRows(places, changes.mark, until)
 
     def _places(self, names: set[Sku]) -> IntArray:
         if self._all and any(self._place(each) is None for each in names):
@@ -90,7 +90,7 @@ class WatchStream:
         return at if at < len(self.skus) and self.skus[at] == sku else None
 
     def _learn(self) -> None:
-        """Watch what came to the channel, too; what left it is told to be gone."""
+        """Add SKUs that are new on the channel; those that left it stay watched."""
         if not self._all:
             return
         before = self.skus
@@ -105,7 +105,7 @@ class WatchStream:
         self.skus, self._sent = merged, sent
 
     def evaluated(self, places: IntArray) -> list[StreamBatch]:
-        """Work out rows and return those that are others than what was sent."""
+        """Compute rows and return those that differ from what was sent."""
         names = [self.skus[at] for at in places.tolist()]
         rows, self._version = self._reader.rows(self._wanted.channel_id, names)
         columns = _sent_columns(rows, self._wanted.fields)
@@ -124,7 +124,7 @@ class WatchStream:
         return found
 
     def reached(self, todo: PendingRows) -> None:
-        """Remember that all of it was worked out, and is sent but for the last."""
+        """Remember that all rows are computed, and all but the last batch sent."""
         self.mark, self._seen_seconds = todo.mark, todo.seen_seconds
         self.token = encode_token(todo.mark, todo.seen_seconds, self._wanted.digest)
 
@@ -136,14 +136,14 @@ class WatchStream:
 
 
 def _no_rows(size: int) -> Rows:
-    """Return rows that are like none that were worked out: they have no status."""
+    """Return rows that differ from every computed row: they have no status."""
     none = np.zeros(size, np.int64)
     few = np.zeros(size, np.int8)
     return Rows(none, few, few, none, none, none, none)
 
 
 def _sent_columns(rows: Rows, fields: Fields) -> list[npt.NDArray[np.integer]]:
-    """Return copies of the columns that are sent: what is not, need not be kept."""
+    """Return copies of the columns that are sent: others need not be kept."""
     found: list[npt.NDArray[np.integer]] = [
         rows.quantity_units,
         rows.statuses,

@@ -18,7 +18,7 @@ from router.rpc.codec.lists import at_most
 from router.rpc.codec.movements import LAST_SECONDS
 
 MAX_PREORDERS = 100
-"""Most pre-orders said at one place."""
+"""Most pre-orders of one scope."""
 _NUMBERS = (
     *("managed", "out_of_stock_threshold_units", "availability_threshold_units"),
     *("publication_threshold_units", "low_units", "notify_units", "min_units"),
@@ -33,7 +33,7 @@ Violations = list[Violation]
 def decode_settings(
     wire: channel_pb2.Settings, path: str, violations: Violations
 ) -> Settings:
-    """Read what is said at one place."""
+    """Read the settings of one scope."""
     has = wire.HasField
     numbers: dict[str, Any] = {
         name: getattr(wire, name)
@@ -79,7 +79,7 @@ def _decode_preorder(
 
 
 def encode_settings(settings: Settings) -> channel_pb2.Settings:
-    """Write what is said at one place."""
+    """Write the settings of one scope."""
     wire = channel_pb2.Settings(**{name: getattr(settings, name) for name in _NUMBERS})
     if settings.backorders is not None:
         wire.backorders = BACKORDERS_TO_WIRE[settings.backorders]
@@ -104,7 +104,7 @@ def _encode_preorder(preorder: Preorder) -> channel_pb2.Preorder:
 
 
 def encode_entry(place: Place, settings: Settings) -> channel_pb2.SettingsEntry:
-    """Write what is said, and where."""
+    """Write settings with their scope."""
     return channel_pb2.SettingsEntry(
         channel_id=place[0], sku=place[1], settings=encode_settings(settings)
     )

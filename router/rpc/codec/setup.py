@@ -1,4 +1,4 @@
-"""A setup, a change of it, and what became of it."""
+"""Messages of a setup: items, changes, and results."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -63,7 +63,7 @@ def decode_setup_change(
 
 
 class _Into:
-    """Collects items by key, and says which key comes a second time."""
+    """Collects items by key, and reports each key that comes twice."""
 
     def __init__(self, violations: Violations) -> None:
         self._violations = violations
@@ -76,7 +76,7 @@ class _Into:
         decode: Callable[[WireT, str, Violations], ValueT],
         key_of: Callable[[WireT], tuple[KeyT, str]],
     ) -> None:
-        """Add items; ``key_of`` also says which field the key is in."""
+        """Add items; ``key_of`` also returns the field that the key is in."""
         for n, each in enumerate(items):
             key, field = key_of(each)
             path = f"{name}[{n}]"

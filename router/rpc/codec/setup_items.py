@@ -137,7 +137,7 @@ def _encode_rule(rule: SupplyRule) -> channel_pb2.SupplyRule:
 def decode_allocation(
     wire: channel_pb2.Allocation, path: str, violations: Violations
 ) -> Allocation:
-    """Read an allocation; nothing is consumed of what somebody declares."""
+    """Read an allocation; nothing of a declared one is consumed yet."""
     purpose = _member(PURPOSE_FROM_WIRE, wire.purpose, f"{path}.purpose", violations)
     return Allocation(
         decode_id(wire.allocation_id, f"{path}.allocation_id", violations),

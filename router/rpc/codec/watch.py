@@ -65,9 +65,9 @@ def decode_watch(
 
 
 def _digest(channel_id: str, skus: Sequence[Sku], fields: Fields) -> str:
-    """Return what tells a stream from those that watch something else."""
-    said = json.dumps([channel_id, sorted(fields), skus]).encode()
-    return hashlib.sha256(said).hexdigest()[:16]
+    """Return what distinguishes a stream from those that watch something else."""
+    watched = json.dumps([channel_id, sorted(fields), skus]).encode()
+    return hashlib.sha256(watched).hexdigest()[:16]
 
 
 class _Token(NamedTuple):

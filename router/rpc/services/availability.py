@@ -73,16 +73,16 @@ class AvailabilityService:
     async def GetAvailability(
         self, wire: availability_service_pb2.GetAvailabilityRequest, _deadline: float
     ) -> bytes:
-        """Tell what a channel may be promised of one SKU."""
+        """Return what a channel may be promised of one SKU."""
         refuse(_place_breaches(wire.channel_id, wire.sku))
-        # Less than a thread costs: memory, and a row of arithmetic.
+        # Cheaper than a thread: a read of memory and some arithmetic.
         rows, version = self._reader.rows(wire.channel_id, [Sku(wire.sku)])
         return encode_get(rows, wire.channel_id, wire.sku, version)
 
     async def BatchGetAvailability(
         self, wire: availability_service_pb2.BatchGetAvailabilityRequest
     ) -> AsyncGenerator[bytes, None]:
-        """Tell it of many SKUs."""
+        """Stream the same for many SKUs."""
         violations: list[Violation] = []
         decode_id(wire.channel_id, "channel_id", violations)
         count(violations, "skus", len(wire.skus), 1, MAX_SKUS)
@@ -100,7 +100,7 @@ class AvailabilityService:
     async def WatchAvailability(
         self, wire: availability_service_pb2.WatchAvailabilityRequest
     ) -> AsyncGenerator[bytes, None]:
-        """Tell it, and tell it again whenever it changes."""
+        """Stream the current values, then every change."""
         asked = await self._driver.bulk(lambda: decode_watch(wire))
         async with aclosing(self._watches.batches(asked)) as batches:
             async for batch in batches:
@@ -111,7 +111,7 @@ class AvailabilityService:
         wire: availability_service_pb2.ExplainAvailabilityRequest,
         _deadline: float,
     ) -> bytes:
-        """Tell how the number came to be."""
+        """Return one offer with its steps."""
         violations = _place_breaches(wire.channel_id, wire.sku)
         units = wire.request_units if wire.HasField("request_units") else None
         for name, value, least in (
@@ -141,7 +141,7 @@ def read_chunk(
     ChannelNotFound
         No channel has this id.
     """
-    # What the wire has are SKUs already: ten thousand calls would say no more.
+    # Cast, because ten thousand calls of Sku would change nothing.
     rows, version = reader.rows(channel_id, cast("Sequence[Sku]", skus))
     return encode_chunk(rows, fields, version)
 

@@ -1,4 +1,4 @@
-"""`availability.v1.ChannelService`: what is said about selling."""
+"""`availability.v1.ChannelService`: the setup of channels."""
 
 import functools
 import itertools

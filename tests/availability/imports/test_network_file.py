@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from availability.errors import BadFile
-from availability.imports import network_file
+from availability.imports import toml_file
 from availability.imports.network_file import NetworkFile, read_network_file
 from availability.model import Location, LocationId, LocationKind, Sku, Zone
 from availability.setup.channels import (
@@ -227,7 +227,7 @@ def test_what_is_no_toml(read: Read, content: str | bytes, said: str) -> None:
 def test_a_file_that_is_too_large_is_not_read(
     read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_file, "MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr(toml_file, "MAX_FILE_BYTES", 2**20)
 
     assert read(b"#" * 2**20) == NetworkFile()
     assert faults(read, b"#" * (2**20 + 1)) == ["net.toml: is larger than 1 MiB"]

@@ -133,7 +133,7 @@ def test_zones_and_safety_stocks_are_for_an_import(read: Read, row: str) -> None
     header = "location,sku,on_hand,zone,safety_stock\na,t,1,,\n"
 
     assert faults(read, f"{header}{row}\n".encode()) == [
-        "stock.csv:3: zone and safety_stock are for an import: they say nothing here"
+        "stock.csv:3: zone and safety_stock are for imports: remove these columns"
     ]
 
 

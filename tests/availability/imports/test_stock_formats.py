@@ -143,7 +143,8 @@ def test_a_delta_of_source_items_has_no_status_0(read: Read) -> None:
 
     assert [row.on_hand for row in read(*args)] == [-5, 2]
     assert faults(read, args[0], f"{rows}a,u,0,1\n", args[2]) == [
-        "stock.csv:4: status 0 means 0 on hand, which no delta says: use --mode set"
+        "stock.csv:4: status 0 means 0 on hand, which a delta cannot express: use "
+        "--mode set"
     ]
 
 
