@@ -1,14 +1,24 @@
-"""What holds for every test."""
+"""Settings of every test."""
 
 import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine, however long one takes.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c_is_heard() -> Iterator[None]:
-    """Let programs under test hear Ctrl-C, however this run was started.
+def ctrl_c_is_not_ignored() -> Iterator[None]:
+    """Let programs under test receive Ctrl-C, however this run was started.
 
     A shell starts background jobs with SIGINT ignored, and children inherit that.
     """

@@ -25,6 +25,10 @@ from tests.availability.ledger.world import (
     stocked,
 )
 
+READERS = 6
+WAIT_SECONDS = 60.0
+"""Longest wait for all threads to begin; a busy machine is slow."""
+
 
 def race(jobs: list[Reservation], ledger: Ledger) -> list[Reservation]:
     """Reserve all at the same moment; return those that got their units."""
@@ -119,20 +123,26 @@ class RaceContract:
     def test_reads_and_imports_beside_reservations(self, ledger: Ledger) -> None:
         stocked(ledger, {("a", f"s{n}"): 100 for n in range(20)})
         done = threading.Event()
+        # All readers have read a page before the first reservation.
+        begun = threading.Barrier(1 + READERS, timeout=WAIT_SECONDS)
 
         def read() -> int:
             pages = 0
-            while not done.is_set():
+            while True:
                 versions = [ledger.version(), ledger.stock(limit=5).version]
                 assert versions == sorted(versions)
                 assert ledger.replay(request("none")) is None
                 assert ledger.grid().read([0]).shape == (1, 1)
+                if not pages:
+                    begun.wait()
                 pages += 1
-            return pages
+                if done.is_set():
+                    return pages
 
         with ThreadPoolExecutor(12) as pool:
-            readers = [pool.submit(read) for _ in range(6)]
+            readers = [pool.submit(read) for _ in range(READERS)]
             try:
+                begun.wait()
                 for n in range(100):
                     ledger.reserve(reservation(str(n), ("a", f"s{n % 20}", 1)))
                     if n % 10 == 0:
