@@ -100,7 +100,7 @@ def processors() -> list[int]:
 
 
 def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
-    """Let clients check out, alone and beside a re-routing; print both."""
+    """Let clients check out, alone and during a re-routing; print both."""
 
     def jobs(turn: int) -> list[Job]:
         # Each run disturbs other orders.
@@ -121,9 +121,9 @@ def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
         began = time.monotonic()
         run = Rerouting(server.address, solve_timeout=Duration(seconds=SOLVE_SECONDS))
 
-        def note(told: Any) -> bool:
-            if not phases or phases[-1][0] != told.phase:
-                phases.append((told.phase, time.monotonic()))
+        def note(reply: Any) -> bool:
+            if not phases or phases[-1][0] != reply.phase:
+                phases.append((reply.phase, time.monotonic()))
             return False
 
         run.until(note)
@@ -154,13 +154,13 @@ def measure(server: Server, world: World, waiting: Sequence[Waiting]) -> Did:
 
 
 def _report(run: Rerouting, seconds: float) -> None:
-    report, told = run.report, run.latest
+    report, reply = run.report, run.latest
     assert report is not None
     print(
         f"{report.before.order_count:,} orders re-routed in {seconds:.1f} s: shipments "
         f"{report.before.shipment_count:,} to {report.after.shipment_count:,}, bound "
-        f"{report.shipment_bound:,}; changes applied {told.applied_count:,}, conflicts "
-        f"{report.conflict_count:,}, given up {report.given_up_count:,}"
+        f"{report.shipment_bound:,}; changes applied {reply.applied_count:,}, "
+        f"conflicts {report.conflict_count:,}, given up {report.given_up_count:,}"
     )
 
 

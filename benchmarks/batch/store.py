@@ -64,7 +64,7 @@ def keep(
     """
     assert checksum(problem) == stored(CHECKSUMS)[name]
     assert not worth(problem, joint.plan).incomplete_orders
-    said = {
+    details = {
         "engine": JOINT,
         "commit": facts.commit(),
         "wall_seconds": round(joint.wall_seconds, 1),
@@ -73,8 +73,8 @@ def keep(
     known = stored(RESULTS)
     found = better(
         known.get(name, {}),
-        {"shipments": level.value, **said},
-        {"shipments": level.bound, **said},
+        {"shipments": level.value, **details},
+        {"shipments": level.bound, **details},
     )
     found |= {"orders": problem.orders, "order_by_order": before}
     store(RESULTS, {**known, name: found})

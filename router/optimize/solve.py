@@ -1,4 +1,4 @@
-"""The engines in turn: proofs first, then solvers, then what was found."""
+"""Runs the engines: proofs first, then solvers, then the best plan found."""
 
 import time
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """The plan that the model of record starts from, and what is known of shipments.
 
 CP-SAT needs long for a hundred lines over hundreds of sparsely stocked locations:
-what it has when time is out is near what it began with. Branching over locations,
+at the time limit its plan is close to its start. Branching over locations,
 which the batch prices its large orders with, has a better plan in a fraction of the
 time, and a bound besides. Smaller orders begin with the greedy's plan.
 """

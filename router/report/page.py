@@ -91,7 +91,7 @@ def _visible(value: Any) -> Any:
 
 
 def _tiles(report: Report) -> Iterator[_Tile]:
-    """Yield what changed from the first outcome to the last, where there are two."""
+    """Yield the changes from the first outcome to the second, if there are two."""
     base, last = report.base, report.last
     if len(report.outcomes) != 2:
         return

@@ -28,7 +28,7 @@ PICTURE_LOCATIONS = 30
 MAX_POINTS = 600
 """Points of a series that are drawn: a line has no more pixels."""
 NAME_CHARACTERS = 22
-"""Longest name in a picture; the tables have all of it."""
+"""Longest name in a picture; the tables show it in full."""
 
 _WIDTH = 4.6
 _ROW = 0.19

@@ -1,4 +1,4 @@
-"""A report in words: the tables and sentences that every view of it shows."""
+"""The tables and sentences that every view of a report shows."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A table: a title, what its rows are, its columns, its rows."""
+    """A table: its title, the heading of its labels, its columns and its rows."""
 
     title: str
     corner: str

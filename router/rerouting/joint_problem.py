@@ -55,7 +55,7 @@ class Wishes(NamedTuple):
 
 
 class JointProblem(NamedTuple):
-    """A joint problem and what its indices mean.
+    """A joint problem and the meaning of its indices.
 
     Order ``o`` is ``orders[o]``; line ``j`` asks for ``skus[problem.sku[j]]``; column
     ``n`` is ``network.locations[n]``.
@@ -110,7 +110,7 @@ def build_joint_problem(
     scale = GAIN if wishes.min_gain_permille else 1
     rank, allowed, region = _classes(orders, candidates, network, wishes)
     problem = BatchProblem(
-        # More than all want of it is as good as enough, and keeps sums small.
+        # Stock beyond the total demand changes nothing; without it sums stay small.
         stock=np.clip(stock, 0, wanted[:, None]),
         start=start,
         sku=skus_of_lines,

@@ -1,4 +1,4 @@
-"""In which order moves can be done, so that each finds what it needs.
+"""The order in which moves can be done, so that each finds the units it needs.
 
 A move gives up units and takes others. One whose units are there now can be done at
 once, and what it gives up makes others possible. Where moves wait for each other in

@@ -84,7 +84,7 @@ class Selection(NamedTuple):
 
 
 def read_pending(record: ReservationRecord, stored: PlanCodec) -> Pending | None:
-    """Return a plan as it can be decided again, None if nothing of it is promised.
+    """Return a plan as it can be decided again, None if no unit is promised.
 
     One whose order was not stored with it (by an older version) can not either.
     """
@@ -108,7 +108,7 @@ def _picked(order: Order, held: HeldUnits) -> Counts:
 
 
 def as_promised(pending: Pending, frozen: Counts) -> Order:
-    """Return an order of what was promised and not given up, some of it frozen.
+    """Return the order for the units still promised, some of them frozen.
 
     What was shipped already is among it.
     """

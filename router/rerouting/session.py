@@ -207,7 +207,7 @@ class RerouteSession:
                 self._now[record.plan_id] = pending.held.open
 
     def summary(self) -> Summary:
-        """Return what came of it."""
+        """Return the result."""
         before, after = Tally("before"), Tally("after")
         for plan_id, pending in self._pending.items():
             promised = sum(pending.held.open.values()) + sum(

@@ -1,4 +1,4 @@
-"""What a re-routing is decided in, and what came of it: plain values, no solver."""
+"""The surroundings and the result of a re-routing: plain values, no solver."""
 
 from typing import NamedTuple
 

@@ -31,13 +31,13 @@ class ChildFailed(Exception):
 class Child:
     """The server's end: a `Session` in another process.
 
-    One thread at a time may call it; `stop` and `end` may come from any. Once it was
-    ended, what it was called for raises ReroutingEnded.
+    One thread at a time may call it, except for `stop` and `end`. After `end`, calls
+    raise ReroutingEnded.
 
     Orders are priced on the Ray cluster at ``ray_address``, None: in the process.
 
-    Every call raises ReroutingEnded where the process has ended by itself, or was
-    killed, and ChildFailed where it met a fault.
+    Every call raises ReroutingEnded if the process ended or was killed, and
+    ChildFailed on a bug in the child.
     """
 
     def __init__(

@@ -34,13 +34,13 @@ class Limits:
                 ROWS[limit.name](self)
 
     def _limit_demand(self) -> None:
-        """1: no line ships more than is ordered of it."""
+        """1: no line ships more than its demand."""
         for line, demand in enumerate(self.problem.demand):
             cells = [(n, line) for n in self.vars.locations_of[line]]
             self._at_most(cells, [1] * len(cells), demand)
 
     def _limit_stock(self) -> None:
-        """2: lines that take the same SKU share what a location has of it."""
+        """2: lines of the same SKU share a location's stock."""
         takers: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for line, parts in enumerate(self.problem.bom):
             for sku, per_unit in parts:
@@ -141,7 +141,7 @@ class Limits:
             self.model.add(self.vars.units[location, line] >= units)
 
     def _complete_or_leave(self) -> None:
-        """11: all of a line, or of the order, or no more of it than is frozen."""
+        """11: all of a line, or of the order, or only what is frozen."""
         frozen = [0] * len(self.problem.demand)
         for _, line, units in self.problem.frozen:
             frozen[line] += units

@@ -1,4 +1,4 @@
-"""Levels that are minimised in one solve, and what its bound says of each."""
+"""Levels that are minimised in one solve, and the bound of each."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ MAX_REACH = 2**60
 
 
 class Pack:
-    """Consecutive levels as one weighted sum that compares as they do in turn.
+    """Consecutive levels as one weighted sum that compares lexicographically.
 
     Each weighs as much as the levels after it have combinations of values.
     """

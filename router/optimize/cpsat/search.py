@@ -40,7 +40,7 @@ class NoOtherPlanError(Exception):
 
 
 class Search:
-    """One call: the best plan so far and what is proven of it.
+    """One call: the best plan so far and its proven bounds.
 
     With ``excluded`` given, only of plans whose set of used locations is another;
     then, and only then, there may be none: see ``has_plan``.

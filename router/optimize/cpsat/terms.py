@@ -209,21 +209,21 @@ class ObjectiveTerms:
         units ship, the least unit cost times their number is paid anyway, and only
         what is above it is minimised.
         """
-        made, shipped = self._vars, self.shipped or 0
+        units, shipped = self._vars.units, self.shipped or 0
         least = 0 if self.shipped is None else min(unit.values(), default=0)
         step = math.gcd(*shipment.values(), *(c - least for c in unit.values())) or 1
         shipment = {origin: cost // step for origin, cost in shipment.items()}
         unit = {n: (cost - least) // step for n, cost in unit.items()}
         most_for_units = sum(
-            demand * max((unit[n] for n in made.locations_of[line]), default=0)
+            demand * max((unit[n] for n in self._vars.locations_of[line]), default=0)
             for line, demand in enumerate(self._problem.demand)
         )
         return ObjectiveLevel(
-            variables=[*made.shipment.values(), *made.units.values()],
-            coefficients=[*shipment.values(), *(unit[n] for n, _ in made.units)],
+            variables=[*self._vars.shipment.values(), *units.values()],
+            coefficients=[*shipment.values(), *(unit[n] for n, _ in units)],
             high=sum_of_greatest(shipment.values(), self.shipments) + most_for_units,
             reach=sum(shipment.values())
-            + sum(unit[n] * self._most(n, line) for n, line in made.units),
+            + sum(unit[n] * self._most(n, line) for n, line in units),
             base=least * shipped,
             step=step,
             objective=objective,

@@ -1,7 +1,7 @@
-"""The variables of the model of record, and how plans get in and out of it.
+"""The variables of the model of record, its hints and its plans.
 
-What it allows is in `cpsat_limits`, what a plan is worth in `cpsat_terms` and
-`cpsat_places`, in which order that counts in `cpsat`.
+Its limits are in `limits`, its objectives in `terms` and `places`, their order in
+`search`.
 """
 
 import time

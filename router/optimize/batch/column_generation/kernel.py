@@ -51,7 +51,7 @@ _LP_SECONDS = 20.0
 class Kernel:
     """The best prices, what they prove, and the LP's last columns with their values.
 
-    ``bound`` is what its orders cost together at least, in 1 / `SCALE`.
+    ``bound`` is the least total cost of its orders, in 1 / `SCALE`.
     """
 
     prices: Prices
@@ -144,7 +144,7 @@ class _Rounds:
         self._trust = _HALF
 
     def run(self) -> None:
-        """Price and solve the LP in turn, then look for patterns to repair with."""
+        """Alternate pricing and LP, then look for patterns to repair with."""
         for at in range(_SEEDS + self._limits.rounds + _EXACT_ROUNDS):
             each = self._price(at)
             if each is None or self._is_last(each):

@@ -234,7 +234,7 @@ def _parameters(seconds: float, iterations: int) -> mathopt.SolveParameters:
 
 
 def without(problem: BatchProblem, orders: IntArray) -> IntArray:
-    """Return ``(m,)`` what it costs in the LP that an order gets nothing."""
+    """Return ``(m,)`` the cost in the LP of leaving an order without a plan."""
     lines = np.diff(problem.start)[orders]
     shipments: IntArray = (lines + _MORE) * problem.shipment_weight
     return shipments + problem.move_weight

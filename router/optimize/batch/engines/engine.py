@@ -134,7 +134,7 @@ class Chunked:
         fixed: IntArray,
         nodes: int = EXACT_NODES,
     ) -> Patterns:
-        """Return the least costs of the orders come to; see `OrderPricer.price`."""
+        """Return the least costs of the orders priced; see `OrderPricer.price`."""
         empty = np.zeros(0, dtype=np.int64)
         parts = [Patterns(*(empty for _ in Patterns._fields))]
         self.cut = False

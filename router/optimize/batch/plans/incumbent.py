@@ -59,7 +59,7 @@ class Incumbent:
         return self.cost(order, pieces) * MOVES + self.moves(order, pieces)
 
     def fix(self, plan: BatchPlan) -> None:
-        """Give many orders without a plan all of theirs, for good and unchecked."""
+        """Give many orders without a plan theirs, unchecked and until `release`."""
         orders = np.unique(self.problem.order_of[plan.line])
         self.remaining.take_all(plan)
         self._fixed.append(plan)
@@ -69,7 +69,7 @@ class Incumbent:
         self.is_fixed[orders] = True
 
     def release(self) -> None:
-        """Let those that were given theirs for good change them again."""
+        """Let orders fixed by `fix` change their plans again."""
         rows: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         order_of = self.problem.order_of
         for plan in self._fixed:

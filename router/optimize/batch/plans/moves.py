@@ -78,7 +78,7 @@ class InForce:
         return found
 
     def staying(self) -> Patterns:
-        """Return the pieces of `whole`, each worth what it costs without prices."""
+        """Return the pieces of `whole`, each with its cost without prices."""
         fixed = np.full(self._locations, self._problem.shipment_weight * SCALE)
         value = self.cost(np.zeros_like(self._problem.stock), fixed)
         columns = (self._pattern, self._line, self._at, self._given)
@@ -155,7 +155,7 @@ def pieces_of(
 
 
 def patterns_of(problem: BatchProblem, plan: dict[int, Pieces]) -> Patterns:
-    """Return the pieces of orders as patterns, each worth what it costs."""
+    """Return the pieces of orders as patterns, each with its cost."""
     rows = [(at, *piece) for at, each in enumerate(plan.values()) for piece in each]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     orders = np.array(list(plan), dtype=np.int64)

@@ -3,7 +3,7 @@
 The bound of a node is `router.optimize.batch.pricing.ascent`'s, its plan that of
 `router.optimize.batch.pricing.drop`. Where they leave a gap, locations are branched
 on as open or closed, best bound first: in each round, the best node of every order
-that is still open. What comes out for an order does not depend on the others.
+that is still open. The result for an order does not depend on the others.
 """
 
 import heapq

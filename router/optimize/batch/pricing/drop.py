@@ -46,7 +46,7 @@ class Shipped(NamedTuple):
 
 
 def ship(lines: Lines, chosen: BoolArray) -> Shipped:
-    """Return what it costs when only ``chosen`` ``(m, N)`` locations ship.
+    """Return the cost if only ``chosen`` ``(m, N)`` locations ship.
 
     Each line leaves from the cheapest of them that has it all, or from the cheapest
     one after the other, whatever is less.

@@ -35,7 +35,7 @@ def certified(
     proof: Proof,
     nearest: IntArray | None = None,
 ) -> BatchSolution:
-    """Return a plan with what is proven of it.
+    """Return a plan with its certificate.
 
     ``nearest`` ``(K, N)`` is what a unit is worth in ranks; None: not even tried.
 

@@ -112,7 +112,7 @@ class Repair:
         return self._above(proven) * _ENOUGH <= ships
 
     def _above(self, proven: int) -> int:
-        """Return how far the kernel's plan is above what it costs at least.
+        """Return how far the cost of the kernel's plan is above its bound.
 
         An order without a plan counts as much as the LP lets it go without for.
         """

@@ -41,7 +41,7 @@ def round_down(
 
 
 def by_coverage(incumbent: Incumbent, orders: list[int]) -> dict[int, Pieces]:
-    """Return what orders get that in turn take what covers most of each.
+    """Return the plans of orders that, one after the other, cover most of themselves.
 
     They have no plan, and no frozen pieces; the incumbent learns the patterns, and is
     as before.
