@@ -1,17 +1,17 @@
-"""What a route has done by others, because it may block: searches, and the ledger.
+"""The work of a route that may block: searches, and reads and writes of the ledger.
 
-The steps of a route are generators that yield these values; whoever drives them
-does the work where it blocks nobody, and sends back the result or throws the error.
+The steps of a route are generators that yield these values. `drive` has each of them
+done where it blocks no other call, and sends back the result or throws the error.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from availability.model import IntArray, Request
 from availability.reservations import Command, PlanRef, Reservation, ReservationRecord
-from router.model import Counterfactuals, UnassignedReason
+from router.model import Counterfactuals, RoutingPlan, UnassignedReason
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
 from router.optimize.solve import solve, solve_excluding
@@ -22,6 +22,11 @@ from router.planning.unassigned_reasons import LEAST_SECONDS, lifted_reasons
 
 Encode = Callable[[ReservationRecord], bytes]
 """Makes the reply to a change of what a plan holds."""
+Draft = Callable[[bytes], Reservation]
+"""Makes a plan's reservation once its reply is known."""
+
+T = TypeVar("T")
+WorkT = TypeVar("WorkT")
 
 
 class Solved(NamedTuple):
@@ -59,7 +64,7 @@ class SolveWork:
             solution = solve(self.problem, self.limits)
         else:
             solution = solve_walk(self.problem, self.walk_order)
-        return Solved(solution, micros_since(started))
+        return Solved(solution, (time.perf_counter_ns() - started) // 1_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +88,23 @@ class ExplainWork(SolveWork):
         return PlanExplanation(reasons, found)
 
 
+class Reserved(NamedTuple):
+    """The reply that is stored with a plan: an earlier one if it is ``replayed``."""
+
+    reply: bytes
+    replayed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ReserveWork:
-    """A plan's stock to be promised: send back what ``reserve`` returns or raises."""
+    """A plan whose stock is to be promised: send back a `Reserved`, or throw.
 
-    reservation: Reservation
+    Encode the plan, give the bytes to ``draft`` and reserve what it returns. The
+    ledger answers with these very bytes, or with those of an earlier reservation.
+    """
+
+    plan: RoutingPlan
+    draft: Draft
 
 
 class Replies(Protocol):
@@ -167,6 +184,42 @@ class ChangeWork:
 Work = SolveWork | ReserveWork | ReplayWork | ReadWork | ChangeWork
 
 
-def micros_since(started_ns: int) -> int:
-    """Return the microseconds since a reading of `time.perf_counter_ns`."""
-    return (time.perf_counter_ns() - started_ns) // 1_000
+async def drive(
+    steps: Generator[WorkT, object, T], do: Callable[[WorkT], Awaitable[object]]
+) -> T:
+    """Run steps to their end and return their result.
+
+    ``do`` does a piece of their work and returns its result or raises its error.
+    When the caller goes away the steps are closed where they wait.
+    """
+    try:
+        work = next(steps)
+        while True:
+            try:
+                result = await do(work)
+            except Exception as error:
+                work = steps.throw(error)
+            else:
+                work = steps.send(result)
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    finally:
+        steps.close()
+
+
+def at_once(coroutine: Coroutine[object, None, T]) -> T:
+    """Return the result of a coroutine that waits for nothing.
+
+    Raises
+    ------
+    RuntimeError
+        It waited.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    coroutine.close()
+    raise RuntimeError("the coroutine waits for an event loop")

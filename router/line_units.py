@@ -6,6 +6,7 @@ the one, what a reservation holds the other.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 from availability.model import LocationId, Sku
@@ -50,7 +51,7 @@ def claims(order: Order, units: Iterable[Assignment | LineUnits]) -> tuple[Claim
         for each in units
         for sku, per_unit in parts_of(lines[each.line_id])
     ]
-    found.sort(key=lambda claim: (claim.location_id, claim.sku, claim.line_id))
+    found.sort(key=attrgetter("location_id", "sku", "line_id"))
     return tuple(found)
 
 

@@ -51,17 +51,16 @@ class Objective:
     term: Term
     tolerance_permille: int = 0
     tolerance_amount: int = 0
+    tolerant: bool = field(init=False, repr=False, compare=False)
+    """Whether later objectives may cost this one anything."""
 
     def __post_init__(self) -> None:
         if self.tolerance_permille < 0 or self.tolerance_amount < 0:
             raise ValueError("a tolerance is not negative")
-        if self.term is Term.PRIMARY and self.tolerant:
+        tolerant = bool(self.tolerance_permille or self.tolerance_amount)
+        if self.term is Term.PRIMARY and tolerant:
             raise ValueError("primary is many values: it takes no tolerance")
-
-    @property
-    def tolerant(self) -> bool:
-        """Whether later objectives may cost this one anything."""
-        return bool(self.tolerance_permille or self.tolerance_amount)
+        object.__setattr__(self, "tolerant", tolerant)
 
     def allowance(self, best: int) -> int:
         """Return the worst value still accepted when ``best`` is the optimum."""
@@ -134,13 +133,16 @@ class RoutingPolicy:
     min_split_value_micros: int = 0
     routing_floor_units: int = 0
     filter: LocationFilter = NO_FILTER
+    terms: frozenset[Term] = field(init=False, repr=False, compare=False)
+    """The terms of its objectives."""
 
     def __post_init__(self) -> None:
-        terms = [objective.term for objective in self.objectives]
+        terms = frozenset(objective.term for objective in self.objectives)
         if not terms:
             raise ValueError("a policy has at least one objective")
-        if len(set(terms)) != len(terms):
+        if len(terms) != len(self.objectives):
             raise ValueError("an objective appears twice")
+        object.__setattr__(self, "terms", terms)
 
 
 class KitComponent(NamedTuple):
@@ -341,9 +343,10 @@ class RoutingPlan:
     policy: str
     plan_id: str = ""
     conflict_count: int = 0
-    counterfactuals: Counterfactuals | None = field(default=None)
+    counterfactuals: Counterfactuals | None = None
+    proven: bool = field(init=False, repr=False, compare=False)
+    """Whether no plan that the limits allow is better."""
 
-    @property
-    def proven(self) -> bool:
-        """Whether no plan that the limits allow is better."""
-        return all(objective.proven for objective in self.objectives)
+    def __post_init__(self) -> None:
+        proven = all(objective.proven for objective in self.objectives)
+        object.__setattr__(self, "proven", proven)

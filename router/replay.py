@@ -8,10 +8,9 @@ more of it than its stock.
 from collections.abc import Sequence
 
 from availability.memory_stock import MemoryStock
-from availability.model import Request
 from availability.reservations import Reservation
 from router.errors import InvalidOrder
-from router.model import Order, RoutingPlan, RoutingPolicy
+from router.model import Order, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
 from router.report.model import Report
@@ -85,14 +84,8 @@ class Replay:
         RouterError
             Anything else is a fault of ours: nobody else takes of this stock.
         """
-        made: list[RoutingPlan] = []
-
-        def keep(plan: RoutingPlan) -> bytes:
-            made.append(plan)
-            return b""
-
         try:
-            self._router.route(order, self._policy, self._options, Request(), keep)
+            routed = self._router.route(order, self._policy, self._options)
         except InvalidOrder as error:
             reasons = {each.reason for each in error.violations}
             if not reasons <= REFUSALS:
@@ -100,7 +93,8 @@ class Replay:
             units = sum(line.quantity for line in order.lines)
             self.tally.add_refused(units, {min(reasons).lower(): units})
         else:
-            self.tally.add_plan(made[-1])
+            if routed.plan is not None:
+                self.tally.add_plan(routed.plan)
 
 
 def replay_report(title: str, tallies: Sequence[Tally]) -> Report:

@@ -42,7 +42,8 @@ from router.errors import (
 from router.line_units import LineUnits, claims, held_units
 from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
-from router.pipeline import Evaluating, RouteOptions, Router
+from router.pipeline import RouteOptions, Router
+from router.planner import Evaluating
 from router.rerouting.joint_problem import Wishes
 from router.rerouting.single_plan import Decided, Plan, move, serve
 from router.stored_plans import OwnStock, PlanCodec, PlanInputs

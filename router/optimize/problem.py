@@ -332,6 +332,11 @@ HARD_LIMITS = (
 """The limits beyond demand and stock. The first that explains a line is its reason."""
 
 
+def is_limited(problem: SourcingProblem) -> bool:
+    """Return whether a problem has any of these limits."""
+    return any(limit.applies(problem) for limit in HARD_LIMITS)
+
+
 def lifted(problem: SourcingProblem) -> dict[UnassignedReason, SourcingProblem]:
     """Return for each limit that the problem has, the problem without it."""
     return {

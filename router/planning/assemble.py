@@ -54,8 +54,8 @@ def accept(built: Built, solution: Solution) -> CheckedSolution:
         It breaks a hard limit.
     """
     problem = built.problem
-    verify(problem, solution)
     short = shortfall(problem, solution)
+    verify(problem, solution)
     return CheckedSolution(built, solution, judge(problem, solution), short)
 
 
@@ -157,19 +157,16 @@ def _shipments(
     built = judged.built
     locations = built.candidates.pool.locations
     found = []
+    for pieces in groups:
+        rooms = [locations[n] for n in sorted({piece.location for piece in pieces})]
+        ids = tuple([room.location_id for room in rooms])
+        line_count = len({piece.line for piece in pieces})
+        found.append((rooms[0], ids, line_count, sum([each.units for each in pieces])))
     reasons = sentences(built, groups, judged.short, judged.solution.rivals)
-    for pieces, reason in zip(groups, reasons, strict=True):
-        rooms = sorted({piece.location for piece in pieces})
-        found.append(
-            Shipment(
-                locations[rooms[0]].origin,
-                tuple([locations[room].location_id for room in rooms]),
-                len({piece.line for piece in pieces}),
-                sum([piece.units for piece in pieces]),
-                reason,
-            )
-        )
-    return tuple(found)
+    shipments = []
+    for (first, ids, lines, units), reason in zip(found, reasons, strict=True):
+        shipments.append(Shipment(first.origin, ids, lines, units, reason))
+    return tuple(shipments)
 
 
 def _unassigned(

@@ -104,6 +104,7 @@ def build(
     if capacities:
         capacity = _capacity_units(capacities, candidates, demand, bom, frozen, own)
     min_split = policy.min_split_value_micros
+    walk = walk_order(policy, candidates, available, demand, bom)
     try:
         problem = SourcingProblem(
             available=available,
@@ -125,7 +126,6 @@ def build(
         )
     except ValueError as error:
         raise _broken_by_frozen(str(error), order, candidates, rows) from error
-    walk = walk_order(policy, candidates, available, demand, bom)
     skus = tuple(rows)
     return Built(order, policy, candidates, problem, skus, stock, version, walk)
 

@@ -31,7 +31,7 @@ def figures(
     InvalidOrder
         Costs or values could add up to more than `MAX_TOTAL_MICROS`.
     """
-    terms = _terms(policy.objectives)
+    terms = policy.terms
     pool = candidates.pool
     arrays: dict[str, IntArray] = {}
     if Term.DISTANCE_METERS in terms and candidates.meters is not None:
@@ -70,11 +70,6 @@ def figures(
 
 
 @by_identity
-def _terms(objectives: tuple[Objective, ...]) -> frozenset[Term]:
-    return frozenset(each.term for each in objectives)
-
-
-@by_identity
 def _without_distance(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
     return tuple(each for each in objectives if each.term is not Term.DISTANCE_METERS)
 
@@ -85,7 +80,7 @@ def measurable(policy: RoutingPolicy, candidates: Candidates) -> tuple[Objective
     Without the destination's coordinates there are no distances, and a value
     for them would be made up: the objective is left out, unless it is the only one.
     """
-    if candidates.meters is not None:
+    if candidates.meters is not None or Term.DISTANCE_METERS not in policy.terms:
         return policy.objectives
     return _without_distance(policy.objectives) or policy.objectives
 

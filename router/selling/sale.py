@@ -1,12 +1,14 @@
-"""What of an order a channel sells, and how a plan is told of it."""
+"""What a channel sells of an order, and what that adds to its plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from availability.model import IntArray, LocationId, Sku
-from availability.reservations import Guard
+from availability.reservations import Guard, Purchase
 from availability.stock_grid import StockGrid
 from router.model import (
     Order,
@@ -16,44 +18,43 @@ from router.model import (
     UnassignedReason,
 )
 
-_NOT_SOLD = UnassignedReason.NOT_FOR_SALE
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(NamedTuple):
     """What of an order is planned, what waits, and what is not sold.
 
-    ``order`` has the lines to be planned, each with the units that are there for the
+    ``whole`` is the order as it was sold: with the components of its kits. ``planned``
+    has the lines to be planned, each with the units that are in stock for the
     channel. ``waiting`` are promised without a location, ``unsold`` are not promised;
-    both by line. ``feeding`` are the locations of the channel's pool, ``limits`` (L,)
-    what its rules let through of a SKU. ``whole`` is the order as it was sold: with
-    the components of its kits.
+    both by line. ``feeding`` are the locations of the channel's pool (None: all),
+    ``limits`` (L,) what its rules let through of a SKU. SKUs that are ``exempt`` can be
+    sold without a record. All of it counts on ``channel_id``, empty for none, as far
+    as the ``guards`` allow; ``purchases`` count against the customer.
     """
 
     whole: Order
-    order: Order
-    feeding: frozenset[LocationId]
-    waiting: Mapping[str, tuple[int, UnassignedReason]] = field(default_factory=dict)
-    unsold: Mapping[str, int] = field(default_factory=dict)
-    limits: Mapping[Sku, IntArray] = field(default_factory=dict)
+    planned: Order
+    channel_id: str
+    feeding: frozenset[LocationId] | None = None
+    waiting: Mapping[str, tuple[int, UnassignedReason]] = NOTHING
+    unsold: Mapping[str, int] = NOTHING
+    limits: Mapping[Sku, IntArray] = NOTHING
     guards: tuple[Guard, ...] = ()
     exempt: frozenset[Sku] = frozenset()
-
-    def limited(self, grid: StockGrid) -> "StockGrid | LimitedGrid":
-        """Return the stock as the channel's rules let it through."""
-        return LimitedGrid(grid, self.limits) if self.limits else grid
+    purchases: tuple[Purchase, ...] = ()
 
     def add_unplanned(self, plan: RoutingPlan) -> RoutingPlan:
-        """Return a plan that names what was not planned, too."""
-        if not self.waiting and not self.unsold:
-            return plan
+        """Return a plan that also lists the units that were not planned."""
         lines = {line.line_id: line for line in self.whole.lines}
         more = [
             Unassigned(line_id, lines[line_id].sku, units, reason)
             for line_id, (units, reason) in self.waiting.items()
         ]
         more += [
-            Unassigned(line_id, lines[line_id].sku, units, _NOT_SOLD)
+            Unassigned(
+                line_id, lines[line_id].sku, units, UnassignedReason.NOT_FOR_SALE
+            )
             for line_id, units in self.unsold.items()
         ]
         place = {line.line_id: n for n, line in enumerate(self.whole.lines)}

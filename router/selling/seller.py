@@ -21,7 +21,7 @@ from availability.reservations import Purchase
 from availability.setup.channels import UNDECLARED
 from availability.setup.setup import Kit
 from availability.stock_view import StockView
-from router.errors import InvalidOrder
+from router.errors import InvalidOrder, StockContention
 from router.line_units import parts_of
 from router.model import (
     Incomplete,
@@ -33,6 +33,9 @@ from router.model import (
 )
 from router.selling.channel_view import MarketView, SkuAvailability
 from router.selling.sale import Sale
+
+MAX_READS = 5
+"""Readings of the stock for one sale, each after a change of the setup."""
 
 _LIMIT_MESSAGES = {
     Rule.MIN: "at least {min_units} must be ordered, got {asked}",
@@ -48,97 +51,103 @@ class Seller:
         self._stock = stock
         self._clock = clock
         self._markets = Markets()
-        self._stall = MarketView(self._markets.of(stock.network(), stock.setup()))
+        self._view = MarketView(self._markets.of(stock.network(), stock.setup()))
 
-    def sale(self, order: Order, policy: RoutingPolicy) -> Sale | None:
-        """Return what is to be planned of an order, None if all of it.
+    def sale(self, order: Order, policy: RoutingPolicy) -> Sale:
+        """Return what is to be planned of an order.
 
         Raises
         ------
         InvalidOrder
             A line is outside the limits per order of its SKU; all are listed.
+        StockContention
+            The setup changed on each of `MAX_READS` readings.
         """
-        if not order.channel_id or order.frozen:
-            return None
         setup = self._stock.setup()
-        if order.channel_id not in setup.channels:
-            return None
-        whole, of_kits = _with_components(order, setup.kits)
-        skus = list(dict.fromkeys(s for line in whole.lines for s, _ in parts_of(line)))
-        positions = self._stock.positions(skus)
-        if positions.setup is not setup:
-            return self.sale(order, policy)  # it changed in between
-        stall = self._stall_of(positions)
-        channel = stall.channel(order.channel_id)
-        _check_limits(whole, stall)
-        now_seconds = int(self._clock())
+        for _ in range(MAX_READS):
+            declared = order.channel_id in setup.channels
+            if not declared or order.frozen:
+                counts_on = UNDECLARED if setup.channels else ""
+                sold = Sale(order, order, order.channel_id if declared else counts_on)
+                break
+            whole, of_kits = _with_components(order, setup.kits)
+            parts = (part for line in whole.lines for part in parts_of(line))
+            positions = self._stock.positions(list(dict.fromkeys(s for s, _ in parts)))
+            if positions.setup is setup:
+                sold = self._on_channel(whole, of_kits, policy, positions)
+                break
+            setup = positions.setup  # it changed in between: other kits, maybe
+        else:
+            raise StockContention(MAX_READS)
+        if not order.customer_id:
+            return sold
+        return sold._replace(purchases=self._purchases(sold.whole, declared))
+
+    def _on_channel(
+        self,
+        whole: Order,
+        of_kits: Mapping[str, Sku],
+        policy: RoutingPolicy,
+        positions: Positions,
+    ) -> Sale:
+        """Return what a declared channel sells of an order whose SKUs are read."""
+        channel_id, now_seconds = whole.channel_id, int(self._clock())
+        view = self._view_of(positions)
+        channel = view.channel(channel_id)
+        _check_limits(whole, view)
         shelves = {
-            sku: SkuAvailability(stall, channel, positions, n, now_seconds)
-            for n, sku in enumerate(skus)
-            if not stall.plain(order.channel_id, sku, positions)
+            sku: SkuAvailability(view, channel, positions, n, now_seconds)
+            for n, sku in enumerate(positions.skus)
+            if not view.plain(channel_id, sku, positions)
         }
         kits = {
             line_id: kit_offer(
-                stall.of, positions, order.channel_id, sku, now_seconds
+                view.of, positions, channel_id, sku, now_seconds
             ).quantity_units
             for line_id, sku in of_kits.items()
         }
+        sold = Sale(whole, whole, channel_id, channel.feeding)
         if not shelves and not kits:
-            return Sale(whole, whole, channel.feeding)
-        return _divide(whole, policy, channel.feeding, shelves, kits)
+            return sold
+        return _divide(sold, policy, shelves, kits)
 
-    def replanned(self, order: Order) -> Sale | None:
-        """Return where an order that was sold before may be shipped from."""
-        if not order.channel_id:
-            return None
-        setup = self._stock.setup()
-        if order.channel_id not in setup.channels:
-            return None
+    def sold(self, order: Order) -> Sale:
+        """Return an order that was sold before, to be planned again whole."""
         positions = self._stock.positions(())
-        if positions.setup is not setup:
-            return self.replanned(order)
-        stall = self._stall_of(positions)
-        return Sale(order, order, stall.channel(order.channel_id).feeding)
+        if order.channel_id not in positions.setup.channels:
+            return Sale(order, order, "")
+        view = self._view_of(positions)
+        feeding = view.channel(order.channel_id).feeding
+        return Sale(order, order, order.channel_id, feeding)
 
     def feeding(self) -> dict[str, frozenset[LocationId]]:
         """Return the locations that feed each channel that is declared."""
         positions = self._stock.positions(())
-        stall = self._stall_of(positions)
+        view = self._view_of(positions)
         return {
-            channel_id: stall.channel(channel_id).feeding
+            channel_id: view.channel(channel_id).feeding
             for channel_id in positions.setup.channels
         }
 
-    def counting_channel(self, order: Order) -> str:
-        """Return the channel on which an order's promises count, empty for none."""
-        channels = self._stock.setup().channels
-        if order.channel_id in channels:
-            return order.channel_id
-        return UNDECLARED if channels else ""
-
-    def purchases(self, order: Order) -> tuple[Purchase, ...]:
+    def _purchases(self, order: Order, declared: bool) -> tuple[Purchase, ...]:
         """Return how the lines of an order count against its customer."""
-        if not order.customer_id:
-            return ()
-        setup = self._stock.setup()
-        declared = order.channel_id in setup.channels
         found = []
         for line in order.lines:
             size = sum(per_unit for _, per_unit in parts_of(line))
             limit = None
             if declared:
-                settings = self._stall.settings(order.channel_id, line.sku)
+                settings = self._view.settings(order.channel_id, line.sku)
                 limit = settings.customer_limit
             most = None if limit is None else limit.max_units
             window = 0 if limit is None else limit.window_seconds
             found.append(Purchase(line.line_id, line.sku, size, most, window))
         return tuple(found)
 
-    def _stall_of(self, positions: Positions) -> MarketView:
+    def _view_of(self, positions: Positions) -> MarketView:
         market = self._markets.of(positions.network, positions.setup)
-        if self._stall.of is not market:
-            self._stall = MarketView(market)
-        return self._stall
+        if self._view.of is not market:
+            self._view = MarketView(market)
+        return self._view
 
 
 def _with_components(
@@ -168,7 +177,7 @@ def _with_components(
     return order._replace(lines=tuple(lines)), of_kits
 
 
-def _check_limits(order: Order, stall: MarketView) -> None:
+def _check_limits(order: Order, view: MarketView) -> None:
     """Refuse what may not be ordered at a time; lines with one SKU are one."""
     asked: dict[Sku, int] = {}
     for line in order.lines:
@@ -179,7 +188,7 @@ def _check_limits(order: Order, stall: MarketView) -> None:
         units = asked.pop(line.sku, None)
         if units is None:
             continue
-        settings = stall.settings(order.channel_id, line.sku)
+        settings = view.settings(order.channel_id, line.sku)
         rule = order_limit(settings, units)
         if rule is not None:
             values = {name: getattr(settings, name) for name in LIMIT_FIELDS.values()}
@@ -192,13 +201,13 @@ def _check_limits(order: Order, stall: MarketView) -> None:
 
 
 def _divide(
-    order: Order,
+    whole: Sale,
     policy: RoutingPolicy,
-    feeding: frozenset[LocationId],
     shelves: Mapping[Sku, SkuAvailability],
     kits: Mapping[str, int | None],
 ) -> Sale:
-    """Serve line after line with what may be sold and what is there of it."""
+    """Serve line after line with what may be sold and what is in stock of it."""
+    order = whole.whole
     sold, now = _served(order, shelves, kits)
     unsold = {
         line.line_id: line.quantity - sold[line.line_id]
@@ -224,10 +233,8 @@ def _divide(
         for line in order.lines
         if now[line.line_id]
     )
-    return Sale(
-        order,
-        order._replace(lines=planned),
-        feeding,
+    return whole._replace(
+        planned=order._replace(lines=planned),
         waiting={
             line_id: (units - now[line_id], reasons[line_id])
             for line_id, units in sold.items()

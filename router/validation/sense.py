@@ -12,22 +12,7 @@ from availability.errors import MAX_VIOLATIONS, Violation
 from availability.model import Network, Sku
 from availability.stock_grid import StockGrid
 from router.errors import InvalidOrder
-from router.identity_cache import by_identity
 from router.model import NO_FILTER, Order, RoutingPolicy
-from router.validation.shape import order_breaches, policy_breaches
-
-
-def validate_shape(order: Order, policy: RoutingPolicy) -> None:
-    """Judge the shape.
-
-    Raises
-    ------
-    InvalidOrder
-        With every breach, at most `MAX_VIOLATIONS`.
-    """
-    found = order_breaches(order) + _policy_breaches(policy)
-    if found:
-        raise InvalidOrder(found[:MAX_VIOLATIONS])
 
 
 def validate_sense(
@@ -47,9 +32,6 @@ def validate_sense(
     found = sense_breaches(order, policy, network, grid, exempt)
     if found:
         raise InvalidOrder(found[:MAX_VIOLATIONS])
-
-
-_policy_breaches = by_identity(policy_breaches)
 
 
 def sense_breaches(

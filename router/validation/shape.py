@@ -9,8 +9,10 @@ import functools
 import math
 from collections.abc import Collection
 
-from availability.errors import Violation
+from availability.errors import MAX_VIOLATIONS, Violation
 from availability.model import MAX_ID_CHARACTERS
+from router.errors import InvalidOrder
+from router.identity_cache import by_identity
 from router.model import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -34,6 +36,19 @@ MAX_TOLERANCE_AMOUNT = 10**12
 MAX_SHIPMENTS = 1_000
 MAX_MIN_SPLIT_MICROS = 10**15
 MAX_FLOOR_UNITS = 10**9
+
+
+def validate_shape(order: Order, policy: RoutingPolicy) -> None:
+    """Judge the shape.
+
+    Raises
+    ------
+    InvalidOrder
+        With every breach, at most `MAX_VIOLATIONS`.
+    """
+    found = order_breaches(order) + _policy_breaches(policy)
+    if found:
+        raise InvalidOrder(found[:MAX_VIOLATIONS])
 
 
 def order_breaches(order: Order, path: str = "order") -> list[Violation]:
@@ -106,6 +121,9 @@ def policy_breaches(policy: RoutingPolicy, path: str = "policy") -> list[Violati
         if not 0 <= got <= most:
             found.append(_range(f"{path}.{name}", 0, most, got))
     return found + _filter(policy.filter, f"{path}.filter")
+
+
+_policy_breaches = by_identity(policy_breaches)
 
 
 def _line_extras(line: OrderLine, path: str) -> list[Violation]:

@@ -29,7 +29,6 @@ from availability.model import (
     ImportMode,
     Location,
     LocationId,
-    Request,
     Sku,
     StockChange,
 )
@@ -38,7 +37,7 @@ from availability.setup.channels import Allocation, Channel
 from availability.setup.settings import Backorders, CustomerLimit, Preorder, Settings
 from availability.setup.setup import SetupChange
 from router.errors import StockContention
-from router.model import WAITING, Order, OrderLine, RoutingPlan
+from router.model import WAITING, Order, OrderLine
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
 from tests.availability.ledger.world import all_movements
@@ -201,20 +200,15 @@ class Buyer:
         return found
 
     def _routed(self, order: Order) -> RoutingPlan:
-        plans: list[RoutingPlan] = []
-
-        def encode(plan: RoutingPlan) -> bytes:
-            plans.append(plan)
-            return b""
-
         for _ in range(MAX_TRIES):
             try:
-                self._router.route(order, POLICY, RouteOptions(), Request(), encode)
+                plan = self._router.route(order, POLICY, RouteOptions()).plan
             except StockContention:
                 # Memory learns of other processes between calls only.
                 self._ledger.refresh()
             else:
-                return plans[-1]
+                assert plan is not None
+                return plan
         raise AssertionError(f"{order.order_id}: others were faster every time")
 
     def cancel(self) -> None:

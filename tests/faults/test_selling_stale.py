@@ -86,27 +86,23 @@ def order(name: str, channel_id: str, units: int) -> Order:
 
 
 def sell(ledger: Ledger, name: str, channel_id: str, units: int) -> RoutingPlan:
-    plans: list[RoutingPlan] = []
-
-    def encode(plan: RoutingPlan) -> bytes:
-        plans.append(plan)
-        return b""
-
     wanted = order(name, channel_id, units)
-    Router(ledger).route(wanted, POLICY, RouteOptions(), Request(), encode)
-    return plans[-1]
+    plan = Router(ledger).route(wanted, POLICY, RouteOptions()).plan
+    assert plan is not None
+    return plan
 
 
 def judged(ledger: Ledger, name: str, channel_id: str, units: int) -> Reservation:
     """Return the reservation that a router is about to make."""
     steps = Router(ledger).route_steps(
-        order(name, channel_id, units), POLICY, RouteOptions(), Request(), lambda _: b""
+        order(name, channel_id, units), POLICY, RouteOptions(), Request()
     )
     work = next(steps)
     steps.close()
     assert isinstance(work, ReserveWork)
-    assert sum(each.quantity for each in work.reservation.claims) == units
-    return work.reservation
+    reservation = work.draft(b"")
+    assert sum(each.quantity for each in reservation.claims) == units
+    return reservation
 
 
 def cancel(ledger: Ledger, plan: RoutingPlan, units: int) -> None:

@@ -54,6 +54,7 @@ WITH_COUNTERFACTUALS = dataclasses.replace(OPTIONS, counterfactuals=True)
 
 
 PIPELINE = "router.pipeline"
+PLANNER = "router.planner"
 WORK = "router.blocking_work"
 
 
@@ -112,7 +113,8 @@ def route(
     encode: Callable[[RoutingPlan], bytes] = lambda plan: repr(plan).encode(),
     **fields: Any,
 ) -> bytes:
-    return Router(ledger, **fields).route(wanted, by, OPTIONS, request, encode)
+    routed = Router(ledger, **fields).route(wanted, by, OPTIONS, request, encode)
+    return routed.reply
 
 
 def places(plan: RoutingPlan) -> list[tuple[str, str, int]]:
@@ -229,7 +231,7 @@ def test_a_quick_proof_yields_no_work() -> None:
 
 
 def test_what_no_proof_answers_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", lambda _: None)
     limits = SolveLimits(wall_seconds=3.0, nodes=7)
     steps = Router(Ledger()).evaluate_steps(
         order("hat"), PRESETS[DEFAULT], RouteOptions(limits)
@@ -249,7 +251,7 @@ def test_what_no_proof_answers_is_handed_out(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_synchronous_driver_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", lambda _: None)
     monkeypatch.setattr(f"{WORK}.solve", try_all)
 
     plan = Router(Ledger()).evaluate(order("hat:4"))
@@ -259,7 +261,7 @@ def test_the_synchronous_driver_does_the_work(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_walk_is_never_asked_of_the_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", no_engine)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", no_engine)
     steps = Router(Ledger()).evaluate_steps(
         order("hat"), PRESETS["priority"], RouteOptions()
     )
@@ -273,7 +275,7 @@ def test_a_walk_is_never_asked_of_the_proofs(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_wrong_engine_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Solution((Piece(0, 0, 9),), "exact")
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: wrong)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", lambda _: wrong)
     ledger = Ledger()
 
     with pytest.raises(SolverError, match="exact: 2: location 0 ships 9"):
@@ -305,12 +307,13 @@ def test_explaining_has_what_time_is_left_and_at_least_a_tenth(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It begins at 100 and may take 20; a look at the clock takes 7."""
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", try_all)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", try_all)
     ticks = itertools.count(100.0, 7.0)
     clock = SimpleNamespace(
         monotonic=lambda: next(ticks), perf_counter_ns=time.perf_counter_ns
     )
     monkeypatch.setattr(f"{PIPELINE}.time", clock)
+    monkeypatch.setattr(f"{PLANNER}.time", clock)
     seconds: list[float] = []
 
     def note(_: SourcingProblem, __: frozenset[int], limits: SolveLimits) -> None:
@@ -342,7 +345,7 @@ def test_says_how_long_the_engine_took(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.01)
         return try_all(problem)
 
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", slow)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", slow)
 
     plan = Router(Ledger()).evaluate(order("hat"))
 
@@ -433,7 +436,7 @@ def test_planned_anew_an_order_is_not_judged_again() -> None:
         wanted, PRESETS[DEFAULT], OPTIONS, "p", own, 2
     )
 
-    plan = Router(Ledger())._drive(steps)
+    plan = Router(Ledger())._do_all(steps)
 
     assert places(plan) == [("hat", "laval", 4)]
     assert (plan.plan_id, plan.conflict_count) == ("p", 2)
@@ -491,15 +494,16 @@ def test_endless_conflicts_end() -> None:
 
 
 def test_all_attempts_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PIPELINE}.solve_fast", lambda _: None)
+    monkeypatch.setattr(f"{PLANNER}.solve_fast", lambda _: None)
     ticks = itertools.count(100.0, 4.0)
     clock = SimpleNamespace(
         monotonic=lambda: next(ticks), perf_counter_ns=time.perf_counter_ns
     )
     monkeypatch.setattr(f"{PIPELINE}.time", clock)
+    monkeypatch.setattr(f"{PLANNER}.time", clock)
     options = RouteOptions(SolveLimits(wall_seconds=10.0))
     steps = Router(Ledger()).route_steps(
-        order("hat"), PRESETS[DEFAULT], options, Request(), lambda _: b""
+        order("hat"), PRESETS[DEFAULT], options, Request()
     )
 
     seconds = []

@@ -121,20 +121,15 @@ def test_as_a_server_with_channels_would(seed: int) -> None:
 
 
 def serve(router: Router, each: Order, served: Tally) -> None:
-    plans: list[RoutingPlan] = []
-
-    def keep(plan: RoutingPlan) -> bytes:
-        plans.append(plan)
-        return b""
-
     try:
         options = RouteOptions(LIMITS)
-        router.route(each, PRESETS[DEFAULT], options, Request(), keep)
+        plan = router.route(each, PRESETS[DEFAULT], options).plan
     except InvalidOrder as error:
         units = sum(line.quantity for line in each.lines)
         served.add_refused(units, {error.violations[0].reason.lower(): units})
     else:
-        served.add_plan(plans[-1])
+        assert plan is not None
+        served.add_plan(plan)
 
 
 def test_what_a_channel_refuses_is_counted() -> None:

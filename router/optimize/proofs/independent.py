@@ -9,11 +9,11 @@ from availability.model import IntArray
 from router.identity_cache import by_identity
 from router.model import Incomplete, Objective, Term
 from router.optimize.problem import (
-    HARD_LIMITS,
     Piece,
     Solution,
     SourcingProblem,
     check,
+    is_limited,
 )
 
 
@@ -98,7 +98,6 @@ def if_allowed(problem: SourcingProblem, pieces: Iterable[Piece]) -> Solution | 
     A plan that is optimal without a limit and keeps it is optimal with it.
     """
     plan = tuple(sorted(pieces))
-    limited = any(limit.applies(problem) for limit in HARD_LIMITS)
-    if limited and check(problem, plan):
+    if is_limited(problem) and check(problem, plan):
         return None
     return Solution(plan, "exact")

@@ -38,7 +38,8 @@ def solve_single(problem: SourcingProblem) -> Solution | None:
         if term in _AT_BEST:
             # A tolerance that amounts to nothing at zero is none.
             full = full or (
-                term is not Term.SPLIT_LINES and objective.allowance(0) == 0
+                term is not Term.SPLIT_LINES
+                and (not objective.tolerant or objective.allowance(0) == 0)
             )
             continue
         if term is Term.PRIMARY:
@@ -49,7 +50,8 @@ def solve_single(problem: SourcingProblem) -> Solution | None:
         if not full:
             return None
         if term is Term.SHIPMENTS:
-            alone = problem.origin is None and objective.allowance(1) == 1
+            exact = not objective.tolerant or objective.allowance(1) == 1
+            alone = problem.origin is None and exact
             closed = closed or alone
             continue
         if (

@@ -1,14 +1,14 @@
 """Runs a route's blocking work without blocking the event loop.
 
-A route is a generator that hands out its blocking work as values and takes the
-results back: `Driver.run` does the solving in a few threads and the reserving in
-the one thread that writes.
+A route is a generator that yields its blocking work as values and takes the results
+back: `Driver.run` solves in a few threads, encodes the replies, and reserves in the one
+thread that writes.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -20,11 +20,14 @@ from router.blocking_work import (
     ChangeWork,
     ReadWork,
     ReplayWork,
+    Reserved,
     ReserveWork,
     SolveWork,
     Work,
+    drive,
 )
 from router.optimize.cpsat.lazy import warm
+from router.rpc.codec.plan import encode_reply
 from router.rpc.transport.errors import Overloaded
 from router.rpc.transport.metrics import Metrics
 
@@ -62,31 +65,20 @@ class Driver:
         """Import the solvers beside the first calls, which seldom need them."""
         self._solvers.submit(warm)
 
-    async def run(self, steps: Generator[Work, object, T]) -> T:
-        """Drive a route to its end and return what it returns.
+    def run(self, steps: Generator[Work, object, T]) -> Coroutine[object, object, T]:
+        """Run the steps of a route to their end and return their result.
 
         When the caller goes away its route ends where it waits: a solver that
-        has begun goes on to its limit and a commit to its end, and neither is
-        listened to.
+        has begun runs to its limit and a commit to its end, and both results are
+        dropped.
         """
-        try:
-            work = next(steps)
-            while True:
-                try:
-                    result = await self._do(work)
-                except Exception as error:
-                    work = steps.throw(error)
-                else:
-                    work = steps.send(result)
-        except StopIteration as end:
-            reply: T = end.value
-            return reply
-        finally:
-            steps.close()
+        return drive(steps, self._do)
 
     async def _do(self, work: Work) -> object:
         if isinstance(work, ReserveWork):
-            return await self._writer.reserve(work.reservation)
+            reservation = work.draft(encode_reply(work.plan))
+            reply = await self._writer.reserve(reservation)
+            return Reserved(reply, reply is not reservation.reply)
         if isinstance(work, ReplayWork):
             if not self._ledger.shared:
                 return work.run(self._ledger)  # a few microseconds, here as there

@@ -12,7 +12,7 @@ from availability.ledger.protocol import Ledger
 from availability.model import MAX_ID_CHARACTERS, Request
 from availability.reservations import PlanRef
 from router.errors import DeadlineTooShort, InvalidOrder, StockContention
-from router.model import Order, RoutingPlan, RoutingPolicy
+from router.model import Order, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
@@ -124,22 +124,15 @@ class RoutingService:
             )
             self._metrics.planned(plan)
             return encode_reply(plan)
-        made: list[tuple[RoutingPlan, bytes]] = []
-
-        def encode(plan: RoutingPlan) -> bytes:
-            made.append((plan, encode_reply(plan)))
-            return made[-1][1]
-
-        steps = self._router.route_steps(order, policy, options, request, encode, body)
+        steps = self._router.route_steps(order, policy, options, request, body)
         try:
-            reply = await self._driver.run(steps)
+            routed = await self._driver.run(steps)
         except StockContention as error:
             self._metrics.contended(error.attempts)
             raise
-        # A repeat is given the first reply, whatever was made for it.
-        if made and made[-1][1] == reply:
-            self._metrics.planned(made[-1][0])
-        return reply
+        if routed.plan is not None:
+            self._metrics.planned(routed.plan)
+        return routed.reply
 
     async def RouteOrders(
         self, wire: routing_service_pb2.RouteOrdersRequest, deadline: float

@@ -24,7 +24,13 @@ from availability.reservations import (
 )
 from router.amending.amender import Amender, Amending
 from router.amending.rejection import Rejection, RejectionReason
-from router.blocking_work import ChangeWork, ReadWork, ReplayWork
+from router.blocking_work import (
+    ChangeWork,
+    ReadWork,
+    ReplayWork,
+    at_once,
+    drive,
+)
 from router.errors import InvalidOrder, NotReroutable, StockContention
 from router.line_units import LineUnits
 from router.model import Order, RoutingPlan
@@ -79,29 +85,21 @@ class Ledger:
         return self.replies.get(request.request_id)
 
     def run(self, steps: Amending) -> bytes:
-        sent: Any = None
-        error: AvailabilityError | None = None
-        try:
-            while True:
-                work = steps.throw(error) if error else steps.send(sent)
-                sent, error = None, None
-                if isinstance(work, ReadWork):
-                    self.reads += 1
-                    sent = self.read
-                elif isinstance(work, ReplayWork):
-                    sent = work.run(self)
-                elif isinstance(work, ChangeWork):
-                    self.commands.append(work.command)
-                    self.requests.append(work.request)
-                    if self.met:
-                        error = self.met.pop(0)
-                    else:
-                        sent = work.encode(self.read)
-                else:
-                    sent = work.run()
-        except StopIteration as end:
-            reply: bytes = end.value
-            return reply
+        async def do(work: Any) -> object:
+            if isinstance(work, ReadWork):
+                self.reads += 1
+                return self.read
+            if isinstance(work, ReplayWork):
+                return work.run(self)
+            if not isinstance(work, ChangeWork):
+                return work.run()
+            self.commands.append(work.command)
+            self.requests.append(work.request)
+            if self.met:
+                raise self.met.pop(0)
+            return work.encode(self.read)
+
+        return at_once(drive(steps, do))
 
 
 def encode(read: ReservationRecord) -> bytes:

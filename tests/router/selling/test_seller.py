@@ -66,15 +66,10 @@ def single(n: int, channel_id: str, sku: Sku, units: int) -> Order:
 def route(
     router: Router, order: Order, options: RouteOptions = RouteOptions(), **policy: Any
 ) -> RoutingPlan:
-    plans: list[RoutingPlan] = []
-
-    def encode(plan: RoutingPlan) -> bytes:
-        plans.append(plan)
-        return b""
-
     by = dataclasses.replace(POLICY, **policy)
-    router.route(order, by, options, Request(), encode)
-    return plans[-1]
+    plan = router.route(order, by, options).plan
+    assert plan is not None
+    return plan
 
 
 def promised(plan: RoutingPlan) -> int:
@@ -540,13 +535,13 @@ def test_two_routers_never_sell_a_reserve(ledger: Ledger) -> None:
     reserve(ledger, 6, "pos")
     router = Router(ledger, clock=clock, max_attempts=1)
     steps = router.route_steps(
-        single(1, "web", HAT, 9), POLICY, RouteOptions(), Request(), lambda _: b"", b""
+        single(1, "web", HAT, 9), POLICY, RouteOptions(), Request()
     )
     work: Any = next(steps)
     sell(ledger, 2, 5)
 
     with pytest.raises(StockConflict) as conflict:
-        ledger.reserve(work.reservation)
+        ledger.reserve(work.draft(b""))
     steps.throw(conflict.value)  # looks whether it was answered before
     with pytest.raises(StockContention):
         steps.send(None)

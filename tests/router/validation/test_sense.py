@@ -7,7 +7,8 @@ from availability.memory_stock import MemoryStock
 from router.errors import InvalidOrder
 from router.model import LocationFilter, Order, RoutingPolicy
 from router.policies import DEFAULT, PRESETS
-from router.validation.sense import validate_sense, validate_shape
+from router.validation.sense import validate_sense
+from router.validation.shape import validate_shape
 from tests.builders import PARIS, SEED, kit, lane, line, only, order, picked, policy
 from tests.builders import stock as stock_of
 

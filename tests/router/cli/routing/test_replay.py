@@ -202,7 +202,7 @@ def test_orders_that_change_meanwhile_are_refused(
     """A second policy would be compared over other orders."""
     real = Router.route
 
-    def growing(*arguments: Any) -> bytes:
+    def growing(*arguments: Any) -> Any:
         with (tmp_path / "past.jsonl").open("a") as file:
             file.write("\n")
         return real(*arguments)

@@ -1,6 +1,7 @@
 """Work handed out and taken back: grouping, cancelling, failing, ending."""
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
@@ -17,11 +18,21 @@ from availability.errors import (
 from availability.ledger.protocol import GROUP_LIMIT, Ledger
 from availability.model import Request
 from availability.reservations import Place, PlanRef, Reservation
-from router.blocking_work import ChangeWork, ReadWork, ReserveWork, SolveWork
+from router.blocking_work import (
+    ChangeWork,
+    ReadWork,
+    Reserved,
+    ReserveWork,
+    SolveWork,
+)
+from router.model import PlanStatus, RoutingPlan
 from router.optimize.limits import SolveLimits
 from router.rpc.background.driver import LEAST_SOLVE_SECONDS, Driver
+from router.rpc.codec.plan import encode_reply
 
 T = TypeVar("T")
+
+PLAN = RoutingPlan("o", PlanStatus.NONE, (), (), (), (), {}, 1, "exact", 2, "p")
 
 
 class FakeLedger:
@@ -33,6 +44,7 @@ class FakeLedger:
         self.gate.set()
         self.begun = threading.Event()
         self.fail: Callable[[str], AvailabilityError | None] = lambda _: None
+        self.reply_of: Callable[[Reservation], bytes] = lambda e: e.plan_id.encode()
 
     def reserve_many(
         self, reservations: Sequence[Reservation]
@@ -40,18 +52,17 @@ class FakeLedger:
         self.groups.append([each.plan_id for each in reservations])
         self.begun.set()
         assert self.gate.wait(10)
-        return [
-            self.fail(each.plan_id) or each.plan_id.encode() for each in reservations
-        ]
+        return [self.fail(each.plan_id) or self.reply_of(each) for each in reservations]
 
 
 def work(plan_id: str) -> ReserveWork:
-    return ReserveWork(Reservation(plan_id, f"order of {plan_id}", (), b"reply"))
+    draft = functools.partial(Reservation, plan_id, f"order of {plan_id}", ())
+    return ReserveWork(PLAN, draft)
 
 
 def reserving(plan_id: str) -> Generator[ReserveWork, Any, bytes]:
-    reply: bytes = yield work(plan_id)
-    return reply
+    done: Reserved = yield work(plan_id)
+    return done.reply
 
 
 def with_driver(
@@ -103,10 +114,10 @@ def test_a_conflict_is_thrown_in_and_may_be_answered() -> None:
     def stubborn() -> Generator[ReserveWork, Any, bytes]:
         for attempt in range(3):
             try:
-                reply: bytes = yield work(f"{attempt}")
+                done: Reserved = yield work(f"{attempt}")
             except StockConflict:
                 continue
-            return reply
+            return done.reply
         raise AssertionError
 
     async def play(driver: Driver, ledger: FakeLedger) -> None:
@@ -167,6 +178,20 @@ def test_cancelled_while_it_is_committed_it_is_committed() -> None:
 
         assert await driver.run(reserving("2")) == b"2"
         assert ledger.groups == [["1"], ["2"]]
+
+    with_driver(play)
+
+
+def test_a_repeat_is_told_from_a_plan_of_its_own() -> None:
+    def route() -> Generator[ReserveWork, Any, Reserved]:
+        done: Reserved = yield work("1")
+        return done
+
+    async def play(driver: Driver, ledger: FakeLedger) -> None:
+        assert await driver.run(route()) == (b"1", True)
+
+        ledger.reply_of = lambda each: each.reply
+        assert await driver.run(route()) == (encode_reply(PLAN), False)
 
     with_driver(play)
 

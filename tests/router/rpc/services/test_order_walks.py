@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from availability.errors import (
-    AvailabilityError,
     UnitsNotOpen,
 )
 from availability.ledger.open import open_ledger
@@ -20,9 +19,17 @@ from availability.model import (
     StockChange,
 )
 from availability.reservations import OPEN_STATES, PlanRef, ReservationRecord
+from router import blocking_work
 from router.amending.amender import Amender
 from router.amending.rejection import RejectedLine, Rejection, RejectionReason
-from router.blocking_work import ChangeWork, ReadWork, ReplayWork, ReserveWork
+from router.blocking_work import (
+    ChangeWork,
+    ReadWork,
+    ReplayWork,
+    Reserved,
+    ReserveWork,
+    Work,
+)
 from router.line_units import HeldUnits, LineUnits, held_units
 from router.model import Order, OrderLine
 from router.optimize.limits import SolveLimits
@@ -40,25 +47,17 @@ LIMITS = SolveLimits(wall_seconds=5.0)
 FORM = WireForm()
 
 
-def drive(ledger: Ledger, steps: Any) -> bytes:
+def drive(ledger: Ledger, steps: Any) -> Any:
     """Do all blocking work here and now."""
-    try:
-        work = next(steps)
-        while True:
-            try:
-                if isinstance(work, ReserveWork):
-                    result: Any = ledger.reserve(work.reservation)
-                elif isinstance(work, ReadWork | ReplayWork | ChangeWork):
-                    result = work.run(ledger)
-                else:
-                    result = work.run()
-            except AvailabilityError as error:
-                work = steps.throw(error)
-            else:
-                work = steps.send(result)
-    except StopIteration as end:
-        reply: bytes = end.value
-        return reply
+
+    async def do(work: Work) -> object:
+        if isinstance(work, ReserveWork):
+            return Reserved(ledger.reserve(work.draft(encode_reply(work.plan))), False)
+        if isinstance(work, ReadWork | ReplayWork | ChangeWork):
+            return work.run(ledger)
+        return work.run()
+
+    return blocking_work.at_once(blocking_work.drive(steps, do))
 
 
 def some_order(chance: random.Random) -> Order:
@@ -123,9 +122,7 @@ class Walk:
         ).SerializeToString()
         options = RouteOptions(LIMITS, queue_unassigned=self.queues)
         by = PRESETS[DEFAULT]
-        self.drive(
-            router.route_steps(order, by, options, Request(), encode_reply, body)
-        )
+        self.drive(router.route_steps(order, by, options, Request(), body))
 
     def drive(self, steps: Any) -> None:
         drive(self.ledger, steps)

@@ -13,7 +13,7 @@ from availability.ledger.protocol import Ledger
 from availability.model import Request
 from router.errors import DeadlineTooShort, InvalidOrder
 from router.model import Order, PlanStatus, RoutingPlan, RoutingPolicy
-from router.pipeline import RouteOptions, Router
+from router.pipeline import Routed, RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
 from router.rpc.background.driver import Driver
 from router.rpc.background.rerouter import Rerouter
@@ -44,12 +44,12 @@ class FakeRouter:
         yield from ()
         return PLAN
 
-    def route_steps(self, *asked: Any, **_named: Any) -> Generator[Any, Any, bytes]:
+    def route_steps(self, *asked: Any) -> Generator[Any, Any, Routed]:
         self.options.append(asked[2])
         self.requests.append(asked[3])
-        self.bodies.append(asked[5])
+        self.bodies.append(asked[4])
         yield from ()
-        return b""
+        return Routed(b"", None)
 
 
 def play(router: FakeRouter, method: str, wire: Any, left: float) -> bytes:
