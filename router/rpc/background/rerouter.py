@@ -1,7 +1,6 @@
-"""Re-routing as the server does it: read, decide in a child, apply, tell.
+"""Re-routing in the server: read, decide in a child process, apply, report.
 
-Only what touches the ledger is done here. Changes take their turns in the thread
-that writes, among those of checkouts, and leave it to them as long as they had it.
+Only reads and writes of the ledger are done here.
 """
 
 import asyncio
@@ -14,44 +13,31 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from availability.errors import (
-    AvailabilityError,
-    PlanChanged,
-    PlanNotFound,
-    ReservationResolved,
-    StockConflict,
-    StoreUnavailable,
-    UnitsNotOpen,
-)
 from availability.ledger.protocol import Ledger
-from availability.model import Clock, IntArray, LocationId, Sku
+from availability.model import Clock, IntArray, Sku
 from availability.reservations import OPEN_STATES, PlanRef, ReservationRecord
 from router.amending.amender import Amender
-from router.errors import RouterError
 from router.optimize.batch.limits import BatchLimits, Progress
-from router.optimize.limits import SolveLimits
 from router.pipeline import Router
 from router.rerouting.dialogue import RerouteProgress, RerouteRequest, RerouteResult
-from router.rerouting.move_order import sequence
 from router.rerouting.moves import Move
 from router.rerouting.summary import Surroundings
 from router.rerouting.worker_process import Child
 from router.rpc.background.driver import Driver
+from router.rpc.background.reroute_apply import (
+    REPORT_SECONDS,
+    MoveApplier,
+    RunProgress,
+    Steps,
+    in_thread,
+)
 from router.rpc.transport.errors import Overloaded
 from router.stored_plans import PlanCodec
 
 PAGE = 100
 """Plans read at a time: some milliseconds of the interpreter."""
-MAX_ROUNDS = 3
-"""Times that orders are decided: once, and again where others were faster."""
 AGAIN_SHARE = 0.25
-"""Of the time for solving, what each further round has."""
-MAX_TRIES = 20
-"""Times that a change is tried while the store is busy or away."""
-MAX_WAIT_SECONDS = 1.0
-"""Longest wait between two tries."""
-TELL_SECONDS = 0.2
-"""Least time between two reports of how far it is."""
+"""Of the time for solving, the share of each further round."""
 
 T = TypeVar("T")
 
@@ -79,24 +65,24 @@ class Rerouter:
     async def run(
         self, asked: RerouteRequest, stop: asyncio.Event
     ) -> AsyncGenerator[RerouteProgress | RerouteResult, None]:
-        """Yield how far it is, then what came of it.
+        """Yield its progress, then its result.
 
         Once ``stop`` is set, the best so far is applied.
 
         Raises
         ------
         Overloaded
-            It is re-routing already.
+            A run is in progress.
         TooManyOrders
             More orders are selected than one run takes.
         StoreUnavailable
-            The database could not be read, or not be written for too long; what was
-            changed before stays.
+            The database could not be read, or not be written for too long; earlier
+            changes stay.
         ReroutingEnded
-            The process that solves has; what was changed before stays.
+            The process that solves ended; earlier changes stay.
         """
         if self._busy:
-            raise Overloaded("the server is re-routing already")
+            raise Overloaded("re-routing is already running")
         self._busy = True
         run = _RerouteRun(
             self._router,
@@ -133,24 +119,22 @@ class _RerouteRun:
         self._ledger = ledger
         self._driver = driver
         self._stored = stored
-        self._amender = Amender(router, stored)
         self._asked = asked
         self._stop = stop
         self._thread = ThreadPoolExecutor(1, "rerouting")
         self._child: Child | None = None
-        self._told: asyncio.Queue[Progress] = asyncio.Queue()
-        self._orders = 0
-        self._step = RerouteProgress("reading")
-        self._applied = 0
-        self._conflicts = 0
-        self._given_up = 0
+        self._solver_steps: asyncio.Queue[Progress] = asyncio.Queue()
+        self._progress = RunProgress()
+        self._applier = MoveApplier(
+            ledger, driver, Amender(router, stored), self._thread, self._progress
+        )
 
     async def steps(
         self, created_before: float
     ) -> AsyncGenerator[RerouteProgress | RerouteResult, None]:
         asked = self._asked
         self._loop = asyncio.get_running_loop()
-        yield self._step
+        yield self._progress.step
         child = await self._aside(self._start)
         stopping = asyncio.ensure_future(self._pass_on(child))
         try:
@@ -161,33 +145,32 @@ class _RerouteRun:
                 after = await self._aside(page)
                 # Callers have the interpreter for as long as this had it.
                 await asyncio.sleep(time.monotonic() - began)
-                yield self._now("reading")
+                yield self._progress.now("reading")
             solve = asyncio.ensure_future(self._aside(lambda: self._solve(child)))
             try:
-                async with aclosing(self._progress(solve)) as told:
-                    async for step in told:
+                async with aclosing(self._solving(solve)) as solving:
+                    async for step in solving:
                         yield step
                 moves = await solve
             finally:
-                # Where the call has ended nobody asks how this did.
+                # If the call has ended, its result is not needed.
                 solve.cancel()
             if asked.validate_only:
                 await self._aside(
                     lambda: child.applied([each.plan.plan_id for each in moves])
                 )
             else:
-                for work in (self._apply_all(child, moves), self._one_by_one(child)):
-                    async with aclosing(work) as applied:
-                        async for step in applied:
-                            yield step
-            yield self._now("report")
+                async with aclosing(self._applying(child, moves)) as applying:
+                    async for step in applying:
+                        yield step
+            yield self._progress.now("report")
             summary, saved = await self._aside(child.finish)
         finally:
             stopping.cancel()
         yield RerouteResult(
             summary,
-            self._conflicts,
-            self._given_up,
+            self._progress.conflicts,
+            self._progress.given_up,
             self._stop.is_set(),
             asked.validate_only,
             saved if asked.certificate else b"",
@@ -203,7 +186,7 @@ class _RerouteRun:
         self._thread.shutdown(wait=False)
 
     def _start(self) -> Child:
-        # Kept here: nobody may be waiting for it by the time that it is there.
+        # Kept here: the call may have ended before it has started.
         asked = self._asked
         self._child = Child(
             asked.selection, asked.wishes, self._stored, self._ray_address
@@ -216,26 +199,16 @@ class _RerouteRun:
             self._child.close()
 
     async def _aside(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await in_thread(self._thread, work)
 
     async def _pass_on(self, child: Child) -> None:
         await self._stop.wait()
         child.stop()
 
-    def _now(self, phase: str, **said: int) -> RerouteProgress:
-        self._step = self._step._replace(
-            phase=phase,
-            orders=self._orders,
-            applied=self._applied,
-            conflicts=self._conflicts,
-            **said,
-        )
-        return self._step
-
     def _read_page(self, child: Child, before: float, after: int) -> int | None:
         selection = self._asked.selection
         page = self._ledger.open_plans(selection.states, before, after, PAGE)
-        self._orders = child.add(page.records)
+        self._progress.orders = child.add(page.records)
         return page.after
 
     def _around(self) -> Surroundings:
@@ -248,18 +221,18 @@ class _RerouteRun:
         )
 
     def _solve(self, child: Child) -> list[Move]:
-        loop, told = self._loop, self._told
+        loop, steps = self._loop, self._solver_steps
 
-        def tell(step: Progress) -> None:
-            loop.call_soon_threadsafe(told.put_nowait, step)
+        def report(step: Progress) -> None:
+            loop.call_soon_threadsafe(steps.put_nowait, step)
 
         around = self._around()
         read = functools.partial(self._stock, around)
         limits = BatchLimits(wall_seconds=self._asked.solve_seconds)
-        return child.solve(around, read, limits, tell)
+        return child.solve(around, read, limits, report)
 
     def _again(self, child: Child, plans: Sequence[PlanRef]) -> list[Move]:
-        """Decide anew about plans that others changed, or whose units they took."""
+        """Decide again about plans that others changed, or whose units they took."""
         records = self._records(plans)
         if not records:
             return []
@@ -289,13 +262,11 @@ class _RerouteRun:
                 units[known, to] = read[:, column]
         return units
 
-    async def _progress(
-        self, solve: "asyncio.Future[list[Move]]"
-    ) -> AsyncGenerator[RerouteProgress, None]:
-        """Yield what the solver tells, not too often, until it is done."""
+    async def _solving(self, solve: "asyncio.Future[list[Move]]") -> Steps:
+        """Yield the solver's progress, not too often, until it is done."""
         last = 0.0
         while not solve.done():
-            next_one = asyncio.ensure_future(self._told.get())
+            next_one = asyncio.ensure_future(self._solver_steps.get())
             either: set[asyncio.Future[Any]] = {solve, next_one}
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -304,126 +275,25 @@ class _RerouteRun:
                     next_one.cancel()
             if next_one.cancelled() or not next_one.done():
                 return
-            told = next_one.result()
-            self._step = self._step._replace(value=told.value, bound=told.bound)
-            new_phase = told.phase != self._step.phase
-            step = self._now(told.phase)
-            if new_phase or time.monotonic() - last >= TELL_SECONDS:
+            found = next_one.result()
+            new_phase = found.phase != self._progress.step.phase
+            step = self._progress.now(found.phase, value=found.value, bound=found.bound)
+            if new_phase or time.monotonic() - last >= REPORT_SECONDS:
                 last = time.monotonic()
                 yield step
 
-    async def _apply_all(
-        self, child: Child, moves: list[Move]
-    ) -> AsyncGenerator[RerouteProgress, None]:
-        """Do all moves, and decide anew about those that could not be done."""
-        for turn in range(MAX_ROUNDS):
-            if not moves:
-                return
-            tally = _Tally(moves)
-            yield self._now("applying", moves=self._applied + len(moves))
-            async with aclosing(self._round(tally)) as steps:
-                async for step in steps:
-                    yield step
-            await self._aside(functools.partial(child.applied, tally.done))
-            if turn + 1 == MAX_ROUNDS or not tally.left:
-                self._given_up = len(tally.left)
-                return
-            again = functools.partial(self._again, child, tally.left)
-            moves = await self._aside(again)
-
-    async def _round(self, tally: "_Tally") -> AsyncGenerator[RerouteProgress, None]:
-        groups = sequence(tally.moves, self._available)
-        last = time.monotonic()
-        while True:
-            group = await self._aside(functools.partial(next, groups, None))
-            if group is None:
-                break
-            began = time.monotonic()
-            if await self._apply(group):
-                tally.done += [each.plan.plan_id for each in group]
-                self._applied += len(group)
-            else:
-                self._conflicts += len(group)
-            # Checkouts have the thread that writes for as long as this had it.
-            await asyncio.sleep(time.monotonic() - began)
-            if time.monotonic() - last >= TELL_SECONDS:
-                last = time.monotonic()
-                yield self._now("applying")
-        yield self._now("applying")
-
-    async def _one_by_one(self, child: Child) -> AsyncGenerator[RerouteProgress, None]:
-        """Decide again, each by itself, those that can not be decided together."""
-        wishes = self._asked.wishes
+    async def _applying(self, child: Child, moves: list[Move]) -> Steps:
+        """Apply moves, then decide the plans that cannot be decided together."""
+        again = functools.partial(self._again, child)
+        work = self._applier.apply_all(moves, child.applied, again)
+        async with aclosing(work) as steps:
+            async for step in steps:
+                yield step
         plans: list[PlanRef] = await self._aside(child.alone)
-        closed = frozenset(
-            each.location_id
-            for each in self._ledger.network().locations
-            if not each.active
-        )
         changed: list[PlanRef] = []
-        for plan in plans:
-            spent = wishes.max_moves is not None and self._applied >= wishes.max_moves
-            if spent or self._stop.is_set():
-                break
-            steps = self._amender.move_steps(plan, wishes, closed, SolveLimits())
-            try:
-                moved = await self._driver.run(steps)
-            except (AvailabilityError, RouterError) as error:
-                if isinstance(error, StoreUnavailable):
-                    raise
-                # Others were faster, or it has ended: it is as it is.
-                self._conflicts += 1
-                moved = b""
-            if moved:
-                self._applied += 1
-                changed.append(plan)
-                yield self._now("applying")
+        work = self._applier.one_by_one(plans, self._asked.wishes, self._stop, changed)
+        async with aclosing(work) as steps:
+            async for step in steps:
+                yield step
         if changed:
             await self._aside(lambda: child.seen(self._records(changed)))
-
-    async def _apply(self, group: tuple[Move, ...]) -> bool:
-        """Do moves in one transaction; return whether they could be done."""
-        swaps = [(each.plan, each.swap) for each in group]
-        wait = 0.01
-        for attempt in range(MAX_TRIES):
-            try:
-                await self._driver.write(lambda: self._ledger.swap_together(swaps))
-            except (
-                StockConflict,
-                PlanChanged,
-                PlanNotFound,
-                ReservationResolved,
-                UnitsNotOpen,
-            ):
-                # If it was done by a try whose end was not heard of, that shows when
-                # the plans are read again: nothing is left to change.
-                return False
-            except (Overloaded, StoreUnavailable):
-                if attempt + 1 == MAX_TRIES:
-                    raise
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, MAX_WAIT_SECONDS)
-            else:
-                return True
-        return False
-
-    def _available(self, location_id: LocationId, sku: Sku) -> int:
-        grid = self._ledger.grid()
-        row, column = grid.rows.get(sku), grid.network.index.get(location_id)
-        if row is None or column is None:
-            return 0
-        return int(grid.read([row])[0, column])
-
-
-class _Tally:
-    """One round of moves, and which were done."""
-
-    def __init__(self, moves: list[Move]) -> None:
-        self.moves = moves
-        self.done: list[str] = []
-
-    @property
-    def left(self) -> list[PlanRef]:
-        """Plans that were not changed: others were faster."""
-        done = set(self.done)
-        return [each.plan for each in self.moves if each.plan.plan_id not in done]
