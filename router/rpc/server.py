@@ -1,11 +1,7 @@
-"""The server: what it listens on, what it refuses, and how it ends."""
+"""The server: how it is built, listens and ends."""
 
 import asyncio
 import contextlib
-import gc
-import logging
-import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -59,17 +55,6 @@ SERVICES = tuple(
     )
 )
 
-SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another waits for it: the
-thread that writes must get on with its commit beside a busy event loop."""
-COLLECT_AFTER = 50_000
-"""Objects made before the garbage collector looks for cycles; a call makes a few
-hundred and leaves none."""
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
@@ -108,70 +93,69 @@ class ServerOptions:
     grace_seconds: float = 30.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerParts:
+    """All that a server starts, and ends in order."""
+
+    server: grpc.aio.Server
+    driver: Driver
+    health: HealthServicer
+    probe: LedgerProbe
+    housekeeper: Housekeeper
+    watches: Watches
+    exporter: Exporter | None
+
+
 class RpcServer:
     """A server that is bound and not yet started; `build_server` makes it."""
 
     def __init__(
-        self,
-        server: grpc.aio.Server,
-        driver: Driver,
-        health: HealthServicer,
-        probe: LedgerProbe,
-        housekeeper: Housekeeper,
-        watches: Watches,
-        metrics: Metrics,
-        exporter: Exporter | None,
-        options: ServerOptions,
-        address: str,
+        self, parts: ServerParts, metrics: Metrics, options: ServerOptions, address: str
     ) -> None:
         self.address = address
         """What to connect to: the port is the one that was bound."""
         self.metrics = metrics
         """What it counts."""
-        self.metrics_address = exporter.address if exporter else None
+        self.metrics_address = parts.exporter.address if parts.exporter else None
         """Where to ask for metrics."""
-        self._server = server
-        self._driver = driver
-        self._health = health
-        self._probe = probe
-        self._housekeeper = housekeeper
-        self._watches = watches
-        self._exporter = exporter
+        self._parts = parts
         self._options = options
         self._hurried = asyncio.Event()
         self._stopping: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Take calls."""
-        self._probe.start()
-        self._housekeeper.start()
-        await self._server.start()
-        self._driver.warm()
+        parts = self._parts
+        parts.probe.start()
+        parts.housekeeper.start()
+        await parts.server.start()
+        parts.driver.warm()
 
     async def drain(self) -> None:
         """End without failing a call in flight; nothing is written after it."""
-        self._health.drain()
-        # gRPC stops listening as soon as it is told to stop: whoever balances
-        # calls has to have heard of it before.
+        parts = self._parts
+        parts.health.drain()
+        # gRPC stops listening as soon as it is stopped: load balancers must have
+        # seen NOT_SERVING before.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.pre_stop_seconds):
                 await self._hurried.wait()
-        # Only now: who comes back at once is to find another server.
-        self._watches.drain()
-        await self._server.stop(self._options.grace_seconds)
-        await self._probe.stop()
-        await self._housekeeper.stop()
-        await self._watches.close()
-        await self._driver.close()
-        if self._exporter is not None:
-            # Last, so that what the drain did can still be seen.
-            await asyncio.to_thread(self._exporter.close)
+        # Only now: a watcher that reconnects at once must find another server.
+        parts.watches.drain()
+        await parts.server.stop(self._options.grace_seconds)
+        await parts.probe.stop()
+        await parts.housekeeper.stop()
+        await parts.watches.close()
+        await parts.driver.close()
+        if parts.exporter is not None:
+            # Last, so that the metrics include the drain.
+            await asyncio.to_thread(parts.exporter.close)
 
     def hurry(self) -> None:
         """Let a drain end at once: calls in flight fail, a commit does not."""
         if not self._hurried.is_set():
             self._hurried.set()
-            self._stopping = asyncio.ensure_future(self._server.stop(None))
+            self._stopping = asyncio.ensure_future(self._parts.server.stop(None))
 
 
 def build_server(
@@ -182,13 +166,12 @@ def build_server(
 ) -> RpcServer:
     """Build a server and bind its address; call it where the event loop runs.
 
-    ``handlers`` are served beside ours. By ``clock`` pre-orders open and counts grow
-    old.
+    ``handlers`` are served besides ours. ``clock`` opens pre-orders and ages counts.
 
     Raises
     ------
     CannotListen
-        An address is taken or is none.
+        An address is taken or invalid.
     """
     if not options.reuse_port:
         check_address(options.address)
@@ -204,7 +187,7 @@ def build_server(
         solver_threads=options.solver_threads,
         max_waiting=options.max_waiting,
     )
-    router = Router(ledger, stored=WireForm())
+    router = Router(ledger, stored=WireForm(), clock=clock)
     rerouter = Rerouter(router, ledger, driver, WireForm(), clock, options.ray_address)
     gate = Gate(metrics, options.tokens, options.max_concurrent_rpcs)
     reader = OfferReader(Offering(ledger, clock))
@@ -213,11 +196,10 @@ def build_server(
     if options.tokens is None or options.reflection:
         described = (*SERVICES, "grpc.health.v1.Health")
         handlers = (*handlers, reflection_handler(gate, described))
+    routing = RoutingService(router, ledger, driver, rerouter, metrics)
     server = grpc.aio.server(
         handlers=(
-            RoutingService(router, ledger, driver, rerouter, metrics).generic_handler(
-                gate
-            ),
+            routing.generic_handler(gate),
             StockService(ledger, driver).generic_handler(gate),
             ChannelService(ledger, driver).generic_handler(gate),
             AvailabilityService(reader, driver, watches).generic_handler(gate),
@@ -233,29 +215,30 @@ def build_server(
     exporter = None
     if options.metrics_address is not None:
         exporter = Exporter(metrics.registry, options.metrics_address)
-    probe = LedgerProbe(ledger, health, options.probe_seconds)
-    refresh = REFRESH_SECONDS if ledger.shared else None
-    follow_ups = FollowUps(
-        ledger, driver, Amender(router, WireForm()), rerouter, metrics
+    amender = Amender(router, WireForm())
+    follow_ups = FollowUps(ledger, driver, amender, rerouter, metrics)
+    parts = ServerParts(
+        server=server,
+        driver=driver,
+        health=health,
+        probe=LedgerProbe(ledger, health, options.probe_seconds),
+        housekeeper=_housekeeper(ledger, driver, follow_ups, options),
+        watches=watches,
+        exporter=exporter,
     )
+    return RpcServer(parts, metrics, options, address)
+
+
+def _housekeeper(
+    ledger: Ledger, driver: Driver, follow_ups: FollowUps, options: ServerOptions
+) -> Housekeeper:
     also: dict[str, Callable[[], Awaitable[None]]] = {}
     if options.fill_queue:
-        also["serving the queue"] = follow_ups.fill_queue
+        also["filling the queue"] = follow_ups.fill_queue
     if options.drain_inactive:
-        also["leaving closed locations"] = follow_ups.drain_inactive
-    housekeeper = Housekeeper(ledger, driver, refresh_seconds=refresh, also=also)
-    return RpcServer(
-        server,
-        driver,
-        health,
-        probe,
-        housekeeper,
-        watches,
-        metrics,
-        exporter,
-        options,
-        address,
-    )
+        also["draining inactive locations"] = follow_ups.drain_inactive
+    refresh = REFRESH_SECONDS if ledger.shared else None
+    return Housekeeper(ledger, driver, refresh_seconds=refresh, also=also)
 
 
 def _bind(server: grpc.aio.Server, options: ServerOptions) -> str:
@@ -268,72 +251,3 @@ def _bind(server: grpc.aio.Server, options: ServerOptions) -> str:
     except RuntimeError as error:
         raise CannotListen(options.address, "gRPC could not bind it") from error
     return bound_address(options.address, port)
-
-
-def tune_interpreter() -> None:
-    """Set what a process needs that does nothing but serve."""
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gc.set_threshold(COLLECT_AFTER)
-    # What is loaded by now stays: it need not be looked at again.
-    gc.freeze()
-
-
-async def serve(
-    ledger: Ledger,
-    options: ServerOptions,
-    on_ready: Callable[[RpcServer], None] = lambda _: None,
-    until: Awaitable[None] | None = None,
-) -> None:
-    """Serve until SIGTERM, SIGINT or the end of ``until``; drain, close the ledger.
-
-    A second signal ends it at once. ``on_ready`` is called when calls are taken.
-
-    Raises
-    ------
-    CannotListen
-        The address is taken or is none.
-    """
-    loop = asyncio.get_running_loop()
-    tune_interpreter()
-    try:
-        server = build_server(ledger, options)
-        asked = asyncio.Event()
-
-        def on_signal() -> None:
-            if asked.is_set():
-                server.hurry()
-            asked.set()
-
-        async def watch(end: Awaitable[None]) -> None:
-            await end
-            asked.set()
-
-        watching = None if until is None else asyncio.ensure_future(watch(until))
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, on_signal)
-        try:
-            await server.start()
-            on_ready(server)
-            _log.info("serving", extra=_described(server, options))
-            await asked.wait()
-        finally:
-            _log.info("draining", extra={"address": server.address})
-            await server.drain()
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
-            if watching is not None:
-                watching.cancel()
-            _log.info("stopped", extra={"address": server.address})
-    finally:
-        ledger.close()
-
-
-def _described(server: RpcServer, options: ServerOptions) -> dict[str, object]:
-    tls = options.tls
-    return {
-        "address": server.address,
-        "metrics": server.metrics_address,
-        "tls": "none" if tls is None else "mutual" if tls.client_ca else "server",
-        "tokens": options.tokens is not None,
-        "max_concurrent": options.max_concurrent_rpcs,
-    }

@@ -37,7 +37,7 @@ from availability.setup.channels import Allocation, Channel
 from availability.setup.settings import Backorders, CustomerLimit, Preorder, Settings
 from availability.setup.setup import SetupChange
 from router.errors import StockContention
-from router.model import WAITING, Order, OrderLine
+from router.model import WAITING, Order, OrderLine, RoutingPlan
 from router.pipeline import RouteOptions, Router
 from router.policies import DEFAULT, PRESETS
 from tests.availability.ledger.world import all_movements

@@ -25,8 +25,8 @@ from router.cli.serving.workers import (
     end_of_input,
     reserved_port,
 )
+from router.rpc.process import serve as serve_until_stopped
 from router.rpc.server import RpcServer, ServerOptions
-from router.rpc.server import serve as serve_until_stopped
 from router.rpc.transport.address import CannotListen, is_local
 from router.rpc.transport.interceptors import MAX_CONCURRENT
 from router.rpc.transport.tls import BadTls, Tls, read_tls

@@ -16,7 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from availability.ledger.open import open_ledger
 from availability.v1 import stock_service_pb2_grpc
-from router.rpc.server import ServerOptions, serve
+from router.rpc.process import serve
+from router.rpc.server import ServerOptions
 from router.rpc.transport.address import CannotListen, bound_address, check_address
 from router.v1 import routing_service_pb2, routing_service_pb2_grpc
 from tests.router.rpc.calls import (
@@ -36,7 +37,8 @@ END_SECONDS = 60.0
 MAIN = """
 import asyncio, sys
 from availability.ledger.open import open_ledger
-from router.rpc.server import ServerOptions, serve
+from router.rpc.process import serve
+from router.rpc.server import ServerOptions
 
 ledger = open_ledger(sys.argv[1])
 commit = ledger.reserve_many
