@@ -1,11 +1,11 @@
-"""The flow after the flow: from what a plan holds, to another plan or to less of it.
+"""Changes of a routed order: cancel, ship, reject, serve from the queue, move.
 
-As in `router.pipeline`, steps are generators of their blocking work. What is
-decided from a reading of the plan is written only if the plan is still what was
-read; otherwise it is read again, a bounded number of times.
+As in `router.pipeline`, steps are generators of their blocking work. A decision is
+written only if the plan is still the one that was read; otherwise it is read and
+decided again, a bounded number of times.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,6 @@ from availability.errors import (
     ReservationResolved,
     StockConflict,
     StoreUnavailable,
-    UnitsNotOpen,
-    Violation,
 )
 from availability.model import LocationId, Request
 from availability.reservations import (
@@ -29,6 +27,7 @@ from availability.reservations import (
     Ship,
 )
 from router.amending.cancelling import give_up
+from router.amending.checks import require_lines, require_open
 from router.amending.rejecting import consequences, relaxations, swap
 from router.amending.rejection import Rejection
 from router.blocking_work import ChangeWork, Encode, ReadWork, ReplayWork, SolveWork
@@ -39,7 +38,7 @@ from router.errors import (
     SolverError,
     StockContention,
 )
-from router.line_units import LineUnits, claims, held_units
+from router.line_units import LineUnits, claims
 from router.model import Order, RoutingPlan, RoutingPolicy
 from router.optimize.limits import SolveLimits
 from router.pipeline import RouteOptions, Router
@@ -49,24 +48,20 @@ from router.rerouting.single_plan import Decided, Plan, move, serve
 from router.stored_plans import OwnStock, PlanCodec, PlanInputs
 
 Amending = Generator[SolveWork | ReplayWork | ReadWork | ChangeWork, Any, bytes]
-Deciding = Generator[SolveWork | ReplayWork, Any, Command]
+Deciding = Generator[SolveWork | ReplayWork, Any, Command | None]
 Decide = Callable[[ReservationRecord, int], Deciding]
-"""What is to be done about a plan as it was read, on the n-th attempt."""
+"""Decides about a plan as it was read, on the n-th attempt; None: leave it as it is."""
 
 
 class Amender:
     """Changes plans that hold something, in terms of their order's lines.
 
-    ``max_attempts`` is how often a change is worked out anew when others keep
-    changing the plan, or taking the stock, in between.
+    ``max_attempts`` is how often a change is decided when others keep changing the
+    plan, or taking the stock, in between.
     """
 
     def __init__(
-        self,
-        router: Router,
-        stored: PlanCodec,
-        *,
-        max_attempts: int = 5,
+        self, router: Router, stored: PlanCodec, *, max_attempts: int = 5
     ) -> None:
         self._router = router
         self._stored = stored
@@ -84,12 +79,12 @@ class Amender:
         UnitsNotOpen
             More units are named than are open.
         AvailabilityError
-            Anything else the ledger has to say of a change.
+            Any other refusal of the ledger.
         """
 
         def decide(record: ReservationRecord) -> Cancel:
             wanted = self._wanted(record, "cancelled")
-            _require_lines(wanted.order, record, lines, "lines")
+            require_lines(wanted.order, record, lines, "lines")
             made = self._stored.plan(record.reply)
             given = give_up(wanted.order, record, made, lines)
             body = self._stored.body(record.body, given.order)
@@ -100,7 +95,7 @@ class Amender:
     def ship_steps(
         self,
         plan: PlanRef,
-        units: tuple[LineUnits, ...],
+        units: Sequence[LineUnits],
         request: Request,
         encode: Encode,
     ) -> Amending:
@@ -110,9 +105,9 @@ class Amender:
             if record.state is ReservationState.HELD:
                 raise ReservationResolved(record.plan_id, record.state.value, "shipped")
             wanted = self._wanted(record, "shipped")
-            names = [each.line_id for each in units]
-            _require_lines(wanted.order, record, names, "assignments")
-            _require_open(wanted.order, record, units)
+            lines = [each.line_id for each in units]
+            require_lines(wanted.order, record, lines, "assignments")
+            require_open(wanted.order, record, units)
             return Ship(claims(wanted.order, units))
 
         return self._amend(plan, _at_once(decide), request, encode)
@@ -126,10 +121,10 @@ class Amender:
         encode: Encode,
         on_planned: Callable[[RoutingPlan], None] = lambda _: None,
     ) -> Amending:
-        """Take from a location what it refuses, and plan the order anew without it.
+        """Take from a location what it refuses, and plan the order again without it.
 
-        Everything else that is open or shipped stays where it is. ``on_planned``
-        hears of every plan that is made, stored or not.
+        Everything else that is open or shipped stays where it is. ``on_planned`` is
+        called with every plan that is made, stored or not.
 
         Raises
         ------
@@ -144,10 +139,10 @@ class Amender:
         def decide(record: ReservationRecord, attempt: int) -> Deciding:
             wanted = self._wanted(record, "rejected")
             names = [each.line_id for each in rejection.lines]
-            _require_lines(wanted.order, record, names, "lines")
+            require_lines(wanted.order, record, names, "lines")
             meant = consequences(wanted.order, record, rejection)
-            anew = wanted._replace(order=meant.anew)
-            made = yield from self._anew(record, anew, meant.own, limits, attempt)
+            inputs = wanted._replace(order=meant.anew)
+            made = yield from self._replan(record, inputs, meant.own, limits, attempt)
             on_planned(made)
             reply = self._stored.reply(made)
             body = self._stored.body(record.body, meant.order)
@@ -161,23 +156,17 @@ class Amender:
         limits: SolveLimits,
         on_planned: Callable[[RoutingPlan], None] = lambda _: None,
     ) -> Amending:
-        """Give a plan that waits what there is for it by now.
+        """Give an order that waits the stock there is for it now.
 
-        Returns the plan's id, b"" if nothing is there for it.
-
-        Raises
-        ------
-        StockContention
-            Others took the stock on every attempt.
-        AvailabilityError
-            Anything else the ledger has to say of a change.
+        Returns the plan's id, b"" if there is none; raises as `reject_steps`.
         """
 
         def decide(record: ReservationRecord, attempt: int) -> Deciding:
-            again = self._again(record, limits, attempt)
-            return _told((yield from serve(record, self._stored, again)), on_planned)
+            plan_again = self._planner(record, limits, attempt)
+            found = yield from serve(record, self._stored, plan_again)
+            return _swap_to(found, on_planned)
 
-        return self._if_any(plan, decide)
+        return self._attempts(plan, decide)
 
     def move_steps(
         self,
@@ -194,42 +183,32 @@ class Amender:
         """
 
         def decide(record: ReservationRecord, attempt: int) -> Deciding:
-            again = self._again(record, limits, attempt)
-            found = yield from move(record, self._stored, wishes, closed, again)
-            return _told(found, on_planned)
+            plan_again = self._planner(record, limits, attempt)
+            found = yield from move(record, self._stored, wishes, closed, plan_again)
+            return _swap_to(found, on_planned)
 
-        return self._if_any(plan, decide)
+        return self._attempts(plan, decide)
 
-    def _if_any(self, plan: PlanRef, decide: Decide) -> Amending:
-        try:
-            return (yield from self._attempts(plan, decide, Request(), _name))
-        except _NothingToDo:
-            return b""
-
-    def _again(
+    def _planner(
         self, record: ReservationRecord, limits: SolveLimits, attempt: int
     ) -> Plan:
-        """Return what plans the order of a plan that is open, on the n-th attempt."""
-        wanted = self._wanted(record, "routed anew")
+        """Return the planner for an open plan's order, on the n-th attempt."""
+        wanted = self._wanted(record, "rerouted")
 
-        def again(order: Order, policy: RoutingPolicy, own: OwnStock) -> Evaluating:
-            anew = wanted._replace(order=order, policy=policy)
-            return self._anew(record, anew, own, limits, attempt)
+        def plan(order: Order, policy: RoutingPolicy, own: OwnStock) -> Evaluating:
+            inputs = wanted._replace(order=order, policy=policy)
+            return self._replan(record, inputs, own, limits, attempt)
 
-        return again
+        return plan
 
     def _amend(
-        self,
-        plan: PlanRef,
-        decide: Decide,
-        request: Request,
-        encode: Encode,
+        self, plan: PlanRef, decide: Decide, request: Request, encode: Encode
     ) -> Amending:
-        """Return the first reply, or make it.
+        """Return the first reply to the request, or make it.
 
-        The first try may be committed, by another server, after the reply was
-        looked for: then the plan is not what it was, and the repeat would be
-        refused for what it did itself. So it is looked for again.
+        Another server may commit the first try after the reply was looked up: then
+        the plan has changed, and the repeat would be refused for its own change. So
+        the reply is looked up again.
         """
         reply: bytes | None = yield ReplayWork(request)
         if reply is not None:
@@ -248,14 +227,16 @@ class Amender:
         self,
         plan: PlanRef,
         decide: Decide,
-        request: Request,
-        encode: Encode,
+        request: Request = Request(),
+        encode: Encode = lambda record: record.plan_id.encode(),
     ) -> Amending:
-        """Read, decide, write; and again if others came in between."""
+        """Read, decide, write; again if others changed the plan in between."""
         met: AvailabilityError | None = None
         for attempt in range(self._max_attempts):
             record: ReservationRecord = yield ReadWork(plan)
             command = yield from decide(record, attempt)
+            if command is None:
+                return b""
             # By its id: an order may have another latest plan by now.
             found = PlanRef(plan_id=record.plan_id)
             try:
@@ -268,24 +249,24 @@ class Amender:
             raise met
         raise StockContention(self._max_attempts)
 
-    def _anew(
+    def _replan(
         self,
         record: ReservationRecord,
-        wanted: PlanInputs,
+        inputs: PlanInputs,
         own: OwnStock,
         limits: SolveLimits,
         attempt: int,
     ) -> Evaluating:
-        seconds = min(limits.wall_seconds, wanted.solve_seconds)
+        seconds = min(limits.wall_seconds, inputs.solve_seconds)
         options = RouteOptions(replace(limits, wall_seconds=seconds))
         rest = (options, record.plan_id, own, attempt)
         broken = None
-        for order, policy in relaxations(wanted.order, wanted.policy):
+        for order, policy in relaxations(inputs.order, inputs.policy):
             try:
                 return (yield from self._router.replan_steps(order, policy, *rest))
             except InvalidOrder as error:
                 broken = error
-        raise SolverError("what stays breaks its limits") from broken
+        raise SolverError("the units that stay break every limit") from broken
 
     def _wanted(self, record: ReservationRecord, what: str) -> PlanInputs:
         """Return what an open plan was made from."""
@@ -296,17 +277,11 @@ class Amender:
         return self._stored.wanted(record.body)
 
 
-def _name(record: ReservationRecord) -> bytes:
-    return record.plan_id.encode()
-
-
-class _NothingToDo(Exception):
-    """A plan is to stay as it is."""
-
-
-def _told(found: Decided | None, on_planned: Callable[[RoutingPlan], None]) -> Command:
+def _swap_to(
+    found: Decided | None, on_planned: Callable[[RoutingPlan], None]
+) -> Command | None:
     if found is None:
-        raise _NothingToDo
+        return None
     on_planned(found.plan)
     return found.swap
 
@@ -319,37 +294,3 @@ def _at_once(decide: Callable[[ReservationRecord], Command]) -> Decide:
         return decide(record)
 
     return deciding
-
-
-def _require_lines(
-    order: Order, record: ReservationRecord, line_ids: Iterable[str], path: str
-) -> None:
-    """Refuse lines that the order never had.
-
-    One that was cancelled whole is known all the same, by what it held.
-    """
-    known = {line.line_id for line in order.lines}
-    known.update(each.line_id for each in record.holdings)
-    unknown = [
-        Violation(f"{path}[{n}].line_id", "UNKNOWN_LINE", f"no line {each[:128]!r}")
-        for n, each in enumerate(line_ids)
-        if each not in known
-    ]
-    if unknown:
-        raise InvalidOrder(unknown)
-
-
-def _require_open(
-    order: Order, record: ReservationRecord, units: Iterable[LineUnits]
-) -> None:
-    """Refuse more than is open, in units of lines: the ledger would say components."""
-    opened = held_units(order, record).open
-    skus = {line.line_id: line.sku for line in order.lines}
-    breaches = []
-    for line_id, location_id, asked in units:
-        left = opened.get((line_id, location_id), 0)
-        if asked > left:
-            sku = skus.get(line_id, "")
-            breaches.append((location_id, sku, line_id, asked, left))
-    if breaches:
-        raise UnitsNotOpen(record.plan_id, breaches)
