@@ -1,12 +1,12 @@
-"""What can go wrong with routing. An order nobody can fill is none of these.
+"""What can go wrong with routing. An order that no location can fill is no error.
 
 RouterError
 ├── InvalidOrder        the request breaks rules; every breach is listed
 ├── MalformedMessage    the bytes are not a message of the expected type
 ├── StockContention     others took the stock on every attempt
-├── NotReroutable       what the plan was made from was not stored with it
-├── TooManyOrders       more are selected than one re-routing takes
-├── ReroutingEnded      the process that re-routes ended before it answered
+├── NotReroutable       the plan's request was not stored with it
+├── TooManyOrders       more orders selected than one re-routing takes
+├── ReroutingEnded      the re-routing process ended before its result
 ├── DeadlineTooShort    less time is left than the least a call needs
 └── SolverError         the solver refused a model: a fault of ours
 """
@@ -41,11 +41,13 @@ class StockContention(RouterError):
 
 
 class NotReroutable(RouterError):
-    """What the plan was made from was not stored with it: it stays as it is."""
+    """The plan's request was not stored with it, so it stays as it is."""
 
     def __init__(self, plan_id: str) -> None:
         self.plan_id = plan_id
-        super().__init__(f"plan {plan_id!r} was stored without what it was made from")
+        super().__init__(
+            f"plan {plan_id!r} cannot be rerouted: its request was not stored"
+        )
 
 
 class TooManyOrders(RouterError):
@@ -57,14 +59,14 @@ class TooManyOrders(RouterError):
 
 
 class ReroutingEnded(RouterError):
-    """The process that re-routes ended before it answered; ``how`` it ended.
+    """The re-routing process ended before its result; ``how`` it ended.
 
-    What was changed before stays, and every order has a plan that is whole.
+    Earlier changes stay, and every order has a complete plan.
     """
 
     def __init__(self, how: str) -> None:
         self.how = how
-        super().__init__(f"the process that re-routes has ended: {how}")
+        super().__init__(f"the re-routing process ended: {how}")
 
 
 class DeadlineTooShort(RouterError):

@@ -1,4 +1,4 @@
-"""A memory for what is worked out of a value that stays the same object.
+"""A cache of results by the identity of the argument.
 
 Policies and their objective lists are made once and used for every order.
 Looking them up by equality would hash every part of them on every call.

@@ -79,7 +79,7 @@ class HeldUnits(NamedTuple):
 
     @property
     def placed(self) -> dict[At, int]:
-        """What is, or was, at locations: open and shipped together."""
+        """Units at locations: open and shipped together."""
         return added(self.open, self.shipped)
 
     def open_of(self, line_id: str) -> int:
@@ -115,8 +115,8 @@ def held_units(order: Order, record: ReservationRecord) -> HeldUnits:
             unassigned[line_id] -= units
     for line_id, units in queued.items():
         unassigned[line_id] -= units
-    nobody = {line_id: units for line_id, units in unassigned.items() if units > 0}
-    return HeldUnits(opened, shipped, queued, nobody)
+    left_over = {line_id: units for line_id, units in unassigned.items() if units > 0}
+    return HeldUnits(opened, shipped, queued, left_over)
 
 
 def _units(line: OrderLine, held: Mapping[str, int]) -> int:

@@ -1,4 +1,7 @@
-"""The nouns of routing: values, frozen and correct once built."""
+"""The nouns of routing: values, frozen and correct once built.
+
+One file, though long: the nouns refer to each other.
+"""
 
 import enum
 from collections.abc import Mapping
@@ -232,7 +235,7 @@ class UnassignedReason(enum.StrEnum):
 
 
 WAITING = frozenset({UnassignedReason.BACKORDERED, UnassignedReason.PREORDERED})
-"""Why units that are not assigned are promised all the same."""
+"""Why units that are not assigned are still promised."""
 
 
 class EliminationFilter(enum.StrEnum):
@@ -272,7 +275,7 @@ class Shipment(NamedTuple):
 
 
 class Unassigned(NamedTuple):
-    """Units of one line that nobody ships."""
+    """Units of one line that no location ships."""
 
     line_id: str
     sku: Sku
@@ -325,7 +328,7 @@ class Counterfactuals:
 
 @dataclass(frozen=True, slots=True)
 class RoutingPlan:
-    """Who ships what of one order, why, and how good that is.
+    """Which location ships what of one order, why, and how good that is.
 
     ``plan_id`` is empty until the plan is stored.
     """

@@ -29,7 +29,7 @@ _PRESETS = (
         "ranked-prefix", Term.MAX_RANK, Term.SPLIT_LINES, Term.SHIPMENTS, Term.PRIMARY
     ),
     _preset("cheapest", Term.COST_MICROS, Term.SHIPMENTS, Term.SPLIT_LINES),
-    # The peers' walks, for those who come from them; the objectives measure.
+    # Sequential allocation as other platforms do it; the objectives only measure.
     _preset("priority", Term.SPLIT_LINES, Term.SHIPMENTS, walk=Walk.PRIORITY),
     _preset("nearest", Term.SPLIT_LINES, Term.SHIPMENTS, walk=Walk.NEAREST),
     _preset("highest-stock", Term.SPLIT_LINES, Term.SHIPMENTS, walk=Walk.HIGHEST_STOCK),

@@ -1,8 +1,8 @@
-"""Past orders anew, one after another, under a policy: a tally of what becomes of them.
+"""Routes past orders again, one after another, under a policy, and tallies the plans.
 
 Orders go through `Router.route`, the steps of a server, over stock in memory that
-remembers units and promises and not who has them: a replay of any length takes no
-more of it than its stock.
+keeps units and promises but no reservations: the memory of a replay does not grow
+with its length.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ work comes long before: so the same replay ends the same on every machine."""
 NOTES = (
     "Orders were routed in the order of the file, each from the stock that those "
     "before it left.",
-    "Not modelled: time. No stock arrives, none is counted anew, nothing is "
-    "cancelled, returned or refused by a location; capacities are those of one day, "
-    "and what a customer may buy within a window is not limited.",
+    "Not modelled: time. No stock arrives or is recounted, and nothing is cancelled, "
+    "returned or refused by a location; capacities are those of one day, and limits "
+    "per customer are off.",
 )
 
 REFUSALS = frozenset(
@@ -82,7 +82,7 @@ class Replay:
         InvalidOrder
             The order makes no sense here; it is not counted.
         RouterError
-            Anything else is a fault of ours: nobody else takes of this stock.
+            A fault of ours: nothing else takes this stock.
         """
         try:
             routed = self._router.route(order, self._policy, self._options)

@@ -1,4 +1,4 @@
-"""The nouns of what happens to an order after it was routed."""
+"""The nouns of an order that was routed: how it is stored, what it holds."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -8,10 +8,10 @@ from router.model import Order, RoutingPlan, RoutingPolicy
 
 
 class PlanInputs(NamedTuple):
-    """What a plan was made from, and is made anew from.
+    """What a plan was made from, to plan the order again.
 
-    The quantities of the order's lines are what is wanted still, shipped units
-    included; its ``rejected`` grow with every rejection.
+    The order's lines have the units still wanted, shipped ones included; its
+    ``rejected`` grow with every rejection.
     """
 
     order: Order
@@ -41,10 +41,10 @@ class PlanCodec(Protocol):
 
 
 class OwnStock(NamedTuple):
-    """What an order's reservation makes of the stock that it reads.
+    """How the stock that is read differs for an order that holds some of it.
 
-    ``held`` are the order's own units, in no one else's way: the stock does not
-    show them. ``gone`` is what turned out not to be there, though it shows.
+    ``held`` are the order's own units, which the stock does not show. ``gone`` are
+    records that show units which a location says it does not have.
     """
 
     held: Mapping[tuple[LocationId, Sku], int]

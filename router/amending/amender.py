@@ -141,7 +141,7 @@ class Amender:
             names = [each.line_id for each in rejection.lines]
             require_lines(wanted.order, record, names, "lines")
             meant = consequences(wanted.order, record, rejection)
-            inputs = wanted._replace(order=meant.anew)
+            inputs = wanted._replace(order=meant.replan)
             made = yield from self._replan(record, inputs, meant.own, limits, attempt)
             on_planned(made)
             reply = self._stored.reply(made)

@@ -1,4 +1,4 @@
-"""Which units an order gives up when some of it is not wanted any more."""
+"""Which units an order gives up when some of it is cancelled."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -26,10 +26,10 @@ def give_up(
 ) -> GivenUp:
     """Choose the units of each line that are given up.
 
-    First what no location was given: nobody has to be told. Then units of the
-    plan's last shipment, the least busy, then of the one before: so that what is
-    left ships in as few shipments, and from where most of the order is. Within a
-    shipment the last room first. ``plan`` is the plan as it was made last.
+    First units that no location was given. Then units of the plan's last shipment,
+    the least busy, then of the one before: so that the rest ships in few shipments,
+    from where most of the order is. Within a shipment the last room first. ``plan``
+    is the current plan.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def give_up(
 
 
 def _last_first(plan: RoutingPlan, line_id: str, opened: Counts) -> list[LocationId]:
-    """Return who has open units of a line, the least important shipment first."""
+    """Return the locations with open units of a line, the last shipment's first."""
     have = [at for line, at in opened if line == line_id]
     planned = [each.location_id for each in plan.assignments if each.line_id == line_id]
     place = {location_id: n for n, location_id in enumerate(planned)}

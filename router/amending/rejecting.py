@@ -1,4 +1,4 @@
-"""What it means that a location refuses: for the order, and for its stock."""
+"""What a location's rejection means for the order, and for the location's stock."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,8 +28,8 @@ class Consequences(NamedTuple):
     """A rejection in terms of the order.
 
     ``released`` are given up, ``staying`` are open or shipped elsewhere. ``order`` is
-    the order as it is wanted from now on, to be stored; ``anew`` the same with all
-    that stays frozen, to be planned over the ``own`` stock.
+    the order from now on, to be stored; ``replan`` the same with all that stays
+    frozen, to be planned over the ``own`` stock.
     """
 
     released: Counts
@@ -37,7 +37,7 @@ class Consequences(NamedTuple):
     queued: Mapping[str, int]
     corrections: tuple[Correction, ...]
     order: Order
-    anew: Order
+    replan: Order
     own: OwnStock
 
 
@@ -90,7 +90,7 @@ def _named(
     rejection: Rejection,
     here: Mapping[str, int],
 ) -> tuple[RejectedLine, ...]:
-    """Return what is refused in so many words, once it is known to be there."""
+    """Return the lines that are refused, all of them open at the location."""
     if not rejection.lines:
         if not here:
             breach = (rejection.location_id, "", "", 1, 0)
@@ -118,7 +118,7 @@ def _named(
 def _amounts(
     order: Order, here: Mapping[str, int], named: Iterable[RejectedLine]
 ) -> dict[str, int]:
-    """Return the units of each line that are released: what is named, and with it."""
+    """Return the units of each line that are released: named, and bound to named."""
     amounts = {each.line_id: each.quantity for each in named}
     lines = [line for line in order.lines if line.line_id in here]
     groups = {line.ship_together for line in lines if line.line_id in amounts}
@@ -186,12 +186,12 @@ def swap(
     reply: bytes,
     body: bytes,
 ) -> Swap:
-    """Return the change that leads from a reservation to a plan made anew."""
+    """Return the change from a reservation to a new plan."""
     order = wanted.order
     planned = {(each[0], each[2]): each.quantity for each in plan.assignments}
     before = meant.queued
     short = {each.line_id: each.quantity for each in plan.unassigned}
-    # What waited goes on waiting, until somebody ships it.
+    # Units that waited go on waiting, until a location ships them.
     queued = (
         short
         if wanted.queue_unassigned

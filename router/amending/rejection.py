@@ -19,7 +19,7 @@ class RejectionReason(enum.StrEnum):
     TOO_BUSY = "too_busy"
     """Too much to do. Its stock is as counted."""
     CLOSED = "closed"
-    """Nobody is there. Its stock is as counted."""
+    """It is closed. Its stock is as counted."""
     OTHER = "other"
     """Anything else. Its stock is as counted."""
 

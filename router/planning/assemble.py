@@ -1,4 +1,4 @@
-"""A solution in the order's own words: who ships what, why, and how good that is."""
+"""A solution as a plan: which location ships what, why, and how good that is."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from router.planning.shipment_reasons import sentences
 
 
 class PlanMeta(NamedTuple):
-    """How a plan came about: what of it is not in the problem or the solution."""
+    """The part of a plan that is in neither the problem nor the solution."""
 
     solve_micros: int = 0
     plan_id: str = ""

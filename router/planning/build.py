@@ -23,7 +23,7 @@ from router.stored_plans import OwnStock
 
 
 class Built(NamedTuple):
-    """One order ready to be solved, and what is needed to speak of it again.
+    """One order ready to be solved, and what turns its solution into a plan.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def build(
 ) -> Built:
     """Make the problem of one order; the order has been validated.
 
-    ``own`` is what an order that is planned anew holds already; all of it is frozen.
+    ``own`` is what an order that is planned again holds already; all of it is frozen.
 
     Raises
     ------
@@ -282,5 +282,5 @@ def _broken_by_frozen(
     def named(match: re.Match[str]) -> str:
         return f"{match[1]} {names[match[1]][int(match[2])]!r}"
 
-    said = re.sub(r"(location|line|SKU|origin) (\d+)", named, message)
-    return InvalidOrder([Violation("order.frozen", "FROZEN_BREAKS_LIMIT", said)])
+    text = re.sub(r"(location|line|SKU|origin) (\d+)", named, message)
+    return InvalidOrder([Violation("order.frozen", "FROZEN_BREAKS_LIMIT", text)])

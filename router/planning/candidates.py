@@ -46,7 +46,7 @@ class Candidates(NamedTuple):
 
     ``pinned`` are columns of the pool that a filter removed but that have already
     picked some of the order: they ship that, and nothing else. ``meters`` is the
-    (N,) distance of the columns, where somebody asked for it.
+    (N,) distance of the columns, if an objective or filter needs it.
     """
 
     pool: Pool
@@ -118,7 +118,7 @@ class _Base(NamedTuple):
 
 
 class _KnownNetwork:
-    """What is worked out of one network, once."""
+    """What is computed once per network."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -142,7 +142,7 @@ class _KnownNetwork:
     def meters_to(self, to: Destination) -> IntArray:
         """Return (N,) distances to a destination, in meters."""
         if to.latitude is None or to.longitude is None:
-            raise AssertionError("validate lets no such order through")
+            raise AssertionError("the order was not validated")
         return self.columns.meters_to(to.latitude, to.longitude)
 
     def narrow(
@@ -161,7 +161,7 @@ class _KnownNetwork:
         return pool, self.eliminated(codes), frozenset(pinned)
 
     def eliminated(self, codes: Codes) -> Eliminated:
-        """Return who was removed, in rank order, by which filter."""
+        """Return the locations removed, in rank order, each with its filter."""
         removed = np.flatnonzero(codes != _ELIGIBLE)
         names = self.columns.names[removed].tolist()
         by = _BY_CODE[codes[removed]].tolist()
@@ -181,7 +181,7 @@ def _fixed_failures(
     method: str,
     feeding: frozenset[LocationId] | None,
 ) -> dict[EliminationFilter, list[bool]]:
-    """Return who fails the filters that are set, whatever the order."""
+    """Return the locations that fail the filters, whatever the order."""
     places = network.locations
     fails = {EliminationFilter.INACTIVE: [not each.active for each in places]}
     if feeding is not None:
@@ -234,7 +234,7 @@ def _remove_named(
 
 
 def _used_up(capacities: CapacitiesLeft) -> list[str]:
-    """Return who has no orders or no units left."""
+    """Return the locations with no capacity left."""
     return [name for name, left in capacities.items() if 0 in left]
 
 

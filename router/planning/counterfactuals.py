@@ -57,7 +57,7 @@ def next_best(
         return None
     verify(problem, other)
     if frozenset(piece.location for piece in other.pieces) == used:
-        raise SolverError("the next best plan uses the very locations of the best")
+        raise SolverError("the next-best plan uses the same locations as the best")
     theirs = judge(problem, other)
     lost_at, value, plan_value = _lost_at(judged.objectives, theirs)
     return NextBest(

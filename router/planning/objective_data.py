@@ -1,4 +1,4 @@
-"""What tells locations apart besides their stock, as arrays for the solver."""
+"""Distances, costs, lateness and workload of locations, as arrays for the solver."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ def figures(
 ) -> dict[str, IntArray]:
     """Return the arrays that the policy's objectives need, by a problem's fields.
 
-    What is zero everywhere is left out.
+    Arrays of zeros are left out.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def figures(
         _refuse_giant_cost(order, arrays)
     if Term.LATENESS_MINUTES in terms and order.promised_minutes is not None:
         minutes = pool.take(pool.of.lead_time_minutes)
-        # Where nobody says how long it takes, nothing is late.
+        # Without a lead time nothing is late.
         late = np.where(minutes > 0, minutes - order.promised_minutes, 0)
         for lane in order.lanes:
             column = pool.index.get(lane.location_id)
@@ -104,16 +104,16 @@ def _nearest(meters: IntArray, origin: IntArray | None) -> IntArray:
 
 
 def _refuse_giant_cost(order: Order, arrays: Mapping[str, IntArray]) -> None:
-    dearest = int(arrays["unit_cost_micros"].max(initial=0))
+    highest = int(arrays["unit_cost_micros"].max(initial=0))
     # In Python's integers: the sum may be what 64 bits do not hold.
     shipments = sum(arrays["shipment_cost_micros"].tolist())
     units = sum(line.quantity for line in order.lines)
-    _refuse_giant("the cost", dearest * units + shipments)
+    _refuse_giant("the cost", highest * units + shipments)
 
 
 def _refuse_giant(what: str, micros: int) -> None:
     if micros > MAX_TOTAL_MICROS:
-        message = f"{what} could come to {micros} micros, at most {MAX_TOTAL_MICROS}"
+        message = f"{what} may reach {micros} micros, the limit is {MAX_TOTAL_MICROS}"
         raise InvalidOrder([Violation("order.lines", "OUT_OF_RANGE", message)])
 
 
@@ -132,7 +132,7 @@ def walk_order(
             return np.arange(available.shape[1])
         case Walk.NEAREST:
             if candidates.meters is None:
-                # Nobody knows where it goes: all are as near.
+                # No destination: all are equally near.
                 return np.arange(available.shape[1])
             return np.argsort(candidates.meters, kind="stable")
         case Walk.HIGHEST_STOCK:

@@ -25,7 +25,7 @@ def sentences(
     """Return one sentence for each shipment.
 
     ``shipments`` are in the plan's order; ``short`` maps lines to units that
-    nobody ships; ``rivals`` is that of the solution.
+    no location ships; ``rivals`` is that of the solution.
     """
     problem = built.problem
     if rivals is not None and not problem.frozen:

@@ -180,7 +180,7 @@ def _lack(stock: IntArray, parts: Parts, units: int) -> UnassignedReason | None:
 def _lack_together(
     stock: IntArray, parts: Parts, wanted: Sequence[int]
 ) -> UnassignedReason | None:
-    """Return what the line lacks beside the order's other lines of its SKUs."""
+    """Return the units a line lacks, given the order's other lines of its SKUs."""
     if any(int(stock[k].sum()) < wanted[k] for k, _ in parts):
         return UnassignedReason.INSUFFICIENT_STOCK
     return None

@@ -132,5 +132,5 @@ def _guards(
     elif own is None or channel.channel_id not in own.following:
         sharing = tuple(sorted((*channel.sharing, UNDECLARED)))
         most_units = promised_on(counts, sharing) + offer.quantity_units
-        # What is counted, cancelled or withdrawn meanwhile makes it another number.
+        # Counts, cancellations and withdrawals in between change the number.
         yield Guard(sku, sharing, most_units, moves=positions.moves.get(sku, 0))

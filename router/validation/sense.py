@@ -67,7 +67,7 @@ def sense_breaches(
 
 
 def _pairs(order: Order, network: Network) -> list[Violation]:
-    """Judge what is said of a line and a location."""
+    """Check the entries that name a line and a location."""
     found: list[Violation] = []
     ordered = {line.line_id: line.quantity for line in order.lines}
     frozen: dict[str, int] = defaultdict(int)

@@ -159,7 +159,7 @@ def _coordinates(destination: Destination, path: str) -> list[Violation]:
     latitude, longitude = destination.latitude, destination.longitude
     if latitude is None or longitude is None:
         missing = "latitude" if latitude is None else "longitude"
-        message = "latitude and longitude come together"
+        message = "set latitude and longitude together"
         return [Violation(f"{path}.{missing}", "REQUIRED", message)]
     return [
         Violation(

@@ -35,12 +35,12 @@ SOLVER_THREADS = 2
 """OR-Tools leaves the interpreter to others while it solves, so threads do."""
 
 LEAST_SOLVE_SECONDS = 0.001
-"""What a search is given that waited for a thread until its time was over."""
+"""Time of a search whose own time was used up while it waited for a thread."""
 
 MAX_WAITING = 4 * GROUP_LIMIT
-"""Most writes that wait for the one thread that writes. Four commits are a wait
-that a caller still has time for; with more the store is too slow for what comes,
-and to say so at once is better than to answer nobody in time."""
+"""Most writes that wait for the one thread that writes. Callers have time to wait for
+four commits; with more the store is overloaded, and refusing a write at once is
+better than answering all of them too late."""
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Driver:
         self._writer = Writer(ledger, metrics or Metrics(), max_waiting)
 
     def warm(self) -> None:
-        """Import the solvers beside the first calls, which seldom need them."""
+        """Import the solvers in a thread; the first calls seldom need them."""
         self._solvers.submit(warm)
 
     def run(self, steps: Generator[Work, object, T]) -> Coroutine[object, object, T]:
@@ -95,11 +95,11 @@ class Driver:
         return await self._writer.write(change)
 
     async def bulk(self, work: Callable[[], T]) -> T:
-        """Do what takes long for its size: orders are answered beside it."""
+        """Do long work in a thread of its own: orders are answered meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._bulk, work)
 
     async def close(self) -> None:
-        """End the threads, once what is being written is written."""
+        """End the threads, after the current writes."""
         for pool in (self._bulk, self._solvers):
             pool.shutdown(wait=False, cancel_futures=True)
         await self._writer.close()
@@ -108,8 +108,7 @@ class Driver:
 def _solve(work: SolveWork, queued: float) -> object:
     """Do a search; what it waited for a thread is taken off its time.
 
-    So a rush of hard orders gets quick answers that are less good, and not good
-    ones that are too late.
+    So a rush of hard orders gets worse plans in time instead of good ones too late.
     """
     limits = work.limits
     waited = time.monotonic() - queued
@@ -122,9 +121,9 @@ def _solve(work: SolveWork, queued: float) -> object:
 class Writer:
     """One thread that writes: while a group is being committed the next gathers.
 
-    A commit costs the same for one reservation and for `GROUP_LIMIT`, so the
-    more calls there are the less each pays. Nobody waits for company: a
-    reservation that finds the thread idle is written at once.
+    A commit costs the same for one reservation and for `GROUP_LIMIT`, so more calls
+    mean a lower cost each. No reservation waits for others: one that finds the thread
+    idle is written at once.
     """
 
     def __init__(
@@ -139,15 +138,15 @@ class Writer:
         self._committing = False
         metrics.watch(
             "repartir_writer_waiting",
-            "Writes that wait for the thread that writes, or are being written.",
+            "Writes queued for the writer thread, or being written.",
             self._queued,
         )
 
     def reserve(self, reservation: Reservation) -> "asyncio.Future[bytes]":
         """Queue a reservation for the next commit.
 
-        Cancelled before its commit begins, it reserves nothing; after that it
-        is reserved, and found again by its request id.
+        Cancelled before its commit begins, it reserves nothing; after that it is
+        reserved, and a repeat finds it by its request id.
 
         Raises
         ------
@@ -180,13 +179,13 @@ class Writer:
         """Refuse a write that is one too many; raises Overloaded."""
         if self._queued() < self._max_waiting:
             return
-        # Whose callers have gone: there are many when a commit takes long.
+        # Drop those whose callers have gone: many, when a commit takes long.
         self._waiting = deque(each for each in self._waiting if not each[1].done())
         if self._queued() >= self._max_waiting:
-            raise Overloaded(f"{self._max_waiting} writes wait for the store")
+            raise Overloaded(f"write queue is full ({self._max_waiting})")
 
     async def close(self) -> None:
-        """End the thread, once all that was queued is written."""
+        """End the thread, after all queued writes."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._thread.shutdown)
 
@@ -194,8 +193,7 @@ class Writer:
         group: list[tuple[Reservation, asyncio.Future[bytes]]] = []
         while self._waiting and len(group) < GROUP_LIMIT:
             entry = self._waiting.popleft()
-            # Whose caller has gone is left out: less work exactly when there is
-            # too much of it.
+            # Left out if its caller has gone: less work when there is too much.
             if not entry[1].done():
                 group.append(entry)
         self._committing = bool(group)
@@ -220,7 +218,7 @@ class Writer:
         group: Sequence[tuple[Reservation, asyncio.Future[bytes]]],
         commit: "asyncio.Future[list[bytes | AvailabilityError]]",
     ) -> None:
-        # First, so that the disk is not idle while the answers are handed out.
+        # First, so that the disk is not idle while the replies are sent.
         self._commit_next()
         error = commit.exception()
         outcomes = [error] * len(group) if error is not None else commit.result()

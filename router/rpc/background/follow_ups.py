@@ -1,9 +1,8 @@
-"""What follows from a change by itself: who waits is served, who is closed is left.
+"""Changes that follow from others: fill the queue, drain inactive locations.
 
-Both look at what is, not at what was announced: a server that was away, or died in
-the middle, finds the same to do when it is back. Several servers may do it at once;
-each change names the revision it was made from, so one of them is too late and
-nothing is done twice.
+Both look at the current state, not at events: a server that was down finds the same
+work when it is back. Several servers may do it at once; each change names the
+revision it was made from, so only one succeeds and nothing is done twice.
 """
 
 import asyncio
@@ -26,20 +25,20 @@ from router.rpc.background.rerouter import Rerouter
 from router.rpc.transport.metrics import Metrics
 
 FOLLOW_SECONDS = 1.0
-"""Time between two looks: how long who waits goes on waiting."""
+"""Time between two looks."""
 SOLVE_SECONDS = 1.0
-"""Most time for the plan of one order that is served."""
+"""Most time to plan one order of the queue."""
 FUTILE = 50
-"""Plans in a row that get nothing of a SKU, after which the others that wait for it
-are left until its stock changes again: to plan them all would cost checkouts."""
+"""Plans in a row that get no stock of a SKU, after which the others that wait for it
+are left until its stock changes again: planning them all would slow checkouts."""
 CLOSED_SECONDS = 60.0
-"""Time to decide where the orders of closed locations go."""
+"""Time to decide where the orders of inactive locations go."""
 
 _log = logging.getLogger(__name__)
 
 
 class FollowUps:
-    """Serves queues and empties closed locations, off the event loop."""
+    """Fills the queue and drains inactive locations, off the event loop."""
 
     def __init__(
         self,
@@ -59,7 +58,7 @@ class FollowUps:
         self._left: frozenset[LocationId] = frozenset()
 
     async def fill_queue(self) -> None:
-        """Give to orders that wait what is there by now, the first promised first."""
+        """Give new stock to orders that wait, in the order of their promises."""
         changes = self._ledger.changes(self._mark)
         waiting = {sku for _, sku in self._ledger.queued()}
         if not changes.everything:
@@ -67,10 +66,10 @@ class FollowUps:
         served = 0
         for sku in sorted(waiting):
             served += await self._serve(sku)
-        # Only now: what fails is looked at again.
+        # Only now: after a failure the same changes are looked at again.
         self._mark = changes.mark
         if served:
-            _log.info("served from the queue", extra={"orders": served})
+            _log.info("filled from the queue", extra={"orders": served})
 
     async def _serve(self, sku: Sku) -> int:
         if not self._there(sku):
@@ -89,11 +88,11 @@ class FollowUps:
             except StoreUnavailable:
                 raise
             except (AvailabilityError, RouterError, ValueError) as error:
-                # It ended meanwhile, or others were faster, or an older version
-                # stored it in a way that is not read: the next may be served.
+                # It ended meanwhile, or others changed it first, or an older version
+                # stored it in a form that is not read: go on with the next.
                 futile += 1
                 why = type(error).__name__
-                _log.debug("not served", extra={"plan_id": plan.plan_id, "why": why})
+                _log.debug("not filled", extra={"plan_id": plan.plan_id, "why": why})
         return served
 
     def _there(self, sku: Sku) -> bool:
@@ -102,7 +101,7 @@ class FollowUps:
         return row is not None and bool((grid.read([row]) > 0).any())
 
     async def drain_inactive(self) -> None:
-        """Move what is to be shipped from locations that are not active any more."""
+        """Move open orders away from locations that became inactive."""
         network = self._ledger.network()
         if network is self._network:
             return
@@ -134,9 +133,9 @@ class FollowUps:
         async for step in self._rerouter.run(asked, asyncio.Event()):
             if isinstance(step, RerouteResult):
                 after = step.summary.after
-                told = {
+                extra = {
                     "locations": sorted(closed),
                     "orders": after.orders,
                     "moved": after.moved_orders,
                 }
-                _log.info("left closed locations", extra=told)
+                _log.info("drained inactive locations", extra=extra)

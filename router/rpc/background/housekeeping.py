@@ -1,4 +1,4 @@
-"""What a server does by itself, whoever calls: end what is due, stay in step."""
+"""Background work of a server: end what is due, stay in step."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,9 @@ from router.rpc.background.driver import Driver
 from router.rpc.background.follow_ups import FOLLOW_SECONDS
 
 SWEEP_SECONDS = 1.0
-"""Time between two sweeps: what a hold may outlast its time by."""
+"""Time between two sweeps: how much longer than its time a hold may last."""
 REFRESH_SECONDS = 0.05
-"""Time between two refreshes: how stale memory may be, at the cost of a conflict."""
+"""Time between two refreshes: stale memory costs a conflict."""
 MAX_BACKOFF_SECONDS = 10.0
 """Longest wait while the store fails."""
 
@@ -29,7 +29,7 @@ class Housekeeper:
     A sweep is a write like any other and takes its turn in the thread that writes;
     one that found as much as it may end is followed by the next at once. With
     ``refresh_seconds`` None memory is never stale: no other process writes. ``also``
-    names what else is done again and again.
+    is more periodic work, by name.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Housekeeper:
         self._driver = driver
         self._sweep_seconds = sweep_seconds
         self._refresh_seconds = refresh_seconds
-        # Its own: it only reads, and is to be punctual when many writes wait.
+        # Its own: it only reads, and must be punctual when many writes wait.
         self._thread = ThreadPoolExecutor(1, "refresh")
         self._also = also
         self._also_seconds = also_seconds
@@ -64,7 +64,7 @@ class Housekeeper:
         self._tasks = [asyncio.ensure_future(each) for each in rounds]
 
     async def stop(self) -> None:
-        """End before the driver does; what has begun in a thread is finished there."""
+        """End before the driver; work that has begun in a thread is finished there."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -97,7 +97,7 @@ async def _keep_on(
         try:
             await work()
         except Exception as error:
-            # Whatever it is, the next time may be better: holds must end some day.
+            # Any error: the next time may work, and holds must end some day.
             if wait == seconds:
                 _log.warning("%s failed", name, extra={"why": str(error)})
             wait = min(2 * wait, max(seconds, MAX_BACKOFF_SECONDS))

@@ -1,7 +1,7 @@
-"""What a plan was made from, as it is stored: the request, in its own bytes.
+"""What a plan was made from, as it is stored: the bytes of the request.
 
-The ledger keeps it and does not look into it. Where some of the order is not wanted
-any more, or was refused, the order in it is written anew and the rest stays.
+The ledger does not read them. When units of the order are cancelled or refused, the
+order in them is replaced and the rest stays.
 """
 
 from availability.errors import Violation
@@ -41,7 +41,7 @@ class WireForm:
         if wire.HasField("solve_timeout"):
             seconds = decode_solve_timeout(wire.solve_timeout, violations)
         if violations:
-            raise ValueError(f"a stored body breaks rules: {violations[0]}")
+            raise ValueError(f"a stored request is invalid: {violations[0]}")
         return PlanInputs(order, policy, wire.queue_unassigned, seconds)
 
     def body(self, before: bytes, order: Order) -> bytes:

@@ -36,7 +36,7 @@ def count(
 
 def stale(path: str, location_id: str) -> Violation:
     """Return that a page's token names what is not there."""
-    message = f"ends at {location_id!r}, which is no location"
+    message = f"ends at {location_id!r}, which does not exist"
     return Violation(path, "INVALID_TOKEN", message)
 
 

@@ -1,7 +1,7 @@
 """Whether a location has the shape the contract promises.
 
 Judged on the wire: `availability.model.Location` cannot even be built wrong, and
-a caller is to hear of every breach at once. Bounds are those of
+a caller gets every breach at once. Bounds are those of
 proto/availability/v1/location.proto.
 """
 
@@ -66,7 +66,7 @@ def location_breaches(wire: location_pb2.Location, path: str) -> Iterator[Violat
 def _coordinates(wire: location_pb2.Location, path: str) -> Iterator[Violation]:
     if wire.HasField("latitude") != wire.HasField("longitude"):
         missing = "longitude" if wire.HasField("latitude") else "latitude"
-        message = "latitude and longitude come together"
+        message = "set latitude and longitude together"
         yield Violation(f"{path}.{missing}", "REQUIRED", message)
     for name, most, value in (
         ("latitude", 90, wire.latitude),

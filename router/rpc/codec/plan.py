@@ -1,4 +1,4 @@
-"""Plans: what `RouteOrder` answers, what is stored, and what is read again."""
+"""Plans: the reply of `RouteOrder`, as sent, stored and read again."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -42,8 +42,8 @@ def encode_reply(plan: RoutingPlan) -> bytes:
     contract to that.
     """
     # Messages written one after the other read as one, and in the order of their
-    # fields they are the bytes of one. Most plans are worth the same as some
-    # plan before: what they are worth is written once.
+    # fields they are the bytes of one. Most plans have the same values as an earlier
+    # one: their bytes are kept.
     before, after = plan_pb2.RoutingPlan(), plan_pb2.RoutingPlan()
     _encode_before_objectives(before, plan)
     _encode_after_objectives(after, plan)
@@ -170,7 +170,7 @@ def _encode_objectives(
 def _encode_counterfactuals(
     wire: plan_pb2.Counterfactuals, counterfactuals: Counterfactuals
 ) -> None:
-    # Present even when there is nothing to tell: it was asked for.
+    # Present even when empty: it was requested.
     wire.SetInParent()
     best = counterfactuals.next_best
     if best is not None:

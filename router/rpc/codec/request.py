@@ -19,7 +19,7 @@ MAX_SOLVE_SECONDS = 30.0
 DEFAULT_PAGE = 1_000
 """Records in a page when the request does not say."""
 MAX_PAGE = 10_000
-"""Most records in a page; who asks for more gets this many."""
+"""Most records in a page; a larger request gets this many."""
 
 _UNREPEATED = Request()
 _NANOS = 1_000_000_000

@@ -1,4 +1,4 @@
-"""Re-routings: what is asked, how far it is, and what came of it."""
+"""Re-routings: request, progress and result."""
 
 from collections.abc import Collection
 
@@ -33,7 +33,7 @@ _STATES = {wire: state for state, wire in STATE_TO_WIRE.items()}
 
 
 def decode_rerouting(wire: rerouting_pb2.Rerouting) -> RerouteRequest:
-    """Read what is to be done.
+    """Read a request.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _states(
     for n, each in enumerate(wire.states):
         state = _STATES.get(each)
         if state not in OPEN_STATES:
-            message = "must be PLACED or HELD: the others are not open"
+            message = "must be PLACED or HELD"
             path = f"rerouting.selection.states[{n}]"
             found.append(Violation(path, "OUT_OF_RANGE", message))
         elif state not in states:
@@ -155,7 +155,7 @@ def encode_done(done: RerouteResult) -> list[bytes]:
 
 
 def encode_report(done: RerouteResult) -> rerouting_pb2.RerouteReport:
-    """Write what came of it."""
+    """Write a result."""
     summary = done.summary
     report = rerouting_pb2.RerouteReport(
         before=_outcome(summary.before),

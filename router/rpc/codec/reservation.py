@@ -1,4 +1,4 @@
-"""Reservations: what became of what a plan holds, and what is asked of it."""
+"""Reservations: their state, and requests to change them."""
 
 from collections.abc import Sequence
 
@@ -123,7 +123,7 @@ def decode_shipped(
 def decode_rejection(
     wire: routing_service_pb2.RejectAssignmentRequest, violations: list[Violation]
 ) -> Rejection | None:
-    """Read who refuses what, and why; None: it does not say why."""
+    """Read a location's rejection; None if the reason is missing."""
     location_id = LocationId(decode_id(wire.location_id, "location_id", violations))
     lines: dict[str, RejectedLine] = {}
     for n, each in enumerate(at_most(MAX_NAMED_LINES, wire.lines, "lines", violations)):

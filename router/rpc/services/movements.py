@@ -33,7 +33,7 @@ MAX_KEY_DIGITS = 18
 """Digits of the largest key of a movement that a token may name."""
 
 Guard = Callable[..., "grpc.RpcMethodHandler[bytes, bytes]"]
-"""Makes what gRPC registers of a request's type, what answers it, and its scope."""
+"""Makes what gRPC registers from a request's type, its method and its scope."""
 
 
 class MovementCalls:

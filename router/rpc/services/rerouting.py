@@ -1,4 +1,4 @@
-"""`RoutingService.RerouteOrders`: a dialogue of what to do, how far it is, and stop."""
+"""`RoutingService.RerouteOrders`: a request, its progress and result, and stop."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,7 +25,7 @@ class RerouteCalls:
         """Decide pending orders again, together."""
         first = await heard()
         if first is None or not first.HasField("rerouting"):
-            message = "the first message must say what to do"
+            message = "the first message must set rerouting"
             raise InvalidOrder([Violation("rerouting", "REQUIRED", message)])
         asked = decode_rerouting(first.rerouting)
         stop = asyncio.Event()
@@ -38,7 +38,7 @@ class RerouteCalls:
                             yield message_bytes
                     else:
                         if listening.done():
-                            listening.result()  # what was said may make no sense
+                            listening.result()  # raises if the message was invalid
                         yield encode_step(step)
         finally:
             if not listening.cancel():
@@ -46,15 +46,15 @@ class RerouteCalls:
 
 
 async def _listen(heard: Heard[Wire], stop: asyncio.Event) -> None:
-    """Hear of a stop; whoever says no more lets it go on.
+    """Wait for a stop; a client that sends no more messages lets the run go on.
 
     Raises
     ------
     InvalidOrder
-        Something else was said.
+        The message is not a stop.
     """
-    while (said := await heard()) is not None:
-        if not said.stop:
-            message = "after the first message there is only stop, and it must be true"
-            raise InvalidOrder([Violation("stop", "REQUIRED", message)])
+    while (message := await heard()) is not None:
+        if not message.stop:
+            text = "messages after the first must set stop to true"
+            raise InvalidOrder([Violation("stop", "REQUIRED", text)])
         stop.set()

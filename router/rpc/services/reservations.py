@@ -11,7 +11,7 @@ from availability.ledger.protocol import Ledger
 from availability.model import Request
 from availability.reservations import Cancel, Command, Extend, Place, PlanRef, Ship
 from router.amending.amender import Amender
-from router.errors import DeadlineTooShort, InvalidOrder, StockContention
+from router.errors import InvalidOrder, StockContention
 from router.optimize.limits import SolveLimits
 from router.pipeline import Router
 from router.rpc.background.driver import Driver
@@ -26,7 +26,7 @@ from router.rpc.codec.reservation import (
     encode_record,
     encode_record_with_plan,
 )
-from router.rpc.transport.interceptors import MIN_DEADLINE_SECONDS
+from router.rpc.transport.interceptors import MIN_DEADLINE_SECONDS, too_short
 from router.rpc.transport.metrics import Metrics
 from router.v1 import routing_service_pb2
 
@@ -34,14 +34,14 @@ SOLVE_SHARE = 0.6
 """Of the time left, what solving may use; the rest is for the commit."""
 
 Guard = Callable[..., "grpc.RpcMethodHandler[bytes, bytes]"]
-"""Makes what gRPC registers of a request's type and what answers it."""
+"""Makes what gRPC registers from a request's type and its method."""
 
 
 class ReservationCalls:
-    """The methods of ``router.v1.RoutingService`` that come after routing.
+    """The methods of ``router.v1.RoutingService`` for orders already routed.
 
-    What names no lines is one command, and the ledger judges it where it is done;
-    what does is worked out from the plan first.
+    A request that names no lines is one command, judged by the ledger; one that does
+    is decided from the plan first.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ReservationCalls:
     async def PlaceOrder(
         self, wire: routing_service_pb2.PlaceOrderRequest, _deadline: float
     ) -> bytes:
-        """Make a cart's hold an order."""
+        """Turn a cart's hold into an order."""
         violations: list[Violation] = []
         request = decode_request("PlaceOrder", wire, wire.request_id, violations)
         plan_id = decode_id(wire.plan_id, "plan_id", violations)
@@ -92,7 +92,7 @@ class ReservationCalls:
     async def CancelOrder(
         self, wire: routing_service_pb2.CancelOrderRequest, _deadline: float
     ) -> bytes:
-        """Give up what an order holds, or units of its lines."""
+        """Cancel an order, or units of its lines."""
         violations: list[Violation] = []
         request = decode_request("CancelOrder", wire, wire.request_id, violations)
         order_id = decode_id(wire.order_id, "order_id", violations)
@@ -107,7 +107,7 @@ class ReservationCalls:
     async def ShipAssignment(
         self, wire: routing_service_pb2.ShipAssignmentRequest, _deadline: float
     ) -> bytes:
-        """Take off what left its locations."""
+        """Take shipped units off the stock."""
         violations: list[Violation] = []
         request = decode_request("ShipAssignment", wire, wire.request_id, violations)
         plan_id = decode_id(wire.plan_id, "plan_id", violations)
@@ -122,17 +122,17 @@ class ReservationCalls:
     async def RejectAssignment(
         self, wire: routing_service_pb2.RejectAssignmentRequest, deadline: float
     ) -> bytes:
-        """Take from a location what it refuses, and plan the order without it."""
+        """Plan an order again without the location that refuses it."""
         violations: list[Violation] = []
         request = decode_request("RejectAssignment", wire, wire.request_id, violations)
         plan_id = decode_id(wire.plan_id, "plan_id", violations)
         rejection = decode_rejection(wire, violations)
         _refuse(violations)
         if rejection is None:
-            raise AssertionError("what is not there was not refused")
+            raise AssertionError("a missing reason was not refused")
         left = deadline - time.monotonic()
         if left < MIN_DEADLINE_SECONDS:
-            raise DeadlineTooShort(f"{max(0.0, left) * 1_000:.1f} ms are left")
+            raise too_short(left)
         steps = self._amender.reject_steps(
             PlanRef(plan_id=plan_id),
             rejection,

@@ -35,6 +35,7 @@ from router.rpc.transport.interceptors import (
     Gate,
     guarded,
     guarded_dialogue,
+    too_short,
 )
 from router.rpc.transport.metrics import Metrics
 from router.rpc.transport.status import status_of
@@ -45,10 +46,10 @@ from router.validation.shape import order_breaches, policy_breaches
 MAX_REQUESTS = 1_000
 """Most orders in one call."""
 MAX_MARGIN_SECONDS = 0.25
-"""Most time of a call of many orders that is kept to send its reply in: should it
-come too late, all its orders are routed and their caller does not know it."""
+"""Most time kept to send the reply of a call of many orders: if it comes too late,
+the orders are routed and their caller does not know."""
 MARGIN_SHARE = 0.1
-"""Of a short call's time, what is kept for that."""
+"""Of a short call's time, the share kept for that."""
 REPLY_BYTES = 3 * 2**20
 """Plans in one reply: clients refuse 4 MiB, and the last plan may be large."""
 
@@ -107,11 +108,11 @@ class RoutingService:
     async def RouteOrder(
         self, wire: routing_service_pb2.RouteOrderRequest, deadline: float
     ) -> bytes:
-        """Plan one order and, unless it is only to be evaluated, reserve."""
+        """Plan one order and, unless it is only evaluated, reserve its stock."""
         order, policy, request, solve_seconds, hold_seconds, body = _decode(wire)
         left = deadline - time.monotonic()
         if left < MIN_DEADLINE_SECONDS:
-            raise DeadlineTooShort(f"{max(0.0, left) * 1_000:.1f} ms are left")
+            raise too_short(left)
         options = RouteOptions(
             SolveLimits(wall_seconds=min(solve_seconds, SOLVE_SHARE * left)),
             wire.counterfactuals,
@@ -150,9 +151,9 @@ class RoutingService:
         for each in wire.requests:
             late = deadline - time.monotonic() < MIN_DEADLINE_SECONDS
             if late or size > REPLY_BYTES:
-                # One answer for all that are left: there may be no time for more.
+                # One result for all others: there may be no time for more.
                 end = _result_of(
-                    DeadlineTooShort("the orders before took the call's time")
+                    DeadlineTooShort("earlier orders used up the call's deadline")
                     if late
                     else ReplyFull("the reply is full: send this order again")
                 )
@@ -170,7 +171,7 @@ class RoutingService:
     async def GetPlan(
         self, wire: routing_service_pb2.GetPlanRequest, _deadline: float
     ) -> bytes:
-        """Return a plan as it was made last, and what became of what it holds."""
+        """Return the current plan and its reservation."""
         if not 0 < len(wire.plan_id) <= MAX_ID_CHARACTERS:
             raise PlanNotFound(wire.plan_id)
         plan = PlanRef(plan_id=wire.plan_id)
@@ -189,8 +190,8 @@ def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _RouteCall:
     Raises
     ------
     InvalidOrder
-        With what the model cannot hold, and what has not the shape. When there
-        is nothing of the first, the router judges the second.
+        With values the model cannot hold, and then breaches of the shape too.
+        Without the former the router judges the shape.
     """
     violations: list[Violation] = []
     order = decode_order(wire.order, "order", violations)
@@ -199,7 +200,7 @@ def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _RouteCall:
         policy = decode_policy(wire.policy, "policy", violations)
     request, body = Request(), b""
     if not wire.validate_only:
-        # What the plan is made from, stored with it in the client's own words.
+        # Stored with the plan, to plan the order again: the client's own bytes.
         body = wire.SerializeToString(deterministic=True)
         request = decode_request("RouteOrder", wire, wire.request_id, violations, body)
     solve_seconds = DEFAULT_SOLVE_SECONDS
@@ -209,8 +210,8 @@ def _decode(wire: routing_service_pb2.RouteOrderRequest) -> _RouteCall:
     if wire.hold_seconds:
         hold_seconds = decode_hold(wire.hold_seconds, 1, violations)
     if violations:
-        said = {each.path for each in violations}
+        paths = {each.path for each in violations}
         rest = order_breaches(order) + policy_breaches(policy)
-        violations += [each for each in rest if each.path not in said]
+        violations += [each for each in rest if each.path not in paths]
         raise InvalidOrder(violations[:MAX_VIOLATIONS])
     return _RouteCall(order, policy, request, solve_seconds, hold_seconds, body)

@@ -1,7 +1,7 @@
 """Where a server listens: ``host:port`` or ``unix:path``.
 
 gRPC says only that it failed, and writes its reasons to stderr. So an address is
-tried with a plain socket first, whose error can be told in one line.
+tried with a plain socket first, whose error fits one line.
 """
 
 import errno
@@ -87,7 +87,7 @@ def _check_unix(address: str) -> None:
     path = Path(address.removeprefix(_UNIX).removeprefix("//"))
     if not path.name or not path.parent.is_dir():
         raise CannotListen(address, "no such directory")
-    # gRPC would take the socket away from whoever listens there.
+    # gRPC would take the socket away from the process that listens there.
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_CONNECT_SECONDS)
         try:

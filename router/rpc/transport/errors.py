@@ -28,7 +28,7 @@ class ScopeMissing(RouterError):
 
     def __init__(self, scopes: str) -> None:
         self.scopes = scopes
-        super().__init__(f"the token has not the scope it needs: {scopes}")
+        super().__init__(f"token lacks scope: {scopes}")
 
 
 class Overloaded(RouterError):

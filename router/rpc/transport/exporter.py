@@ -1,4 +1,4 @@
-"""Where Prometheus asks: a plain HTTP server in threads of its own."""
+"""The endpoint for Prometheus: a plain HTTP server in its own threads."""
 
 from prometheus_client import CollectorRegistry, start_http_server
 

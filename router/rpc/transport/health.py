@@ -81,14 +81,14 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
                 grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHES} watches are open"
             )
         self._watches += 1
-        told: health_pb2.HealthCheckResponse | None = None
+        sent: health_pb2.HealthCheckResponse | None = None
         try:
             while True:
                 changed, last = self._changed, self._draining
                 answer = self._answer(request.service)
-                if answer != told:
+                if answer != sent:
                     await context.write(answer)
-                    told = answer
+                    sent = answer
                 if last:
                     return
                 await changed.wait()
@@ -96,7 +96,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             self._watches -= 1
 
     def _tell(self) -> None:
-        """Wake the watches; the next change has an event of its own."""
+        """Wake the watches; the next change has its own event."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -109,7 +109,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 
 
 class LedgerProbe:
-    """Looks at the store every few seconds, and tells the health servicer.
+    """Checks the store every few seconds, and updates the health servicer.
 
     One look at a time, in a thread of its own: while a store hangs it is found
     not to serve, and no second thread is left hanging there.

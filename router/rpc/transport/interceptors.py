@@ -51,7 +51,7 @@ Heard = Callable[[], Awaitable[RequestT | None]]
 """Returns the client's next message, None when it says no more."""
 
 DialogueHandler = Callable[[Heard[RequestT]], AsyncGenerator[bytes, None]]
-"""A method that hears many messages and answers with many."""
+"""A method that reads many messages and sends many."""
 
 _OK = grpc.StatusCode.OK.value[0]
 _CANCELLED = grpc.StatusCode.CANCELLED.value[0]
@@ -63,7 +63,7 @@ _log = logging.getLogger(__name__)
 class Gate:
     """What the calls of one server have to pass, and where they are counted.
 
-    Without ``tokens`` everybody may call. A call that is one too many is refused
+    Without ``tokens`` any caller is let in. A call that is one too many is refused
     at once: its client learns it while there is time to go elsewhere. Health
     checks do not come here, so that a server under load does not look dead.
     """
@@ -76,24 +76,24 @@ class Gate:
     ) -> None:
         self.metrics = metrics or Metrics()
         self.in_flight = 0
-        """Calls being answered now."""
+        """Calls in flight."""
         self.watching = 0
         """Streams that last, open now."""
         self._tokens = tokens
         self._max_concurrent = max_concurrent
         self.metrics.watch(
             "repartir_rpc_in_flight",
-            "Calls being answered now.",
+            "Calls in flight.",
             lambda: self.in_flight,
         )
         self.metrics.watch(
             "repartir_watches",
-            "Streams of availability that are open now.",
+            "Open streams of availability.",
             lambda: self.watching,
         )
 
     def enter(self, context: Context, needed: int) -> None:
-        """Let a call in, to be let out by whoever subtracts it from ``in_flight``.
+        """Let a call in; the caller subtracts it from ``in_flight`` when it ends.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Gate:
         """
         self._check(context, needed)
         if self.in_flight >= self._max_concurrent:
-            raise Overloaded(f"{self._max_concurrent} calls are being answered")
+            raise Overloaded(f"too many calls in flight ({self._max_concurrent})")
         self.in_flight += 1
 
     def enter_watch(self, context: Context, needed: int) -> None:
@@ -114,7 +114,7 @@ class Gate:
         """
         self._check(context, needed)
         if self.watching >= MAX_WATCHES:
-            raise Overloaded(f"{MAX_WATCHES} streams are open")
+            raise Overloaded(f"too many open streams ({MAX_WATCHES})")
         self.watching += 1
 
     def _check(self, context: Context, needed: int) -> None:
@@ -215,7 +215,7 @@ def guarded_dialogue(
     handler: DialogueHandler[RequestT],
     scope: Scope,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    """Return a handler to register that hears and answers many messages; as `guarded`.
+    """Return a handler to register that reads and sends many messages; as `guarded`.
 
     It may last as long as its client lets it, and takes the place of a call.
     """
@@ -277,14 +277,16 @@ def _time_left(context: Context, default_seconds: float) -> float:
     if left is None:
         return default_seconds
     if left < MIN_DEADLINE_SECONDS:
-        raise _too_short(left)
+        raise too_short(left)
     return min(left, MAX_DEADLINE_SECONDS)
 
 
-def _too_short(left: float) -> DeadlineTooShort:
-    return DeadlineTooShort(
-        f"{left * 1_000:.1f} ms are left, a call needs {MIN_DEADLINE_SECONDS * 1_000:g}"
-    )
+def too_short(left: float) -> DeadlineTooShort:
+    """Return the refusal of a call with so many seconds left."""
+    milliseconds = max(0.0, left) * 1_000
+    least = MIN_DEADLINE_SECONDS * 1_000
+    text = f"deadline too short: {milliseconds:.1f} ms left, at least {least:g} needed"
+    return DeadlineTooShort(text)
 
 
 def _code_of(error: Exception | asyncio.CancelledError, context: Context) -> int:
@@ -303,7 +305,7 @@ def _code_of(error: Exception | asyncio.CancelledError, context: Context) -> int
 async def _end(
     error: Exception | asyncio.CancelledError, context: Context, method: str
 ) -> NoReturn:
-    """Tell the client of an error, if it is still there; raises what ends a call."""
+    """Send an error to the client, if it is connected; raises what ends a call."""
     if isinstance(error, asyncio.CancelledError):
         raise error
     if isinstance(error, _DeadlinePassed):
@@ -327,7 +329,7 @@ def _answering(
             deadline = time.monotonic() + left
             return await _within(left, handler(_parse(parse, data), deadline))
         if left < MIN_DEADLINE_SECONDS:
-            raise _too_short(left)
+            raise too_short(left)
         deadline = time.monotonic() + left
         return await handler(_parse(parse, data), deadline)
 

@@ -61,7 +61,7 @@ class Times:
         self._counts[bisect.bisect_left(self._bounds, seconds)] += 1
         self._seconds += seconds
 
-    def tell(self, into: HistogramMetricFamily, label: str) -> None:
+    def add_to(self, into: HistogramMetricFamily, label: str) -> None:
         """Add what was counted to a metric."""
         bounds = (*map(str, self._bounds), "+Inf")
         below = itertools.accumulate(self._counts)
@@ -83,7 +83,7 @@ class MethodMetrics:
 
 
 class LoopCollector(Collector):
-    """Tells Prometheus what the event loop has counted."""
+    """Gives Prometheus the counts of the event loop."""
 
     def __init__(self) -> None:
         self.methods: dict[str, MethodMetrics] = {}
@@ -91,29 +91,29 @@ class LoopCollector(Collector):
         self.solving: dict[str, Times] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Make samples; in the thread of whoever asks."""
+        """Make samples; in the thread of the scrape."""
         yield from self._calls()
         plans = CounterMetricFamily(
             "repartir_plans",
-            "Plans given to callers; a repeated request is not planned again.",
+            "Plans sent to callers; a repeated request is not counted again.",
             labels=("engine", "status", "proven"),
         )
         for (engine, status, proven), count in list(self.plans.items()):
-            said = "true" if proven else "false"
-            plans.add_metric([engine, status.name.lower(), said], count)
+            label = "true" if proven else "false"
+            plans.add_metric([engine, status.name.lower(), label], count)
         solving = HistogramMetricFamily(
             "repartir_solve_seconds",
             "Time that an engine took for a plan, without waiting.",
             labels=("engine",),
         )
         for engine, times in list(self.solving.items()):
-            times.tell(solving, engine)
+            times.add_to(solving, engine)
         yield from (plans, solving)
 
     def _calls(self) -> Iterator[Metric]:
         labels = ("method",)
         started = CounterMetricFamily(
-            "repartir_rpc_started", "Calls that were begun.", labels=labels
+            "repartir_rpc_started", "Calls started.", labels=labels
         )
         handled = CounterMetricFamily(
             "repartir_rpc_handled", "Calls that ended.", labels=(*labels, "code")
@@ -124,10 +124,10 @@ class LoopCollector(Collector):
         )
         for method, counted in list(self.methods.items()):
             started.add_metric([method], counted.started)
-            # Those that are 0 too: a rate can be told from 0 to 1 only so.
+            # Also those that are 0: a rate shows a step from 0 to 1 only then.
             for code, count in counted.codes.items():
                 handled.add_metric([method, CODES[code]], count)
-            counted.times.tell(seconds, method)
+            counted.times.add_to(seconds, method)
         yield from (started, handled, seconds)
 
 
@@ -143,7 +143,7 @@ class Metrics:
         of: dict[str, Any] = {"registry": registry}
         self._conflicts = Counter(
             "repartir_conflicts",
-            "Times that an order was planned again: others took its stock.",
+            "Times an order was planned again because others took its stock.",
             **of,
         )
         self._contention = Counter(
@@ -169,11 +169,11 @@ class Metrics:
         return self._loop.methods.setdefault(method, MethodMetrics())
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Have a value read whenever somebody asks for it, in another thread."""
+        """Have a value read at each scrape, in another thread."""
         Gauge(name, text, registry=self.registry).set_function(read)
 
     def planned(self, plan: RoutingPlan) -> None:
-        """Count a plan that is given to its caller; from the event loop."""
+        """Count a plan that is sent to its caller; from the event loop."""
         self._loop.plans[plan.engine, plan.status, plan.proven] += 1
         times = self._loop.solving.get(plan.engine)
         if times is None:
@@ -183,7 +183,7 @@ class Metrics:
             self._conflicts.inc(plan.conflict_count)
 
     def contended(self, attempts: int) -> None:
-        """Count an order that was given up."""
+        """Count an order given up after all its attempts."""
         self._conflicts.inc(attempts)
         self._contention.inc()
 

@@ -1,4 +1,4 @@
-"""What a caller is told of each error: the one table.
+"""The status, reason and text of each error: the one table.
 
 Every error of ours has exactly one outcome, save two that say by a value of theirs
 which of several they are; tests check that none is missing.
@@ -49,7 +49,7 @@ from router.v1 import error_reason_pb2
 
 @dataclass(frozen=True, slots=True)
 class ErrorStatus:
-    """How one error is told.
+    """What a caller gets for one error.
 
     ``metadata`` names the attributes of the error that its ErrorInfo carries;
     ``retry_seconds`` is when a repeat makes sense, None if it never does.
@@ -93,14 +93,14 @@ RESOLVED: Mapping[str, ErrorStatus] = MappingProxyType(
         ReservationState.EXPIRED: _resolved(error_reason_pb2.ERROR_REASON_HOLD_EXPIRED),
     }
 )
-"""What it is told of a `ReservationResolved`, by the state that it names."""
+"""The reason of a `ReservationResolved`, by the state that it names."""
 
 ORDER_NOT_FOUND = ErrorStatus(
     grpc.StatusCode.NOT_FOUND,
     error_reason_pb2.ERROR_REASON_ORDER_NOT_FOUND,
     metadata=("order_id",),
 )
-"""What it is told of a `PlanNotFound` that was looked for by its order."""
+"""The reason of a `PlanNotFound` that was looked up by its order."""
 
 OUTCOMES: Mapping[type[Exception], ErrorStatus] = MappingProxyType(
     {
@@ -128,7 +128,7 @@ OUTCOMES: Mapping[type[Exception], ErrorStatus] = MappingProxyType(
             error_reason_pb2.ERROR_REASON_TOO_MANY_ORDERS,
             metadata=("most",),
         ),
-        # Whole re-routings are repeated, by whoever wants them, not single calls.
+        # A client repeats a whole re-routing, not a single call.
         ReroutingEnded: ErrorStatus(
             grpc.StatusCode.ABORTED,
             error_reason_pb2.ERROR_REASON_REROUTING_ENDED,
@@ -229,7 +229,7 @@ OUTCOMES: Mapping[type[Exception], ErrorStatus] = MappingProxyType(
 
 
 def outcome_of(error: Exception) -> ErrorStatus:
-    """Return how an error is told; what is no error of ours is `INTERNAL`."""
+    """Return the outcome of an error; one that is not ours is `INTERNAL`."""
     if isinstance(error, ReservationResolved):
         return RESOLVED[error.state]
     if isinstance(error, PlanNotFound) and error.order_id:

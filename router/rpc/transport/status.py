@@ -1,4 +1,4 @@
-"""What a caller is told of an error: google.rpc details, from the one table.
+"""The status of an error: google.rpc details, from the one table.
 
 A status travels in the trailers, where a peer may drop what is over 8 KiB. So a
 list of violations is sent as far as it fits, and says how many were left out.
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 def status_of(error: Exception) -> status_pb2.Status:
-    """Return the status that tells a caller of an error.
+    """Return the status of an error.
 
     What is no error of ours, or is our own fault, is told by an id alone: the
     log has the rest under the same id.
@@ -71,7 +71,7 @@ def status_of(error: Exception) -> status_pb2.Status:
     # A store's own words name files and tables: those are for the log.
     if isinstance(error, StoreUnavailable):
         _log.error("the store failed: %s", error)
-        return _status(outcome.code, "the store cannot be used now", *details)
+        return _status(outcome.code, "the database is unavailable", *details)
     return _status(outcome.code, _short(str(error)), *details)
 
 
@@ -101,7 +101,7 @@ def _internal(error: Exception) -> status_pb2.Status:
     )
     info = _info(INTERNAL.reason)
     info.metadata["error_id"] = error_id
-    text = f"internal error; the server's log has it under {error_id}"
+    text = f"internal error; see {error_id} in the server's log"
     return _status(INTERNAL.code, text, info)
 
 

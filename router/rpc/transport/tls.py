@@ -1,7 +1,7 @@
 """What a server proves itself with, and whose clients it asks to do the same.
 
 gRPC says of a bad file only that it could not bind. So the files are tried with
-the interpreter's own TLS first, whose errors can be told in one line.
+the interpreter's own TLS first, whose errors fit one line.
 """
 
 import ssl
@@ -104,7 +104,7 @@ def check_pair(
     """See that a key is its certificate's; raises BadTls."""
 
     def no_password() -> str:
-        raise BadTls(key_option, key, "is encrypted, and nobody is asked for the word")
+        raise BadTls(key_option, key, "is encrypted; give a key without a passphrase")
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:

@@ -4,7 +4,7 @@
     sha256 = "64 hexadecimal digits"
     scopes = ["route", "stock"]
 
-A file that leaks gives nobody a token: it has only the SHA-256 of each secret.
+A leaked file gives no token away: it holds only the SHA-256 of each secret.
 """
 
 import enum
@@ -23,8 +23,8 @@ MAX_TOKENS = 1_000
 MAX_FILE_BYTES = 2**20
 """Largest file."""
 SECRET_BYTES = 32
-"""Randomness in a secret: nobody guesses 256 bits, and a plain hash is enough."""
-SECRET_PREFIX = "repartir_"  # noqa: S105 (what is found by who looks for leaks)
+"""Randomness in a secret: 256 bits cannot be guessed, so a plain hash is enough."""
+SECRET_PREFIX = "repartir_"  # noqa: S105 (secret scanners look for it)
 
 _HEADER = "authorization"
 _SCHEME = "bearer "
@@ -81,19 +81,19 @@ class Tokens:
         Raises
         ------
         TokenMissing, TokenUnknown
-            Nobody known is calling.
+            The token is missing or unknown.
         ScopeMissing
-            Somebody known is, and may not.
+            The token lacks the scope.
         """
         value = next((value for key, value in metadata if key == _HEADER), None)
         if value is None:
-            raise TokenMissing("needs the metadata authorization: Bearer <token>")
+            raise TokenMissing("missing metadata: authorization: Bearer <token>")
         if not isinstance(value, str) or value[: len(_SCHEME)].lower() != _SCHEME:
-            raise TokenMissing("the metadata authorization is not: Bearer <token>")
+            raise TokenMissing("metadata authorization must be: Bearer <token>")
         secret = value[len(_SCHEME) :].strip()
         scopes = self._scopes.get(hashlib.sha256(secret.encode()).digest())
         if scopes is None:
-            raise TokenUnknown("the token is not known here")
+            raise TokenUnknown("unknown bearer token")
         if not scopes & needed:
             raise ScopeMissing(scope_names(needed & ~Scope.ADMIN) or "admin")
 
@@ -104,7 +104,7 @@ def scope_names(scopes: int) -> str:
 
 
 def new_secret() -> str:
-    """Return a secret that nobody had before."""
+    """Return a new secret."""
     return SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
 
 

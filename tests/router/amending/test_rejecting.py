@@ -67,7 +67,7 @@ def test_what_is_released_and_who_is_barred(
 
     assert released(found) == units
     assert found.order.rejected == {(line_id, "laval") for line_id in barred}
-    assert found.anew.rejected == found.order.rejected
+    assert found.replan.rejected == found.order.rejected
 
 
 def test_a_blocking_refusal_bars_lines_it_never_had() -> None:
@@ -98,7 +98,7 @@ def test_what_is_open_or_shipped_elsewhere_stays_and_is_the_orders_own() -> None
         ("hat", "montreal"): 2,
         ("cap", "montreal"): 1,
     }
-    assert set(found.anew.frozen) == {
+    assert set(found.replan.frozen) == {
         picked("hat", "laval", 2),
         picked("hat", "montreal", 2),
         picked("cap", "montreal", 1),

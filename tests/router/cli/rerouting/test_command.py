@@ -207,7 +207,7 @@ def test_a_connection_that_is_lost(
         ),
         (
             (ScopeMissing("admin"),),
-            "PERMISSION_DENIED: the token has not the scope it needs: admin",
+            "PERMISSION_DENIED: token lacks scope: admin",
         ),
         (
             (progress("applying", move_count=2), ReroutingEnded("killed")),
