@@ -23,7 +23,7 @@ from availability.positions import Counts, Positions, counted_by
 from availability.reservations import Claim, Reservation
 from availability.setup.setup import NOTHING_SAID, Setup
 from availability.stock_grid import StockGrid
-from availability.stock_view import CapacitiesLeft
+from availability.stock_view import CapacitiesLeft, RoutingView
 
 
 class MemoryStock:
@@ -98,6 +98,10 @@ class MemoryStock:
     def capacity_left(self) -> CapacitiesLeft:
         """Return what is left of the capacities."""
         return self._capacity
+
+    def routing_view(self) -> RoutingView:
+        """Return what planning an order reads."""
+        return RoutingView(self._setup, self._grid, self._capacity)
 
     def setup(self) -> Setup:
         """Return the setup of channels."""

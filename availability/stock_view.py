@@ -1,11 +1,10 @@
 """Where routing reads stock, and the simplest thing it can read from: memory."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from availability.model import (
     LocationId,
-    Network,
     Request,
     Sku,
 )
@@ -19,23 +18,24 @@ CapacitiesLeft = Mapping[LocationId, tuple[int | None, int | None]]
 locations that have a limit are in it."""
 
 
+class RoutingView(NamedTuple):
+    """What planning an order reads, of one moment.
+
+    The columns of ``grid`` are those of ``grid.network``. ``grid``, its network and
+    ``setup`` are the same objects until they change. ``capacities`` are those left
+    today, empty when there are none.
+    """
+
+    setup: Setup
+    grid: StockGrid
+    capacities: CapacitiesLeft
+
+
 class StockView(Protocol):
     """What routing reads. Nothing here waits: all of it is in memory."""
 
-    def network(self) -> Network:
-        """Return all locations; the same object until one of them changes."""
-        ...
-
-    def grid(self) -> StockGrid:
-        """Return the available units, its columns those of ``grid.network``."""
-        ...
-
-    def capacity_left(self) -> CapacitiesLeft:
-        """Return what is left of today's capacities; empty when there are none."""
-        ...
-
-    def setup(self) -> Setup:
-        """Return the setup of channels; the same object until it changes."""
+    def routing_view(self) -> RoutingView:
+        """Return what planning an order reads."""
         ...
 
     def positions(self, skus: Sequence[Sku]) -> Positions:

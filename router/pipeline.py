@@ -91,7 +91,7 @@ class Router:
         self._stock = stock
         self._max_attempts = max_attempts
         self._stored = stored
-        self._planner = Planner(stock)
+        self._planner = Planner()
         self._seller = Seller(stock, clock)
 
     def evaluate(
@@ -149,8 +149,9 @@ class Router:
         """Return `evaluate` as a generator of its blocking work."""
         attempt = _first_attempt(options)
         validate_shape(order, policy)
-        sale = self._seller.sale(order, policy)
-        return (yield from self._planner.steps(sale, policy, attempt))
+        view = self._stock.routing_view()
+        sale = self._seller.sale(order, policy, view)
+        return (yield from self._planner.steps(sale, policy, view, attempt))
 
     def route_steps(
         self,
@@ -190,9 +191,10 @@ class Router:
         validate_shape(order, policy)
         waits = options.queue_unassigned
         for conflicts in range(self._max_attempts):
-            sale = self._seller.sale(order, policy)
+            view = self._stock.routing_view()
+            sale = self._seller.sale(order, policy, view)
             attempt = first._replace(conflicts=conflicts) if conflicts else first
-            plan = yield from self._planner.steps(sale, policy, attempt)
+            plan = yield from self._planner.steps(sale, policy, view, attempt)
             whole, made_from = sale.whole, body
             if whole is not order and self._stored is not None:
                 made_from = self._stored.body(body, whole)
@@ -233,7 +235,9 @@ class Router:
         not to be looked for in the stock. The order was judged when it first came.
         """
         attempt = _first_attempt(options, plan_id, conflicts=conflicts, own=own)
-        return self._planner.steps(self._seller.sold(order), policy, attempt)
+        view = self._stock.routing_view()
+        sale = self._seller.sold(order, view)
+        return self._planner.steps(sale, policy, view, attempt)
 
     def _do_all(
         self,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from availability.model import Request
-from availability.stock_view import StockView
+from availability.stock_view import RoutingView
 from router.blocking_work import (
     ExplainWork,
     PlanExplanation,
@@ -73,13 +73,14 @@ class AnsweredBeforeError(Exception):
 
 
 class Planner:
-    """Plans orders over one stock."""
+    """Plans orders; remembers what it found out about networks."""
 
-    def __init__(self, stock: StockView) -> None:
-        self._stock = stock
+    def __init__(self) -> None:
         self._finder = CandidateFinder()
 
-    def steps(self, sale: Sale, policy: RoutingPolicy, attempt: Attempt) -> Evaluating:
+    def steps(
+        self, sale: Sale, policy: RoutingPolicy, view: RoutingView, attempt: Attempt
+    ) -> Evaluating:
         """Plan what was sold of an order.
 
         Raises
@@ -91,10 +92,9 @@ class Planner:
         SolverError
             A fault of ours.
         """
-        # One object for both, so that columns and locations cannot differ.
-        grid = self._stock.grid()
+        _, grid, capacities = view
+        # Of the grid, so that columns and locations cannot differ.
         network = grid.network
-        capacities = self._stock.capacity_left()
         if attempt.own is None:
             validate_sense(sale.whole, policy, network, grid, sale.exempt)
         order = sale.planned

@@ -39,6 +39,7 @@ from availability.reservations import (
 )
 from availability.setup.setup import Setup, SetupChange, SetupResult
 from availability.stock_grid import StockGrid
+from availability.stock_view import RoutingView
 
 MAX_PAGE = 10_000
 """Most records in a page of stock."""
@@ -505,6 +506,10 @@ class Ledger(Protocol):
         0 units. A SKU has a row once it was imported. When locations come, go
         inactive or change their order, a new grid takes its place.
         """
+        ...
+
+    def routing_view(self) -> RoutingView:
+        """Return the setup, the grid and the capacities, from memory."""
         ...
 
     def capacity_left(self) -> Mapping[LocationId, CapacityLeft]:

@@ -76,6 +76,7 @@ from availability.reservations import (
 )
 from availability.setup.setup import Setup, SetupChange, SetupResult
 from availability.stock_grid import StockGrid
+from availability.stock_view import CapacitiesLeft, RoutingView
 
 ResultT = TypeVar("ResultT")
 
@@ -378,6 +379,14 @@ class StoredLedger:
     def queued(self) -> Mapping[tuple[str, Sku], int]:
         """Return the units queued; see `Ledger.queued`."""
         return self.store.mirror().queued
+
+    def routing_view(self) -> RoutingView:
+        """Return what planning an order reads; see `StockView.routing_view`."""
+        mirror = self.store.mirror()
+        capacities: CapacitiesLeft = {}
+        if mirror.places.capped:
+            capacities = mirror.capacity_left(utc_day(self.store.seconds()))
+        return RoutingView(mirror.setup, mirror.grid, capacities)
 
     def setup(self) -> Setup:
         """Return channels, allocations, kits and settings; see `Ledger.setup`."""

@@ -13,14 +13,14 @@ one that was picked in part: that is a fact.
 from collections.abc import Iterable, Mapping
 
 from availability.errors import Violation
-from availability.model import Clock, LocationId, Sku
+from availability.model import Clock, LocationId, Network, Sku
 from availability.offers.inputs import Markets, kit_offer
 from availability.offers.offer import LIMIT_FIELDS, Rule, order_limit
 from availability.positions import Positions
 from availability.reservations import Purchase
 from availability.setup.channels import UNDECLARED
-from availability.setup.setup import Kit
-from availability.stock_view import StockView
+from availability.setup.setup import Kit, Setup
+from availability.stock_view import RoutingView, StockView
 from router.errors import InvalidOrder, StockContention
 from router.line_units import parts_of
 from router.model import (
@@ -51,9 +51,9 @@ class Seller:
         self._stock = stock
         self._clock = clock
         self._markets = Markets()
-        self._view = MarketView(self._markets.of(stock.network(), stock.setup()))
+        self._market = MarketView(self._markets.of(Network(()), Setup()))
 
-    def sale(self, order: Order, policy: RoutingPolicy) -> Sale:
+    def sale(self, order: Order, policy: RoutingPolicy, view: RoutingView) -> Sale:
         """Return what is to be planned of an order.
 
         Raises
@@ -63,7 +63,7 @@ class Seller:
         StockContention
             The setup changed on each of `MAX_READS` readings.
         """
-        setup = self._stock.setup()
+        setup = view.setup
         for _ in range(MAX_READS):
             declared = order.channel_id in setup.channels
             if not declared or order.frozen:
@@ -81,7 +81,8 @@ class Seller:
             raise StockContention(MAX_READS)
         if not order.customer_id:
             return sold
-        return sold._replace(purchases=self._purchases(sold.whole, declared))
+        market = self._market_of(view.grid.network, setup) if declared else None
+        return sold._replace(purchases=_purchases(sold.whole, market))
 
     def _on_channel(
         self,
@@ -92,17 +93,17 @@ class Seller:
     ) -> Sale:
         """Return what a declared channel sells of an order whose SKUs are read."""
         channel_id, now_seconds = whole.channel_id, int(self._clock())
-        view = self._view_of(positions)
-        channel = view.channel(channel_id)
-        _check_limits(whole, view)
+        market = self._market_of(positions.network, positions.setup)
+        channel = market.channel(channel_id)
+        _check_limits(whole, market)
         shelves = {
-            sku: SkuAvailability(view, channel, positions, n, now_seconds)
+            sku: SkuAvailability(market, channel, positions, n, now_seconds)
             for n, sku in enumerate(positions.skus)
-            if not view.plain(channel_id, sku, positions)
+            if not market.plain(channel_id, sku, positions)
         }
         kits = {
             line_id: kit_offer(
-                view.of, positions, channel_id, sku, now_seconds
+                market.of, positions, channel_id, sku, now_seconds
             ).quantity_units
             for line_id, sku in of_kits.items()
         }
@@ -111,43 +112,39 @@ class Seller:
             return sold
         return _divide(sold, policy, shelves, kits)
 
-    def sold(self, order: Order) -> Sale:
+    def sold(self, order: Order, view: RoutingView) -> Sale:
         """Return an order that was sold before, to be planned again whole."""
-        positions = self._stock.positions(())
-        if order.channel_id not in positions.setup.channels:
+        if order.channel_id not in view.setup.channels:
             return Sale(order, order, "")
-        view = self._view_of(positions)
-        feeding = view.channel(order.channel_id).feeding
+        market = self._market_of(view.grid.network, view.setup)
+        feeding = market.channel(order.channel_id).feeding
         return Sale(order, order, order.channel_id, feeding)
 
     def feeding(self) -> dict[str, frozenset[LocationId]]:
         """Return the locations that feed each channel that is declared."""
-        positions = self._stock.positions(())
-        view = self._view_of(positions)
-        return {
-            channel_id: view.channel(channel_id).feeding
-            for channel_id in positions.setup.channels
-        }
+        setup, grid, _ = self._stock.routing_view()
+        market = self._market_of(grid.network, setup)
+        return {each: market.channel(each).feeding for each in setup.channels}
 
-    def _purchases(self, order: Order, declared: bool) -> tuple[Purchase, ...]:
-        """Return how the lines of an order count against its customer."""
-        found = []
-        for line in order.lines:
-            size = sum(per_unit for _, per_unit in parts_of(line))
-            limit = None
-            if declared:
-                settings = self._view.settings(order.channel_id, line.sku)
-                limit = settings.customer_limit
-            most = None if limit is None else limit.max_units
-            window = 0 if limit is None else limit.window_seconds
-            found.append(Purchase(line.line_id, line.sku, size, most, window))
-        return tuple(found)
+    def _market_of(self, network: Network, setup: Setup) -> MarketView:
+        market = self._markets.of(network, setup)
+        if self._market.of is not market:
+            self._market = MarketView(market)
+        return self._market
 
-    def _view_of(self, positions: Positions) -> MarketView:
-        market = self._markets.of(positions.network, positions.setup)
-        if self._view.of is not market:
-            self._view = MarketView(market)
-        return self._view
+
+def _purchases(order: Order, market: MarketView | None) -> tuple[Purchase, ...]:
+    """Return how lines count against their customer; market None: without a limit."""
+    found = []
+    for line in order.lines:
+        size = sum(per_unit for _, per_unit in parts_of(line))
+        limit = None
+        if market is not None:
+            limit = market.settings(order.channel_id, line.sku).customer_limit
+        most = None if limit is None else limit.max_units
+        window = 0 if limit is None else limit.window_seconds
+        found.append(Purchase(line.line_id, line.sku, size, most, window))
+    return tuple(found)
 
 
 def _with_components(

@@ -52,7 +52,8 @@ def test_shows_what_is_available_in_rank_order() -> None:
         StockRecord(LocationId("first"), Sku("cap"), 0),
     ]
 
-    shelf: RoutableStock = MemoryStock(locations, records)
+    shelf = MemoryStock(locations, records)
+    routable: RoutableStock = shelf
 
     assert [each.location_id for each in shelf.network().locations] == [
         "first",
@@ -60,7 +61,7 @@ def test_shows_what_is_available_in_rank_order() -> None:
         "last",
     ]
     assert shelf.grid().network is shelf.network()
-    assert isinstance(shelf, MemoryStock)
+    assert routable.routing_view().grid is shelf.grid()
     assert units(shelf, "hat") == [0, 0, 5]
     # None of it, but known.
     assert units(shelf, "cap") == [0, 0, 0]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -144,12 +145,13 @@ class Mirror:
         grid, index = self.grid, self.places.network.index
         with self._lock:
             for reservation in reservations:
+                added = counted_by(reservation)
                 for claim in reservation.claims:
                     grid.take(claim.sku, index[claim.location_id], claim.quantity)
-                self._log.add(claim.sku for claim in reservation.claims)
+                self._log.add(map(attrgetter("sku"), reservation.claims))
                 if self.places.capped:
                     self._add_load(reservation, day)
-                self._add_counts(counted_by(reservation))
+                self._add_counts(added)
             self.version = grid.version = version
 
     def _add_counts(self, added: Added) -> None:

@@ -17,9 +17,9 @@ from availability.errors import (
 from availability.ledger.memory.deltas import bought_by
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.sqlite.database import ConstraintError
-from availability.ledger.sqlite.session import Cursor, SqliteSession
+from availability.ledger.sqlite.session import Cursor
 from availability.ledger.statements.records import first_reply
-from availability.ledger.times import milliseconds, utc_day
+from availability.ledger.store import Write
 from availability.positions import counted_by
 from availability.reservations import Reservation, ReservationState
 
@@ -111,16 +111,15 @@ class Group:
 
 
 def reserve_group(
-    db: Cursor, mirror: Mirror, reservations: Sequence[Reservation], now: float
+    db: Cursor, tx: Write, reservations: Sequence[Reservation], day: int, now_ms: int
 ) -> Group:
-    """Reserve one after another within the caller's transaction."""
+    """Reserve one after another within a transaction, on a UTC day."""
     group = Group()
-    session = SqliteSession(db)
     for reservation in reservations:
         try:
-            reply = first_reply(session, reservation.request)
+            reply = first_reply(tx.session, reservation.request)
             if reply is None:
-                _reserve(db, mirror, reservation, now)
+                _reserve(db, tx.mirror, reservation, day, now_ms)
                 group.stored.append(reservation)
                 reply = reservation.reply
             group.outcomes.append(reply)
@@ -129,22 +128,25 @@ def reserve_group(
     return group
 
 
-def _reserve(db: Cursor, mirror: Mirror, reservation: Reservation, now: float) -> None:
+def _reserve(
+    db: Cursor, mirror: Mirror, reservation: Reservation, day: int, now_ms: int
+) -> None:
     binding = db.execute(_BINDING_PLAN, (reservation.order_id,)).fetchone()
     if binding is not None:
         raise OrderAlreadyRouted(reservation.order_id, binding[0])
+    counted = counted_by(reservation)
     db.execute("SAVEPOINT reservation")
     try:
         _promise(db, mirror, reservation)
-        plan_key = _insert_plan(db, reservation, now)
+        plan_key = _insert_plan(db, reservation, now_ms)
         if mirror.places.capped:
-            _add_load(db, mirror, reservation, plan_key, utc_day(now))
-        _insert_movements(db, mirror, reservation, plan_key, milliseconds(now))
-        for at, counts in counted_by(reservation).items():
+            _add_load(db, mirror, reservation, plan_key, day)
+        _insert_movements(db, mirror, reservation, plan_key, now_ms)
+        for at, counts in counted.items():
             db.execute(_ADD_COUNTS, (*at, *counts))
         _check_guards(db, reservation)
         if reservation.customer_id:
-            _add_purchases(db, reservation, plan_key, milliseconds(now))
+            _add_purchases(db, reservation, plan_key, now_ms)
     except (AvailabilityError, ConstraintError) as error:
         db.execute("ROLLBACK TO reservation")
         db.execute("RELEASE reservation")
@@ -174,8 +176,8 @@ def _promise(db: Cursor, mirror: Mirror, reservation: Reservation) -> None:
             )
 
 
-def _insert_plan(db: Cursor, reservation: Reservation, now: float) -> int:
-    held, created_ms = reservation.hold_seconds, milliseconds(now)
+def _insert_plan(db: Cursor, reservation: Reservation, created_ms: int) -> int:
+    held = reservation.hold_seconds
     state = State.NONE
     if reservation.claims or reservation.queued:
         state = State.PLACED if held is None else State.HELD

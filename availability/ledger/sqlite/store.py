@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from availability.ledger.statements.reads import PageQuery
 from availability.ledger.statements.session import Row, Session
 from availability.ledger.statements.setup_items import Promised
 from availability.ledger.store import Extent, Version, Write
-from availability.ledger.times import utc_day
+from availability.ledger.times import milliseconds, utc_day
 from availability.model import Clock, Location
 from availability.reservations import Reservation
 from availability.setup.setup import Setup, SetupChange
@@ -109,7 +110,8 @@ class SqliteStore:
         commit and what follows it.
         """
         with self.exclusive():
-            self._resolve_doubt()
+            if self._doubtful:
+                self._resolve_doubt()
             unversioned = False
             try:
                 with self.database.transaction() as db:
@@ -158,11 +160,11 @@ class SqliteStore:
     ) -> list[bytes | AvailabilityError]:
         """Reserve in one transaction; see `Store.reserve_group`."""
         with self.writing() as (db, tx):
-            mirror, now = tx.mirror, tx.now
-            group = reserve_group(db, mirror, reservations, now)
+            day, now_ms = utc_day(tx.now), milliseconds(tx.now)
+            group = reserve_group(db, tx, reservations, day, now_ms)
             if group.promises:
-                version, day = tx.draw().known, utc_day(now)
-                tx.follow = lambda: mirror.take(group.stored, day, version)
+                version = tx.draw().known
+                tx.follow = partial(tx.mirror.take, group.stored, day, version)
         return group.outcomes
 
     def import_stock(
