@@ -113,7 +113,9 @@ def _refuse_giant_cost(order: Order, arrays: Mapping[str, IntArray]) -> None:
 
 def _refuse_giant(what: str, micros: int) -> None:
     if micros > MAX_TOTAL_MICROS:
-        message = f"{what} may reach {micros} micros, the limit is {MAX_TOTAL_MICROS}"
+        message = (
+            f"{what} may reach {micros} micros, must be at most {MAX_TOTAL_MICROS}"
+        )
         raise InvalidOrder([Violation("order.lines", "OUT_OF_RANGE", message)])
 
 
