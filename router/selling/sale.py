@@ -1,6 +1,6 @@
 """What a channel sells of an order, and what that adds to its plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,14 +11,21 @@ from availability.model import IntArray, LocationId, Sku
 from availability.reservations import Guard, Purchase
 from availability.stock_grid import StockGrid
 from router.model import (
+    Incomplete,
     Order,
+    OrderLine,
     PlanStatus,
     RoutingPlan,
+    RoutingPolicy,
     Unassigned,
     UnassignedReason,
 )
+from router.selling.channel_view import SkuAvailability
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+Parts = Mapping[str, tuple[tuple[Sku, int], ...]]
+"""The SKUs of each line, each with its units in one unit of the line."""
 
 
 class Sale(NamedTuple):
@@ -63,6 +70,114 @@ class Sale(NamedTuple):
         )
         status = PlanStatus.PARTIAL if plan.assignments else PlanStatus.NONE
         return replace(plan, unassigned=tuple(unassigned), status=status)
+
+
+def divide(
+    whole: Sale,
+    parts: Parts,
+    policy: RoutingPolicy,
+    shelves: Mapping[Sku, SkuAvailability],
+    kits: Mapping[str, int | None],
+) -> Sale:
+    """Serve line after line with what may be sold and what is in stock of it."""
+    order = whole.whole
+    sold, now = _served(order, parts, shelves, kits)
+    unsold = {
+        line.line_id: line.quantity - sold[line.line_id]
+        for line in order.lines
+        if line.quantity > sold[line.line_id]
+    }
+    if unsold and policy.incomplete is Incomplete.REJECT_ORDER:
+        unsold = {line.line_id: line.quantity for line in order.lines}
+        sold = now = dict.fromkeys(unsold, 0)
+    elif unsold and policy.incomplete is Incomplete.DROP_LINE:
+        for line in order.lines:
+            if line.line_id in unsold:
+                unsold[line.line_id] = line.quantity
+                sold[line.line_id] = now[line.line_id] = 0
+    _keep_together(order.lines, sold, now)
+    reasons = {line_id: _reason(its, shelves) for line_id, its in parts.items()}
+    of_sold = (sku for each, its in parts.items() if sold[each] for sku, _ in its)
+    taken = dict.fromkeys(sku for sku in of_sold if sku in shelves)
+    planned = tuple(
+        line._replace(quantity=now[line.line_id])
+        for line in order.lines
+        if now[line.line_id]
+    )
+    return whole._replace(
+        planned=order._replace(lines=planned),
+        waiting={
+            line_id: (units - now[line_id], reasons[line_id])
+            for line_id, units in sold.items()
+            if units > now[line_id]
+        },
+        unsold=unsold,
+        limits={sku: shelf.limit for sku, shelf in shelves.items()},
+        # A guard may be passed already (a cap that was lowered below what waits): it
+        # must not refuse an order that takes nothing of its SKU.
+        guards=tuple(g for sku in taken for g in shelves[sku].guards),
+        exempt=frozenset(sku for sku, shelf in shelves.items() if shelf.known),
+    )
+
+
+def _served(
+    order: Order,
+    parts: Parts,
+    shelves: Mapping[Sku, SkuAvailability],
+    kits: Mapping[str, int | None],
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the units of each line that may be sold, and those that are there.
+
+    ``kits`` says, by line, how many there may be of a kit, whatever it is made of.
+    """
+    may_sell = {sku: shelf.may_sell for sku, shelf in shelves.items()}
+    kits_left = {
+        line.sku: kits[line.line_id] for line in order.lines if line.line_id in kits
+    }
+    there = {sku: shelf.there for sku, shelf in shelves.items()}
+    sold: dict[str, int] = {}
+    now: dict[str, int] = {}
+    for line in order.lines:
+        units = ready = line.quantity
+        most = kits_left[line.sku] if line.line_id in kits else None
+        if most is not None:
+            units = min(units, most)
+        for sku, per_unit in parts[line.line_id]:
+            if sku in shelves:
+                limit = may_sell[sku]
+                units = units if limit is None else min(units, limit // per_unit)
+                ready = min(ready, there[sku] // per_unit)
+        ready = min(ready, units)
+        for sku, per_unit in parts[line.line_id]:
+            if sku in shelves:
+                limit = may_sell[sku]
+                may_sell[sku] = None if limit is None else limit - units * per_unit
+                there[sku] -= ready * per_unit
+        if most is not None:
+            kits_left[line.sku] = most - units
+        sold[line.line_id], now[line.line_id] = units, ready
+    return sold, now
+
+
+def _keep_together(
+    lines: Iterable[OrderLine], sold: Mapping[str, int], now: dict[str, int]
+) -> None:
+    """Let wait what ships whole and is not all there; ``now`` is changed."""
+    lines = tuple(lines)
+    short = {line.line_id for line in lines if now[line.line_id] < sold[line.line_id]}
+    groups = {line.ship_together for line in lines if line.line_id in short} - {""}
+    for line in lines:
+        if line.ship_together in groups or (line.indivisible and line.line_id in short):
+            now[line.line_id] = 0
+
+
+def _reason(
+    its: tuple[tuple[Sku, int], ...], shelves: Mapping[Sku, SkuAvailability]
+) -> UnassignedReason:
+    reasons = [shelves[sku].reason for sku, _ in its if sku in shelves]
+    if UnassignedReason.PREORDERED in reasons:
+        return UnassignedReason.PREORDERED
+    return UnassignedReason.BACKORDERED
 
 
 class LimitedGrid:

@@ -1,16 +1,16 @@
 """What a channel may sell of an order, decided before anything is planned.
 
 The numbers are those that the channel is shown: `availability.offers.explain` over
-the same pool, rules and promises. What may be sold and is there is planned; what may
-be sold and is not there waits (backorders, pre-orders); the rest is not sold. A plan
-that waited for its stock's commit too long is caught there: the guards of the
-reservation say how far the numbers allowed to go.
+the same pool, rules and promises. Units that may be sold and are in stock are
+planned; units that may be sold and are not in stock wait (backorders, pre-orders);
+the rest is not sold. If others sold the same units before the commit, the guards of
+the reservation refuse it there.
 
 An order that names no channel, or one that is not declared, is not judged. Nor is
 one that was picked in part: that is a fact.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from availability.errors import Violation
 from availability.model import Clock, LocationId, Network, Sku
@@ -24,15 +24,12 @@ from availability.stock_view import RoutingView, StockView
 from router.errors import InvalidOrder, StockContention
 from router.line_units import parts_of
 from router.model import (
-    Incomplete,
     KitComponent,
     Order,
-    OrderLine,
     RoutingPolicy,
-    UnassignedReason,
 )
 from router.selling.channel_view import MarketView, SkuAvailability
-from router.selling.sale import Sale
+from router.selling.sale import Parts, Sale, divide
 
 MAX_READS = 5
 """Readings of the stock for one sale, each after a change of the setup."""
@@ -71,10 +68,11 @@ class Seller:
                 sold = Sale(order, order, order.channel_id if declared else counts_on)
                 break
             whole, of_kits = _with_components(order, setup.kits)
-            parts = (part for line in whole.lines for part in parts_of(line))
-            positions = self._stock.positions(list(dict.fromkeys(s for s, _ in parts)))
+            parts = {line.line_id: parts_of(line) for line in whole.lines}
+            skus = dict.fromkeys(sku for each in parts.values() for sku, _ in each)
+            positions = self._stock.positions(list(skus))
             if positions.setup is setup:
-                sold = self._on_channel(whole, of_kits, policy, positions)
+                sold = self._on_channel(whole, parts, of_kits, policy, positions)
                 break
             setup = positions.setup  # it changed in between: other kits, maybe
         else:
@@ -87,6 +85,7 @@ class Seller:
     def _on_channel(
         self,
         whole: Order,
+        parts: Parts,
         of_kits: Mapping[str, Sku],
         policy: RoutingPolicy,
         positions: Positions,
@@ -110,7 +109,7 @@ class Seller:
         sold = Sale(whole, whole, channel_id, channel.feeding)
         if not shelves and not kits:
             return sold
-        return _divide(sold, policy, shelves, kits)
+        return divide(sold, parts, policy, shelves, kits)
 
     def sold(self, order: Order, view: RoutingView) -> Sale:
         """Return an order that was sold before, to be planned again whole."""
@@ -195,109 +194,3 @@ def _check_limits(order: Order, view: MarketView) -> None:
             found.append(Violation(path, f"{rule.name}_PER_ORDER", message))
     if found:
         raise InvalidOrder(found)
-
-
-def _divide(
-    whole: Sale,
-    policy: RoutingPolicy,
-    shelves: Mapping[Sku, SkuAvailability],
-    kits: Mapping[str, int | None],
-) -> Sale:
-    """Serve line after line with what may be sold and what is in stock of it."""
-    order = whole.whole
-    sold, now = _served(order, shelves, kits)
-    unsold = {
-        line.line_id: line.quantity - sold[line.line_id]
-        for line in order.lines
-        if line.quantity > sold[line.line_id]
-    }
-    if unsold and policy.incomplete is Incomplete.REJECT_ORDER:
-        unsold = {line.line_id: line.quantity for line in order.lines}
-        sold = now = dict.fromkeys(unsold, 0)
-    elif unsold and policy.incomplete is Incomplete.DROP_LINE:
-        for line in order.lines:
-            if line.line_id in unsold:
-                unsold[line.line_id] = line.quantity
-                sold[line.line_id] = now[line.line_id] = 0
-    _keep_together(order.lines, sold, now)
-    reasons = {line.line_id: _reason(line, shelves) for line in order.lines}
-    of_sold = (parts_of(line) for line in order.lines if sold[line.line_id])
-    taken = dict.fromkeys(
-        sku for parts in of_sold for sku, _ in parts if sku in shelves
-    )
-    planned = tuple(
-        line._replace(quantity=now[line.line_id])
-        for line in order.lines
-        if now[line.line_id]
-    )
-    return whole._replace(
-        planned=order._replace(lines=planned),
-        waiting={
-            line_id: (units - now[line_id], reasons[line_id])
-            for line_id, units in sold.items()
-            if units > now[line_id]
-        },
-        unsold=unsold,
-        limits={sku: shelf.limit for sku, shelf in shelves.items()},
-        # A guard may be passed already (a cap that was lowered below what waits): it
-        # must not refuse an order that takes nothing of its SKU.
-        guards=tuple(g for sku in taken for g in shelves[sku].guards),
-        exempt=frozenset(sku for sku, shelf in shelves.items() if shelf.known),
-    )
-
-
-def _served(
-    order: Order, shelves: Mapping[Sku, SkuAvailability], kits: Mapping[str, int | None]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the units of each line that may be sold, and those that are there.
-
-    ``kits`` says, by line, how many there may be of a kit, whatever it is made of.
-    """
-    may_sell = {sku: shelf.may_sell for sku, shelf in shelves.items()}
-    kits_left = {
-        line.sku: kits[line.line_id] for line in order.lines if line.line_id in kits
-    }
-    there = {sku: shelf.there for sku, shelf in shelves.items()}
-    sold: dict[str, int] = {}
-    now: dict[str, int] = {}
-    for line in order.lines:
-        units = ready = line.quantity
-        most = kits_left[line.sku] if line.line_id in kits else None
-        if most is not None:
-            units = min(units, most)
-        for sku, per_unit in parts_of(line):
-            if sku in shelves:
-                limit = may_sell[sku]
-                units = units if limit is None else min(units, limit // per_unit)
-                ready = min(ready, there[sku] // per_unit)
-        ready = min(ready, units)
-        for sku, per_unit in parts_of(line):
-            if sku in shelves:
-                limit = may_sell[sku]
-                may_sell[sku] = None if limit is None else limit - units * per_unit
-                there[sku] -= ready * per_unit
-        if most is not None:
-            kits_left[line.sku] = most - units
-        sold[line.line_id], now[line.line_id] = units, ready
-    return sold, now
-
-
-def _keep_together(
-    lines: Iterable[OrderLine], sold: Mapping[str, int], now: dict[str, int]
-) -> None:
-    """Let wait what ships whole and is not all there; ``now`` is changed."""
-    lines = tuple(lines)
-    short = {line.line_id for line in lines if now[line.line_id] < sold[line.line_id]}
-    groups = {line.ship_together for line in lines if line.line_id in short} - {""}
-    for line in lines:
-        if line.ship_together in groups or (line.indivisible and line.line_id in short):
-            now[line.line_id] = 0
-
-
-def _reason(
-    line: OrderLine, shelves: Mapping[Sku, SkuAvailability]
-) -> UnassignedReason:
-    reasons = [shelves[sku].reason for sku, _ in parts_of(line) if sku in shelves]
-    if UnassignedReason.PREORDERED in reasons:
-        return UnassignedReason.PREORDERED
-    return UnassignedReason.BACKORDERED
