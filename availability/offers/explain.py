@@ -19,11 +19,47 @@ from availability.offers.offer import (
     LIMIT_FIELDS,
     Offer,
     Rule,
-    Waterfall,
+    Step,
     max_orderable,
 )
 from availability.setup.channels import FULL_PERMILLE, Purpose
 from availability.setup.settings import FIELDS, Backorders, Effective, Level
+
+
+class Waterfall:
+    """The number, and the steps that led to it."""
+
+    def __init__(self, settings: Effective) -> None:
+        self.steps: list[Step] = []
+        self.settings = settings
+        self.units = 0
+        self.unlimited = False
+
+    def to(
+        self,
+        rule: Rule,
+        units: int,
+        name: str = "",
+        *,
+        unlimited: bool = False,
+        replaces: bool = False,
+    ) -> None:
+        """Go on with this number, because of the setting of this name."""
+        level = self.settings.level(name) if name else None
+        effect_units = units - self.units
+        self.units, self.unlimited = units, unlimited
+        step = Step(rule, effect_units, units, unlimited, level, replaces)
+        self.steps.append(step)
+
+    def keep(self, rule: Rule, units: int | None = None, name: str = "") -> None:
+        """Go on with this number, or the same, unlimited if it was."""
+        units = self.units if units is None else units
+        self.to(rule, units, name, unlimited=self.unlimited)
+
+    @property
+    def reach_units(self) -> int | None:
+        """The number, None if unlimited."""
+        return None if self.unlimited else self.units
 
 
 def explain(
@@ -60,7 +96,7 @@ def explain_located(
         net_units = settings.floor_units
         if context.own is not None:
             net_units = min(net_units, context.own.remaining_units)
-        waterfall.replace(Rule.UNKNOWN, net_units, "floor_units")
+        waterfall.to(Rule.UNKNOWN, net_units, "floor_units", replaces=True)
     _channel(context, waterfall)
     from_stock = preorder is None and context.fixed_units is None
     net_units = net_units if from_stock else None
@@ -198,7 +234,7 @@ def _allocation(context: OfferContext, waterfall: Waterfall) -> None:
     if own is None:
         waterfall.keep(Rule.ALLOCATION)
     elif context.follows or waterfall.unlimited:
-        waterfall.replace(Rule.ALLOCATION, own.remaining_units)
+        waterfall.to(Rule.ALLOCATION, own.remaining_units, replaces=True)
     else:
         there_units = max(0, waterfall.units)
         waterfall.to(Rule.ALLOCATION, min(own.remaining_units, there_units))
@@ -243,9 +279,9 @@ def _channel(context: OfferContext, waterfall: Waterfall) -> None:
         left_units = context.preorder.left_units
         if context.own is not None:
             left_units = min(left_units, context.own.remaining_units)
-        waterfall.replace(Rule.PREORDER, left_units, "preorders")
+        waterfall.to(Rule.PREORDER, left_units, "preorders", replaces=True)
     if context.fixed_units is not None:
-        waterfall.replace(Rule.FIXED, context.fixed_units, "fixed_units")
+        waterfall.to(Rule.FIXED, context.fixed_units, "fixed_units", replaces=True)
         waterfall.keep(Rule.SHARE)
         waterfall.keep(Rule.BUFFER)
         return

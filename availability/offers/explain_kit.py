@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from availability.model import LocationId, Sku
-from availability.offers.offer import Offer, Rule, Status, Waterfall, max_orderable
+from availability.offers.explain import Waterfall
+from availability.offers.offer import Offer, Rule, Status, max_orderable
 from availability.setup.channels import FULL_PERMILLE
 from availability.setup.kits import Kit, kit_quantity, kits_by_location, required
 from availability.setup.settings import Backorders, Effective, Level

@@ -1,7 +1,7 @@
 """What a channel may be promised of one SKU, and the steps that led to it."""
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from availability.model import LocationId, Sku
 from availability.setup.settings import Effective, Level
@@ -86,40 +86,6 @@ class Step:
     def reaches(self, units: int) -> bool:
         """Tell whether so many could be sold after this step."""
         return self.unlimited or units <= self.total_units
-
-
-class Waterfall:
-    """The number, and how it came to be."""
-
-    def __init__(self, settings: Effective) -> None:
-        self.steps: list[Step] = []
-        self.settings = settings
-        self.units = 0
-        self.unlimited = False
-
-    def to(
-        self, rule: Rule, units: int, name: str = "", *, unlimited: bool = False
-    ) -> None:
-        """Go on with this number, because of the setting of this name."""
-        level = self.settings.level(name) if name else None
-        effect_units = units - self.units
-        self.units, self.unlimited = units, unlimited
-        self.steps.append(Step(rule, effect_units, units, unlimited, level))
-
-    def replace(self, rule: Rule, units: int, name: str = "") -> None:
-        """Go on with this number, whatever it was."""
-        self.to(rule, units, name)
-        self.steps[-1] = replace(self.steps[-1], replaces=True)
-
-    def keep(self, rule: Rule, units: int | None = None, name: str = "") -> None:
-        """Go on with this number, or the same, unlimited if it was."""
-        units = self.units if units is None else units
-        self.to(rule, units, name, unlimited=self.unlimited)
-
-    @property
-    def reach_units(self) -> int | None:
-        """The number, None if unlimited."""
-        return None if self.unlimited else self.units
 
 
 @dataclass(frozen=True, slots=True)
