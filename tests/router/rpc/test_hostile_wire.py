@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from router.v1 import plan_pb2, routing_service_pb2
-from router.validation.sense import validate_shape
+from router.validation.shape import validate_shape
 from tests.router.rpc.calls import (
     CALL_SECONDS,
     code,
