@@ -8,12 +8,14 @@ from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from availability.v1 import location_pb2, stock_service_pb2
+from availability.model import ImportMode, Location, LocationId, Sku, StockChange
+from availability.v1 import stock_service_pb2
 from router.cli.console.exits import SOME_FAILED, clean_exit, fail
 from router.cli.demo.child_server import running_server
 from router.cli.demo.example import ORDERS, OUTLETS, SKUS, STOCK, SeedOrder
 from router.cli.demo.plan_tables import plan_view, stock_table
 from router.cli.remote.client import CallFailed, Client, connect
+from router.cli.remote.server_target import ServerTarget
 from router.policies import DEFAULT
 from router.v1 import order_pb2, plan_pb2, policy_pb2, routing_service_pb2
 
@@ -95,7 +97,7 @@ def _place(console: Console, client: Client, seed: SeedOrder, number: int) -> bo
     mark.append(f" Planned and reserved in one call of {call_ms:.1f} ms.\n", "default")
     console.print(mark)
     if number < len(ORDERS):
-        _import(client, f"deliver-{seed.order_id}", "DELTA", assigned)
+        _import(client, f"deliver-{seed.order_id}", ImportMode.DELTA, assigned)
     return same
 
 
@@ -110,33 +112,20 @@ def _evaluate(client: Client, seed: SeedOrder) -> plan_pb2.RoutingPlan:
 
 def _load(client: Client) -> None:
     locations = [
-        location_pb2.Location(location_id=name, rank=rank)
+        Location(LocationId(name), rank=rank)
         for rank, name in enumerate(OUTLETS, start=1)
     ]
-    client.call(
-        client.stock.PutLocations,
-        stock_service_pb2.PutLocationsRequest(
-            request_id="locations", locations=locations
-        ),
-    )
+    ServerTarget(client).put_locations("locations", locations)
     units = {(name, sku): held for name in OUTLETS for sku, held in STOCK[name].items()}
-    _import(client, "stock", "SET", units)
+    _import(client, "stock", ImportMode.SET, units)
 
 
-def _import(client: Client, request_id: str, mode: str, units: _Units) -> None:
-    client.call(
-        client.stock.ImportStock,
-        stock_service_pb2.ImportStockRequest(
-            request_id=request_id,
-            mode=stock_service_pb2.ImportMode.Value(f"IMPORT_MODE_{mode}"),
-            changes=[
-                stock_service_pb2.StockChange(
-                    location_id=location, sku=sku, on_hand_units=count
-                )
-                for (location, sku), count in units.items()
-            ],
-        ),
-    )
+def _import(client: Client, request_id: str, mode: ImportMode, units: _Units) -> None:
+    changes = [
+        StockChange(LocationId(location), Sku(sku), count)
+        for (location, sku), count in units.items()
+    ]
+    ServerTarget(client).import_stock(request_id, mode, changes)
 
 
 def _stock(client: Client) -> RenderableType:

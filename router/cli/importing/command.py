@@ -58,7 +58,7 @@ def import_(
     """
     with clean_exit():
         target.check()
-        if file is not None and not files.is_empty:
+        if file is not None and files != StockOptions():
             raise fail(
                 "a network file is imported alone: leave out --stock, --locations, "
                 "--mode, --max-drop, --force and --format"

@@ -1,7 +1,7 @@
 """How much a snapshot may remove without --force."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from availability.model import ImportResult
 from router.cli.console.exits import fail
@@ -35,13 +35,9 @@ class Totals:
     known_units: int = 0
 
     def add(self, result: ImportResult) -> None:
-        """Count one more request."""
-        self.changed_count += result.changed_count
-        self.zeroed_count += result.zeroed_count
-        self.dropped_count += result.dropped_count
-        self.known_count += result.known_count
-        self.dropped_units += result.dropped_units
-        self.known_units += result.known_units
+        """Add the result of one more request."""
+        for name in (each.name for each in fields(self)):
+            setattr(self, name, getattr(self, name) + getattr(result, name))
 
     def drops_more_than(self, permille: int) -> bool:
         """Return whether the share of records or that of units is larger."""

@@ -1,39 +1,19 @@
 """A network file into a target: its changes are shown, then applied at once."""
 
 import sys
-from collections.abc import Sequence
-from typing import Protocol
 
 import typer
 from rich.console import Console
 
 from availability.imports.network_file import NetworkFile
-from availability.model import Location
-from availability.setup.setup import Setup, SetupChange, SetupResult
+from availability.setup.setup import SetupResult
 from router.cli.importing.network_diff import Difference, difference_view
 from router.cli.remote.client import CallFailed
-
-
-class NetworkTarget(Protocol):
-    """Has a network and takes changes to it; every method raises CallFailed."""
-
-    def setup(self) -> Setup:
-        """Return channels, settings, allocations, kits and supplies."""
-        ...
-
-    def locations(self) -> Sequence[Location]:
-        """Return all locations."""
-        ...
-
-    def put_setup(
-        self, request_id: str, change: SetupChange, locations: Sequence[Location]
-    ) -> SetupResult:
-        """Apply a change and put locations in one call, once per request id."""
-        ...
+from router.cli.remote.open import Target
 
 
 def import_network(
-    target: NetworkTarget,
+    target: Target,
     read: NetworkFile,
     request_id: str,
     dry_run: bool,

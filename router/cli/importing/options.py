@@ -81,15 +81,9 @@ class StockOptions:
     ] = False
 
     @property
-    def is_empty(self) -> bool:
-        """Whether none of the options is given."""
-        return self == StockOptions()
-
-    @property
     def import_mode(self) -> ImportMode | None:
         """How the stock is applied, None without stock."""
-        stocked = self.stock is not None and self.mode is not None
-        return _MODES[self.mode] if stocked and self.mode else None
+        return _MODES[self.mode] if self.stock and self.mode else None
 
     def max_drop_permille(self) -> int:
         """Return the largest share a snapshot may remove; end the command if bad."""

@@ -118,9 +118,6 @@ def feed(
         raise typer.Exit(OK)
 
 
-# --- What is sent -------------------------------------------------------------------
-
-
 def _rows(sold: Sold, buffer_units: int) -> list[FeedRow]:
     return [
         FeedRow.of((each,), sold.expected.get(each.sku, 0), buffer_units)
@@ -178,15 +175,9 @@ def _served_numbers(
                 )
 
 
-# --- What was sent ------------------------------------------------------------------
-
-
 def _of(sent: Mapping[Sku, FeedRow], skus: Sequence[Sku]) -> Iterable[FeedRow]:
     """Return the rows to compare: of the requested SKUs, or of all."""
     return [sent[each] for each in skus if each in sent] if skus else sent.values()
-
-
-# --- The file -----------------------------------------------------------------------
 
 
 def _summary(output: Path, count: int, rows: Iterable[FeedRow]) -> str:

@@ -63,20 +63,22 @@ def test_while_a_server_has_the_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (None, "is not a file"),
         (b"", "no ledger was made there yet"),
         (b"no database at all, but long enough" * 9, "not a sound SQLite database"),
     ],
 )
-def test_what_is_no_ledger(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_what_is_no_ledger(
+    tmp_path: Path, content: bytes | None, expected: str
+) -> None:
     path = tmp_path / "other"
     if content is not None:
         path.write_bytes(content)
     done = run("audit", "--database", str(path), folder=path.parent)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"repartir: --database {path}: ")
-    assert said in done.stderr
+    assert expected in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert content is None or path.read_bytes() == content

@@ -1,4 +1,4 @@
-"""The backup that docs/operations.md shows, made beside a running server."""
+"""The backup that docs/operations.md shows, made next to a running server."""
 
 import re
 import subprocess

@@ -348,7 +348,7 @@ def test_the_numbers_are_those_of_the_same_files(asked: Place) -> None:
 
 
 def test_many_in_one_call_are_the_same_numbers(asked: Place) -> None:
-    """All that the call tells; the rest is left out."""
+    """All fields of the reply; the others are left out."""
     for channel in CHANNELS:
         json_lines = ("--channel", channel, "--format", "json")
 
@@ -402,7 +402,7 @@ def test_a_long_list_is_several_tables(
     assert shown.count("stock version 2") == 1
 
 
-def test_a_refused_request_is_told_by_the_exit_status(asked: Place) -> None:
+def test_a_refused_request_sets_the_exit_status(asked: Place) -> None:
     web = ("availability", "--channel", "web", "hat")
 
     assert asked.run(*web, "--request", "4").exit_code == 0
@@ -416,13 +416,13 @@ def test_a_refused_request_is_told_by_the_exit_status(asked: Place) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("hat",), ("hat", "--explain")])
-def test_a_channel_that_is_not_there(asked: Place, options: tuple[str, ...]) -> None:
+def test_an_unknown_channel(asked: Place, options: tuple[str, ...]) -> None:
     result = asked.run("availability", "--channel", "shop", *options)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    said = result.stderr.partition(" has ")
-    assert said[0] == f"repartir: no channel 'shop': {asked.name}"
-    assert sorted(said[2].strip().split(", ")) == sorted(CHANNELS)
+    parts = result.stderr.partition(" has ")
+    assert parts[0] == f"repartir: no channel 'shop': {asked.name}"
+    assert sorted(parts[2].strip().split(", ")) == sorted(CHANNELS)
 
 
 def test_no_channels_at_all(place: Place) -> None:
@@ -517,7 +517,7 @@ def test_a_database_that_is_not_there_is_not_made(folder: Path) -> None:
     assert not (folder / "new.db").exists()
 
 
-def test_says_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.cli.remote.client.CONNECT_SECONDS", 0.2)
 
     result = cli("availability", "--channel", "web", "--server", "127.0.0.1:9")

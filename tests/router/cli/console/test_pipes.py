@@ -76,7 +76,7 @@ def test_orders_are_answered_as_they_come(folder: Path) -> None:
     assert stderr == ""
 
 
-def test_leaves_quietly_when_nobody_reads_on(folder: Path) -> None:
+def test_ends_quietly_when_the_reader_stops(folder: Path) -> None:
     orders = [order(f"o{number}", hat=1) for number in range(2_000)]
     (folder / "orders.jsonl").write_text(jsonl(orders))
     with subprocess.Popen(
@@ -99,7 +99,7 @@ def test_leaves_quietly_when_nobody_reads_on(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
-def test_says_that_the_disk_is_full(folder: Path) -> None:
+def test_a_full_disk_is_one_line(folder: Path) -> None:
     result = run("route", *FILES, "--output", "/dev/full", folder=folder)
 
     assert result.returncode == 1

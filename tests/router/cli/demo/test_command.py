@@ -75,7 +75,7 @@ def test_leaves_nothing_behind_when_it_is_stopped(tmp_path: Path, number: int) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leaves_nothing_behind_when_nobody_reads_on(tmp_path: Path) -> None:
+def test_leaves_nothing_behind_when_the_reader_stops(tmp_path: Path) -> None:
     with subprocess.Popen(
         command("demo"),
         cwd=ROOT,

@@ -40,7 +40,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, shown(width, plan()))) <= width
 
 
-def test_says_who_ships_what_and_why() -> None:
+def test_shows_shipments_with_reasons() -> None:
     text = shown(80, plan())
 
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text]
@@ -51,7 +51,7 @@ def test_says_who_ships_what_and_why() -> None:
     assert text[-1] == " ✓ Proven: no allowed plan is better. Engine exact, 1,234 µs."
 
 
-def test_says_what_is_not_proven() -> None:
+def test_shows_what_is_not_proven() -> None:
     text = shown(80, plan(proven=False))
 
     assert any(

@@ -247,7 +247,7 @@ def test_a_snapshot_that_must_be_cut_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.usefixtures("folder")
-def test_says_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.cli.remote.client.CONNECT_SECONDS", 0.2)
 
     result = send("127.0.0.1:9", "--locations", "locations.csv")
@@ -260,7 +260,7 @@ def test_says_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_says_that_a_database_is_none() -> None:
+def test_a_bad_database_is_one_line() -> None:
     result = send("nosql:///x", "--locations", "locations.csv")
 
     assert result.exit_code == 1
@@ -431,7 +431,9 @@ def test_a_snapshot_may_drop_so_many_units(
     assert units(client, "b") == (1_000 if exit_code else last + 100)
 
 
-def test_says_what_a_snapshot_would_take_away(folder: Path, client: Client) -> None:
+def test_a_refused_snapshot_prints_what_it_would_remove(
+    folder: Path, client: Client
+) -> None:
     count(folder, client, "c")
     rows = [f"c,sku-{n},{10 if n else 1}" for n in range(67)]
 
@@ -481,7 +483,7 @@ def test_a_snapshot_that_is_refused_in_part_changes_nothing(
     assert units(client, "f") == 1_000
 
 
-def test_a_dry_run_says_what_would_be(folder: Path, client: Client) -> None:
+def test_a_dry_run_prints_the_changes(folder: Path, client: Client) -> None:
     count(folder, client, "g")
     rows = [f"g,sku-{n},{10 if n else 11}" for n in range(50)]
 

@@ -1,7 +1,8 @@
-"""A network file into a target that remembers what it was told."""
+"""A network file into a target that keeps its calls."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from availability.model import Location
 from availability.setup.setup import Setup, SetupChange, SetupResult, changed
 from router.cli.importing.network import import_network
 from router.cli.remote.client import CallFailed
+from router.cli.remote.open import Target
 
 BEFORE = """
 [[locations]]
@@ -138,7 +140,8 @@ def target(path: Path) -> FakeTarget:
 def send(
     target: FakeTarget, path: Path, *, dry_run: bool = False, keep: bool = False
 ) -> SetupResult | None:
-    return import_network(target, read_network_file(path), "id-1", dry_run, keep)
+    read = read_network_file(path)
+    return import_network(cast(Target, target), read, "id-1", dry_run, keep)
 
 
 def test_shows_the_difference_and_applies_it_at_once(

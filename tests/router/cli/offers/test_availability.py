@@ -474,7 +474,7 @@ def test_a_request_is_refused_by_a_rule_at_a_level(
     assert result.exit_code == (refused_by is not None)
 
 
-def test_one_refusal_among_many_is_told_by_the_exit_status(ask: Ask) -> None:
+def test_one_refusal_among_many_sets_the_exit_status(ask: Ask) -> None:
     rows = SHIRTS_25 + "dc,hat,1\n"
 
     assert ask(DC, rows, "--request", "1").exit_code == 0
@@ -540,7 +540,7 @@ def test_a_bad_network_does_not_make_good_rows_bad(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (("--now", "yesterday"), "--now must be like 2026-01-31T09:00:00Z"),
         (("--now", "2026-02-30T00:00:00Z"), "--now must be like"),
@@ -549,14 +549,14 @@ def test_a_bad_network_does_not_make_good_rows_bad(ask: Ask) -> None:
         ((" x",), "SKU begins or ends with a space: ' x'"),
     ],
 )
-def test_bad_usage(ask: Ask, options: tuple[str, ...], said: str) -> None:
+def test_bad_usage(ask: Ask, options: tuple[str, ...], expected: str) -> None:
     result = ask(DC, SHIRTS_25, *options)
 
-    assert said in result.stderr
+    assert expected in result.stderr
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-def test_a_channel_that_is_not_there(ask: Ask) -> None:
+def test_an_unknown_channel(ask: Ask) -> None:
     result = ask(DC + B2B, SHIRTS_25, channel="shop")
 
     assert result.stderr == ("repartir: no channel 'shop': network.toml has web, b2b\n")

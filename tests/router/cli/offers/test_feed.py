@@ -30,7 +30,7 @@ from tests.router.cli.test_selling import (
 from tests.router.cli.tool import SECONDS, environment
 
 HEADER = "sku,quantity_on_hand,quantity_backordered,quantity_on_order,next_available"
-# What nobody has counted: floors that were declared and not, what is set apart, stopped
+# Stock never counted: floors that were declared and not, what is set apart, stopped
 # and fixed, and a kit of what is not known.
 UNCOUNTED = """
 [settings.skus.mug]
@@ -297,7 +297,7 @@ def test_what_is_owed_is_the_same_everywhere(server: Place, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("options", [(), ("hat",)])
-def test_a_channel_that_is_not_there(asked: Place, options: tuple[str, ...]) -> None:
+def test_an_unknown_channel(asked: Place, options: tuple[str, ...]) -> None:
     result = asked.run("feed", "--channel", "shop", *options)
 
     assert (result.exit_code, result.stdout) == (1, "")

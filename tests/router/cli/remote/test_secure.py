@@ -117,9 +117,7 @@ def test_all_of_it_may_come_from_the_environment(server: Secure) -> None:
         ("web", "PERMISSION_DENIED"),
     ],
 )
-def test_the_wrong_token_is_told_in_a_line(
-    server: Secure, token: str, code: str
-) -> None:
+def test_a_wrong_token_is_one_line(server: Secure, token: str, code: str) -> None:
     secret = server.secrets.get(token, token)
 
     result = send(server, *identity(server), *(("--token", secret) if secret else ()))
@@ -130,7 +128,7 @@ def test_the_wrong_token_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("missing", ["--certificate", "--ca"])
-def test_without_a_certificate_nobody_answers(
+def test_no_certificate_is_no_answer(
     server: Secure, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("router.cli.remote.client.CONNECT_SECONDS", 1.0)
@@ -142,7 +140,7 @@ def test_without_a_certificate_nobody_answers(
     assert result.stderr.startswith("repartir: no server answers ")
 
 
-def test_who_knocks_in_vain_does_not_fill_the_log(tmp_path: Path) -> None:
+def test_failed_handshakes_do_not_fill_the_log(tmp_path: Path) -> None:
     """gRPC's own lines, one for each: any number of them, and no JSON."""
     ca = Authority(tmp_path, "ours")
     served = ca.sign("127.0.0.1")

@@ -87,7 +87,7 @@ def test_all_skus_and_their_offers(target: Target) -> None:
     assert target.explain("web", Sku("cap")).availability.quantity_units == 6
 
 
-def test_a_channel_that_is_not_there(target: Target) -> None:
+def test_an_unknown_channel(target: Target) -> None:
     for call in (
         lambda: target.skus("shop"),
         lambda: target.offers("shop", [Sku("hat")]),
@@ -99,7 +99,7 @@ def test_a_channel_that_is_not_there(target: Target) -> None:
         assert not failed.value.lost
 
 
-def test_a_list_that_a_server_ends_is_not_taken_for_whole(
+def test_a_list_the_server_cuts_short_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It drains: the stream ends as if it were at its end, without a token."""

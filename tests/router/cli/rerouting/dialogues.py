@@ -1,4 +1,4 @@
-"""A server that says about a re-routing what it is told to."""
+"""A server with a scripted reply to a re-routing."""
 
 import queue
 import threading
@@ -52,8 +52,8 @@ def report(**fields: object) -> Wire:
 class Scripted:
     """Answers with a script.
 
-    At `STOP` it waits until it is told to stop, at `HANG` until its client has left,
-    at `LOSE` the connection is lost, and an error of the server's is told as such.
+    At `STOP` it waits for the client's stop, at `HANG` until the client is gone,
+    at `LOSE` the connection is lost, and a server's error is raised as such.
     """
 
     STOP = object()

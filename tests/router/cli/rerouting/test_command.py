@@ -146,7 +146,7 @@ def test_unset_is_unset() -> None:
         (("--verify", "x"), "--verify takes no other option but --format"),
     ],
 )
-def test_bad_usage_calls_nobody(
+def test_bad_usage_makes_no_call(
     options: tuple[str, ...],
     expected: str,
     tmp_path: Path,
@@ -162,7 +162,7 @@ def test_bad_usage_calls_nobody(
     assert line.startswith(f"repartir: {expected}")
 
 
-def test_no_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.cli.remote.client.CONNECT_SECONDS", 0.2)
 
     result = reroute("127.0.0.1:1")
@@ -376,7 +376,7 @@ def test_what_is_no_saved_run_is_a_line(data: bytes, tmp_path: Path) -> None:
     assert line.startswith(f"repartir: --verify {path}: does not hold: ")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["reroute", "--verify", str(tmp_path / "no")])
 
     assert result.exit_code == 2

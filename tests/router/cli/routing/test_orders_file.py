@@ -73,7 +73,7 @@ def test_reads_every_field_it_is_given() -> None:
         (b'{"a":' * 100_000, ""),
     ],
 )
-def test_says_what_is_wrong_with_a_line(line: bytes, expected: str) -> None:
+def test_a_bad_line_has_a_reason(line: bytes, expected: str) -> None:
     assert reason(line).startswith(expected)
 
 

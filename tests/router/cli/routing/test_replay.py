@@ -42,8 +42,8 @@ def test_shows_policies_side_by_side(replay: Replay) -> None:
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.startswith("Replay of 12 orders\n")
-    for said in ("complete orders", "split lines", "Not modelled: time", "Laval"):
-        assert said in result.stdout
+    for expected in ("complete orders", "split lines", "Not modelled: time", "Laval"):
+        assert expected in result.stdout
 
 
 def test_one_policy_is_looked_at_by_itself(replay: Replay) -> None:
@@ -158,7 +158,7 @@ def test_many_bad_rows_are_counted(replay: Replay) -> None:
         (("--network", "n.toml", "--now", "today"), "--now must be like 2026-01-31T"),
     ],
 )
-def test_bad_usage_is_said_in_a_line(
+def test_bad_usage_is_one_line(
     replay: Replay, options: tuple[str, ...], expected: str
 ) -> None:
     result = replay(*options)
@@ -169,7 +169,7 @@ def test_bad_usage_is_said_in_a_line(
     assert line.startswith(f"repartir: {expected}")
 
 
-def test_a_fault_of_ours_is_told_with_its_line(
+def test_an_internal_error_names_the_order_line(
     replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> bytes:

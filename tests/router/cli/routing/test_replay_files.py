@@ -1,4 +1,4 @@
-"""What a replay reads beside orders and stock: policies, a network, locations."""
+"""What a replay reads besides orders and stock: policies, a network, locations."""
 
 import json
 from pathlib import Path
@@ -109,7 +109,7 @@ class TestNetwork:
         assert reasons("2027-01-01T00:00:00Z") == {"preordered"}
         assert reasons("2027-04-01T00:00:00Z") == {"not_for_sale"}
 
-    def test_faults_of_both_files_are_told(
+    def test_faults_of_both_files_are_listed(
         self, replay: Replay, tmp_path: Path
     ) -> None:
         (tmp_path / "n.toml").write_text(NETWORK + "colour = 1\n")

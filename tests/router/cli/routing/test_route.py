@@ -147,7 +147,7 @@ def test_kits_consume_their_components(route: Route) -> None:
     assert sum(assigned(second).values()) == 15
 
 
-def test_bad_lines_are_told_apart_and_the_good_ones_answered(route: Route) -> None:
+def test_bad_lines_are_listed_and_good_ones_planned(route: Route) -> None:
     result = route(
         [
             order("o1", shirt=1),
@@ -243,7 +243,7 @@ def test_bad_files_are_refused_with_all_their_faults(
         (("--solve-timeout", "0.5ms"), "--solve-timeout must be 0.001s to 30s"),
     ],
 )
-def test_bad_usage_is_said_in_a_line(
+def test_bad_usage_is_one_line(
     route: Route, options: tuple[str, ...], expected: str
 ) -> None:
     result = route([order("o1", hat=1)], *options)
@@ -269,7 +269,7 @@ def test_writes_to_a_file(route: Route, tmp_path: Path) -> None:
     assert written == [without_time(plan) for plan in plans(on_screen)]
 
 
-def test_says_what_would_have_been(route: Route) -> None:
+def test_counterfactuals_are_printed(route: Route) -> None:
     [plan] = plans(route([order("o1", shirt=17, hat=6)], "--counterfactuals"))
 
     assert plan["counterfactuals"]["one_shipment"] == {

@@ -30,9 +30,9 @@ def record(**fields: Any) -> logging.LogRecord:
 def test_json_has_the_fields() -> None:
     line = formatter(LogFormat.JSON).format(record(address="127.0.0.1:1", tokens=True))
 
-    told = json.loads(line)
-    assert told.pop("timestamp").endswith("Z")
-    assert told == {
+    written = json.loads(line)
+    assert written.pop("timestamp").endswith("Z")
+    assert written == {
         "event": "serving it",
         "level": "info",
         "logger": "router.rpc.server",
@@ -42,7 +42,7 @@ def test_json_has_the_fields() -> None:
 
 
 def broken() -> logging.LogRecord:
-    """Make a record of an error beside which a secret was at hand."""
+    """Make a record of an error raised while a secret is in a local variable."""
     found = record()
     token = "".join(["se", "cret"])
     try:
@@ -60,7 +60,7 @@ def test_json_has_the_error_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.TEXT])
-def test_an_error_is_told_without_what_was_at_hand(form: LogFormat) -> None:
+def test_a_logged_error_has_no_local_variables(form: LogFormat) -> None:
     line = formatter(form).format(broken())
 
     assert "KeyError: 6" in line

@@ -41,7 +41,7 @@ def address(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) -> None:
+def test_serves_until_a_signal(tmp_path: Path, number: int) -> None:
     with serving(tmp_path) as process:
         with connect(address(process)) as client:
             request = stock_service_pb2.ListLocationsRequest()
@@ -55,7 +55,7 @@ def test_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) -> None:
     assert (tmp_path / "repartir.db").exists()
 
 
-def test_says_that_the_address_is_taken(tmp_path: Path) -> None:
+def test_a_taken_address_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         result = run("serve", "--listen", listen, folder=tmp_path)
@@ -83,7 +83,7 @@ def test_says_that_the_address_is_taken(tmp_path: Path) -> None:
         (("--pre-stop", "soon"), "repartir: --pre-stop must be 0s to 60s, like 500ms"),
     ],
 )
-def test_bad_usage_is_said_in_a_line(
+def test_bad_usage_is_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: tuple[str, ...],
@@ -111,7 +111,7 @@ def test_a_database_has_one_server(tmp_path: Path) -> None:
     assert line.startswith("repartir: --database sqlite:///repartir.db: ")
 
 
-def test_a_call_to_a_server_that_has_gone_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_call_to_a_stopped_server_is_one_line(tmp_path: Path) -> None:
     with serving(tmp_path) as process, connect(address(process)) as client:
         process.kill()
         process.wait(SECONDS)

@@ -127,7 +127,7 @@ def test_workers_do_not_outlive_the_one_that_started_them(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["--database", "sqlite:///s.db"], "an SQLite file serves one process"),
         (
@@ -141,14 +141,14 @@ def test_workers_do_not_outlive_the_one_that_started_them(
     ],
 )
 def test_what_can_not_be_shared(
-    tmp_path: Path, arguments: list[str], said: str
+    tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
     done = run("serve", "--workers", "2", *arguments, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert expected in done.stderr
 
 
-def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_database(tmp_path: Path) -> None:
     url = "postgresql://me:secret@127.0.0.1:1/nothing"
     done = run("serve", "--workers", "2", "--database", url, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
