@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from availability.model import Location, Sku
+from availability.offers.market import expected_receipts
 from availability.offers.offer import Offer
 from availability.setup.channels import owners
 from availability.setup.setup import Setup
@@ -148,9 +149,8 @@ def expected_units(
     active = [each for each in locations if each.active]
     pool = owners(setup.channels[channel_id], active)
     found: dict[Sku, int] = {}
-    for each in setup.supplies.values():
-        if each.location_id in pool and each.available_from_seconds > now_seconds:
-            found[each.sku] = found.get(each.sku, 0) + each.quantity_units
+    for each in expected_receipts(setup.supplies.values(), pool, now_seconds):
+        found[each.sku] = found.get(each.sku, 0) + each.quantity_units
     return found
 
 

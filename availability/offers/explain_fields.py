@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from availability.model import LocationId
-from availability.offers.market import OfferContext
+from availability.offers.market import OfferContext, expected_receipts
 from availability.offers.offer import Status
 
 
@@ -51,15 +51,11 @@ def available_from(
     if net_units > 0:
         return None if context.follows or nothing else _leaves_from(context, located)
     # Receipts cover the queue first, then one more unit.
-    for each in sorted(
-        context.stock.supplies, key=lambda it: it.available_from_seconds
-    ):
-        at = each.location_id
-        late = each.available_from_seconds <= context.now_seconds
-        if at in context.pool and at in context.active and not late:
-            net_units += each.quantity_units
-            if net_units > 0:
-                return each.available_from_seconds
+    feeding = context.pool.keys() & context.active
+    for each in expected_receipts(context.stock.supplies, feeding, context.now_seconds):
+        net_units += each.quantity_units
+        if net_units > 0:
+            return each.available_from_seconds
     return None
 
 

@@ -1,6 +1,6 @@
 """What a computation of availability reads: the market, and what is known of a SKU."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from availability.model import LocationId, Network, Sku, StockRecord
@@ -97,6 +97,23 @@ def presold_units(
         units
         for other, units in stock.queued_units.items()
         if other in market.pools and (wide or other == channel_id)
+    )
+
+
+def expected_receipts(
+    supplies: Iterable[FutureSupply],
+    location_ids: Container[LocationId],
+    now_seconds: int,
+) -> list[FutureSupply]:
+    """Return the receipts that bring units to some locations, by date; none is late."""
+    return sorted(
+        (
+            each
+            for each in supplies
+            if each.location_id in location_ids
+            and each.available_from_seconds > now_seconds
+        ),
+        key=lambda each: each.available_from_seconds,
     )
 
 

@@ -166,14 +166,14 @@ def check_kits(
 
 def _reaches(kits: Mapping[Sku, Sequence[Component]], start: Sku, end: Sku) -> bool:
     """Tell whether a kit is, or is made of, another, however deep."""
-    found_ids: set[Sku] = set()
+    visited: set[Sku] = set()
     left = [start]
     while left:
         sku = left.pop()
         if sku == end:
             return True
-        if sku not in found_ids:
-            found_ids.add(sku)
+        if sku not in visited:
+            visited.add(sku)
             left += [each.sku for each in kits.get(sku, ())]
     return False
 
