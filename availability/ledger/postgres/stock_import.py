@@ -5,21 +5,21 @@ change is locked, both in the order of all writers. What is read after that stay
 it is until the commit.
 """
 
+from dataclasses import replace
 from itertools import repeat
 
-from availability.errors import MAX_VIOLATIONS
-from availability.ledger.logic.stock_import import (
-    CheckedImport,
-    Drop,
-    Imported,
-    check_drop,
-    left_out_of_range,
-    refusal,
-)
+from availability.ledger.logic.stock_import import CheckedImport, Imported
 from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.postgres.session import WHOLE_TABLES
 from availability.ledger.statements.session import Session
-from availability.model import MAX_STOCK_UNITS, ImportMode
+from availability.ledger.statements.stock_import import (
+    ADD_UP,
+    CONFIRM_THE_REST,
+    check_laid_out,
+    count_import,
+    record_import,
+)
+from availability.model import ImportMode
 
 # They live as long as the connection, and are empty whenever a transaction begins.
 _CREATE = (
@@ -158,81 +158,14 @@ FROM import_named n
 WHERE z.on_hand > 0
 """
 
-_ADD_UP = """
-INSERT INTO import_total
-SELECT c.sku, c.location_key, c.position, stock.on_hand + c.moved,
-  stock.allocated + stock.held, stock.withdrawn,
-  coalesce(c.safety_stock, stock.safety_stock),
-  coalesce(c.safety_stock - stock.safety_stock, 0),
-  (stock.counted_ms > 0) <> %(counts)s::boolean OR c.moves
-    OR coalesce(c.safety_stock <> stock.safety_stock, false)
-FROM (
-  SELECT sku, location_key, min(position) AS position,
-    sum((becomes - was) * counts)::bigint AS moved, bool_or(becomes <> was) AS moves,
-    max(safety_stock) AS safety_stock
-  FROM import_change GROUP BY sku, location_key
-) AS c JOIN stock USING (sku, location_key)
-"""
-
-# A snapshot says of these that they are still not there.
-_CONFIRM_THE_REST = """
-INSERT INTO import_total
-SELECT sku, location_key, NULL, on_hand, allocated + held, withdrawn, safety_stock, 0,
-  false
-FROM stock
-WHERE location_key IN (SELECT location_key FROM import_named) AND counted_ms > 0
-  AND NOT EXISTS (SELECT FROM import_total t WHERE t.sku = stock.sku
-    AND t.location_key = stock.location_key)
-"""
-
 # To delete what is not known changes nothing.
 _KEEP_KNOWN = "DELETE FROM import_total WHERE NOT differs"
-
-_DROP = """
-SELECT count(*) FILTER (WHERE t.on_hand = 0), count(*),
-  coalesce(sum(greatest(0, stock.on_hand - t.on_hand)), 0)::bigint,
-  coalesce(sum(stock.on_hand), 0)::bigint
-FROM import_total t JOIN stock USING (sku, location_key) WHERE stock.on_hand > 0
-"""
-
-_OUT_OF_RANGE = """
-SELECT position, min(units) FROM (
-  SELECT position, becomes AS units FROM import_change
-  WHERE becomes NOT BETWEEN 0 AND %(most)s
-  UNION ALL
-  SELECT position, on_hand FROM import_total WHERE on_hand > %(most)s
-) AS found GROUP BY position ORDER BY position LIMIT %(limit)s
-"""
 
 _APPLY = """
 UPDATE stock SET on_hand = t.on_hand, safety_stock = t.safety_stock,
   deficit = greatest(0, t.promised - t.on_hand), counted_ms = %(counted_ms)s::bigint
 FROM import_total t
 WHERE stock.sku = t.sku AND stock.location_key = t.location_key
-"""
-
-_APPLY_ZONES = """
-INSERT INTO zone_stock (sku, location_key, zone_id, on_hand)
-SELECT sku, location_key, zone_id, becomes FROM import_change
-WHERE zone_id <> '' ORDER BY sku, location_key, zone_id
-ON CONFLICT (sku, location_key, zone_id) DO UPDATE SET on_hand = excluded.on_hand
-"""
-
-_RECORD = """
-INSERT INTO movement (at_ms, cause, reference, line_id, location_key, channel_id,
-  sku, zone_id, on_hand, zone_units, allocated, held, withdrawn, safety_stock, queued)
-SELECT %(now_ms)s, 'imported', %(reference)s, '', location_key, '', sku, zone_id,
-  on_hand, zone_units, 0, 0, 0, safety_stock, 0
-FROM (
-  SELECT sku, location_key, zone_id, (becomes - was) * counts AS on_hand,
-    CASE WHEN zone_id = '' THEN 0 ELSE becomes - was END AS zone_units,
-    0 AS safety_stock
-  FROM import_change WHERE becomes <> was
-  UNION ALL
-  SELECT sku, location_key, '', 0, 0, safety_moved FROM import_total
-  WHERE safety_moved <> 0
-) AS moved
-ORDER BY sku, location_key, zone_id
 """
 
 # A record that is there now and empty, or was counted again: nothing moved, but others
@@ -260,22 +193,10 @@ DELETE FROM news WHERE news_key IN (
   FOR UPDATE SKIP LOCKED)
 """
 
-_COUNT = """
-SELECT count(*) FILTER (WHERE differs AND position IS NOT NULL),
-  count(*) FILTER (WHERE differs AND position IS NULL)
-FROM import_total
-"""
-
 _UNITS = """
 SELECT array_agg(sku), array_agg(location_key),
   array_agg(on_hand - promised - withdrawn - safety_stock)
 FROM import_total
-"""
-
-_COUNT_MOVES = """
-INSERT INTO queue AS old (channel_id, sku, queued, promised)
-SELECT DISTINCT '', sku, 0, 1 FROM import_total ORDER BY sku
-ON CONFLICT (channel_id, sku) DO UPDATE SET promised = old.promised + 1
 """
 
 
@@ -297,27 +218,22 @@ def import_stock(
     if judged.mode is ImportMode.SNAPSHOT or len(judged.sound) > FEW_CHANGES:
         session.run(WHOLE_TABLES)
     _lay_out(session, judged)
-    limits = {"most": MAX_STOCK_UNITS, "limit": MAX_VIOLATIONS}
-    found = [
-        (position, units) for position, units in session.run(_OUT_OF_RANGE, limits)
-    ]
-    breaches = judged.breaches + left_out_of_range(found)
-    if breaches:
-        raise refusal(breaches)
-    drop = Drop()
-    if judged.mode is ImportMode.SNAPSHOT:
-        drop = Drop(*session.run(_DROP)[0])
-        check_drop(drop, judged.max_drop_permille)
-    ((changed, zeroed),) = session.run(_COUNT)
+    done = check_laid_out(session, judged)
     if dry_run:
         # Also the records that were created, and their locks.
         session.run("ROLLBACK TO SAVEPOINT dry_run")
-        return Imported(changed, zeroed, drop, [])
+        return done
     counted_ms = now_ms if judged.counts else 0
-    units = _write(session, counted_ms, now_ms, reference)
-    if count_moves and (changed or zeroed):
-        session.run(_COUNT_MOVES)
-    return Imported(changed, zeroed, drop, units)
+    session.run(_APPLY, {"counted_ms": counted_ms})
+    record_import(session, now_ms, reference)
+    session.run(_FORGET, {"before_ms": now_ms - CONFIRMED_SECONDS * 1_000})
+    session.run(_TELL, {"now_ms": now_ms})
+    ((skus, keys, left),) = session.run(_UNITS)
+    counted = repeat(counted_ms // 1_000)
+    units = list(map(UnitsDelta, skus or (), keys or (), left or (), counted))
+    if count_moves and done.changes:
+        count_import(session, judged)
+    return replace(done, units=units)
 
 
 def _lay_out(session: Session, judged: CheckedImport) -> None:
@@ -332,26 +248,12 @@ def _lay_out(session: Session, judged: CheckedImport) -> None:
     elif not judged.counts:
         session.run(_DELETE_ZONES)
     session.run("ANALYZE import_change")
-    session.run(_ADD_UP, {"counts": judged.counts})
+    session.count(ADD_UP, counts=int(judged.counts))
     session.run("ANALYZE import_total")
     if snapshot:
-        session.run(_CONFIRM_THE_REST)
+        session.count(CONFIRM_THE_REST)
     elif not judged.counts:
         session.run(_KEEP_KNOWN)
-
-
-def _write(
-    session: Session, counted_ms: int, now_ms: int, reference: str
-) -> list[UnitsDelta]:
-    """Write what was laid out; return what it leaves of each record."""
-    session.run(_APPLY, {"counted_ms": counted_ms})
-    session.run(_APPLY_ZONES)
-    session.run(_RECORD, {"now_ms": now_ms, "reference": reference})
-    session.run(_FORGET, {"before_ms": now_ms - CONFIRMED_SECONDS * 1_000})
-    session.run(_TELL, {"now_ms": now_ms})
-    ((skus, keys, left),) = session.run(_UNITS)
-    counted = repeat(counted_ms // 1_000)
-    return list(map(UnitsDelta, skus or (), keys or (), left or (), counted))
 
 
 def _fill(session: Session, judged: CheckedImport) -> None:

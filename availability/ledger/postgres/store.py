@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from availability.errors import AvailabilityError
-from availability.ledger.logic.stock_import import CheckedImport, Imported
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.postgres.database import PostgresDatabase
 from availability.ledger.postgres.memory import Memory
@@ -144,6 +143,8 @@ class PostgresStore:
         """Make other processes load again; see `Store.announce_repair`."""
         session.run("INSERT INTO news DEFAULT VALUES")
 
+    import_stock = staticmethod(import_stock)
+
     def check_reservation(self, reservation: Reservation) -> None:
         """Refuse what is no text of PostgreSQL's; see `Store.check_reservation`."""
         check_text(reservation)
@@ -183,26 +184,6 @@ class PostgresStore:
 
             memory.follow(follow)
         return done.outcomes
-
-    def import_stock(
-        self,
-        session: Session,
-        judged: CheckedImport,
-        now_ms: int,
-        reference: str,
-        *,
-        dry_run: bool,
-        count_moves: bool,
-    ) -> Imported:
-        """Write an import; see `Store.import_stock`."""
-        return import_stock(
-            session,
-            judged,
-            now_ms,
-            reference,
-            dry_run=dry_run,
-            count_moves=count_moves,
-        )
 
     def promised(self, write: Write, change: SetupChange, setup: Setup) -> Promised:
         """Return what was promised, and lock it; see `Store.promised`."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from availability.errors import AvailabilityError, StoreUnavailable
-from availability.ledger.logic.stock_import import CheckedImport, Imported
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.sqlite.database import SqliteDatabase
 from availability.ledger.sqlite.reads import load_mirror, read_page, read_version
@@ -141,6 +140,8 @@ class SqliteStore:
     def announce_repair(self, _session: Session) -> None:
         """Do nothing: no other process reads this file."""
 
+    import_stock = staticmethod(import_stock)
+
     def check_reservation(self, reservation: Reservation) -> None:
         """Refuse what is no text; see `Store.check_reservation`."""
         request_id = reservation.request.request_id
@@ -166,26 +167,6 @@ class SqliteStore:
                 version = tx.draw().known
                 tx.follow = partial(tx.mirror.take, group.stored, day, version)
         return group.outcomes
-
-    def import_stock(
-        self,
-        session: Session,
-        judged: CheckedImport,
-        now_ms: int,
-        reference: str,
-        *,
-        dry_run: bool,
-        count_moves: bool,
-    ) -> Imported:
-        """Write an import; see `Store.import_stock`."""
-        return import_stock(
-            session,
-            judged,
-            now_ms,
-            reference,
-            dry_run=dry_run,
-            count_moves=count_moves,
-        )
 
     def promised(self, write: Write, _change: SetupChange, _setup: Setup) -> Promised:
         """Return what memory has, which no one else changes; see `Store.promised`."""
