@@ -1,7 +1,8 @@
 """The nouns of a reservation's life: what may happen to what a plan holds.
 
 A reservation is HELD for a cart or PLACED for an order; every unit of it ends
-once: shipped, cancelled, rejected or expired. docs/reservations.md draws it.
+once: shipped, cancelled, rejected or expired. docs/reservations.md draws it. Longer
+than 300 lines because it is the vocabulary of one noun, a few lines for each word.
 """
 
 import enum
@@ -81,7 +82,7 @@ class Reservation:
 
     ``claims`` are in order, each (location, SKU, line) once; without claims and
     ``queued`` only the reply is stored. ``reply`` is what a repeat returns, ``body``
-    what the plan was made from, kept for those who make it anew. ``hold_seconds``
+    what the plan was made from, kept for planning it again. ``hold_seconds``
     None means that the order is placed at once: its units are allocated. Otherwise
     they are held for so long, and released unless it is placed by then.
 
@@ -124,7 +125,7 @@ class ReservationState(enum.StrEnum):
     CANCELLED = "cancelled"
     """Nothing is open any more; none of it was shipped and some was cancelled."""
     REJECTED = "rejected"
-    """Locations refused all of it and nobody else had it."""
+    """Locations refused all of it, and no other could take it."""
     EXPIRED = "expired"
     """The cart's time was over."""
 

@@ -1,4 +1,4 @@
-"""Many threads, one commit: whoever leads commits for all who wait."""
+"""Many threads, one commit: the leading thread commits for all that wait."""
 
 import threading
 from collections import deque
@@ -112,7 +112,7 @@ class Combiner(Generic[ItemT, OutcomeT]):
                 self._queue[0].woken.release()
 
     def _leave(self, ticket: _Ticket[ItemT, OutcomeT]) -> None:
-        """Withdraw an interrupted thread's item, if nobody took it yet."""
+        """Withdraw an interrupted thread's item, if no leader has taken it."""
         with self._guard:
             if ticket in self._queue:
                 self._queue.remove(ticket)

@@ -1,7 +1,8 @@
 """What every ledger promises, whichever database keeps it.
 
 One contract of tests (tests/availability/ledger/contract) holds each implementation
-to every sentence here.
+to every sentence here. Longer than 300 lines because callers find the whole contract,
+method by method, in one place.
 """
 
 import json
@@ -107,7 +108,7 @@ class CapacityLeft(NamedTuple):
 
 
 def record_to_json(record: ReservationRecord) -> bytes:
-    """Encode what became of a plan as a reply for callers in Python."""
+    """Encode a plan's state as a reply for callers in Python."""
     return json.dumps(
         {"plan_id": record.plan_id, "state": record.state, "revision": record.revision}
     ).encode()
@@ -119,7 +120,7 @@ def version_to_json(version: int) -> bytes:
 
 
 def check_together(swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
-    """Raise ValueError if swaps can not be done together."""
+    """Raise ValueError if swaps cannot be applied together."""
     if len(swaps) > MAX_TOGETHER:
         raise ValueError(f"at most {MAX_TOGETHER} swaps together, got {len(swaps)}")
     names = {plan.plan_id for plan, _ in swaps}
@@ -128,7 +129,7 @@ def check_together(swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
 
 
 def check_open_plans(limit: int, states: Sequence[ReservationState] = ()) -> None:
-    """Raise ValueError if there is no page of such plans."""
+    """Raise ValueError for a limit out of range or a state that is not open."""
     if not 1 <= limit <= MAX_OPEN_PLANS:
         raise ValueError(f"limit must be 1 to {MAX_OPEN_PLANS}, got {limit}")
     ended = [each.value for each in states if each not in OPEN_STATES]
@@ -137,7 +138,7 @@ def check_open_plans(limit: int, states: Sequence[ReservationState] = ()) -> Non
 
 
 def check_limit(limit: int) -> None:
-    """Raise ValueError if a page can not have so many records."""
+    """Raise ValueError for a limit out of range."""
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit}")
 
@@ -153,8 +154,8 @@ class Ledger(Protocol):
     ever; the digest is to cover the method as well as the body.
 
     Every method may raise `StoreUnavailable`: the database could not be read or
-    written. What became of a write that met it is learnt by repeating it with
-    its request id; never is a part of it applied.
+    written. Repeating a write with its request id shows whether it was applied; it
+    is never applied in part.
     """
 
     @property
@@ -201,8 +202,8 @@ class Ledger(Protocol):
         its quantity as it was and so changes nothing; a SNAPSHOT counts all records
         of the locations named that were counted before, or that it zeroes.
 
-        ``dry_run``: judge and answer as if it were done, with the version as it is,
-        and change nothing; the request is not looked at and nothing is kept of it.
+        ``dry_run``: check and reply as usual, with the current version, and change
+        nothing; the request id is ignored and no reply is stored.
         ``max_drop_permille``: refuse a SNAPSHOT that drops more than this share of
         the records, or of the units, of the locations named; see `ImportResult` for
         what is counted.
@@ -236,39 +237,39 @@ class Ledger(Protocol):
         *,
         dry_run: bool = False,
     ) -> bytes:
-        """Change what is said about selling, and locations with it: all or nothing.
+        """Change channels, settings, kits and locations, all or nothing.
 
-        The result is judged as a whole, `availability.setup.setup.check_setup`. A new
-        allocation is consumed by what is promised from then on; one that is put
-        again keeps what was consumed of it. With ``dry_run`` it is judged and
-        answered, and nothing is written.
+        The result is checked as a whole by `availability.setup.setup.check_setup`.
+        Promises made from then on consume a new allocation; an allocation put again
+        keeps its consumed units. ``dry_run``: reply with the current version and
+        write nothing.
 
         Raises
         ------
         InvalidChange
-            Something in the setup that would come out is wrong; every breach up to
-            `MAX_VIOLATIONS`.
+            The resulting setup is invalid; every violation up to `MAX_VIOLATIONS`.
         RequestReused
             The request id came with another digest.
         """
         ...
 
     def setup(self) -> Setup:
-        """Return what is said about selling, from memory.
+        """Return channels, allocations, kits and settings, from memory.
 
         The same object until it changes.
         """
         ...
 
     def positions(self, skus: Sequence[Sku]) -> Positions:
-        """Return what memory has of some SKUs, all of one moment."""
+        """Return the stock and promises of some SKUs in memory, at one moment."""
         ...
 
     def changes(self, mark: Mark | None = None) -> Changes:
         """Return which SKUs changed in memory since a mark, and a new one.
 
-        ``everything`` if there is no telling: without a mark, with one of another
-        process or from too long ago, and after a change of a location or the setup.
+        ``everything`` if the log does not reach back to the mark: without a mark,
+        with one of another process or from too long ago, and after a change of a
+        location or the setup.
         """
         ...
 
@@ -310,7 +311,7 @@ class Ledger(Protocol):
         request: Request = Request(),
         encode: Callable[[ReservationRecord], bytes] = record_to_json,
     ) -> bytes:
-        """Do what a command says to a plan's reservation, in one transaction.
+        """Apply a command to a plan's reservation, in one transaction.
 
         ``encode`` gets the record as it is afterwards. See
         `availability.reservations` for each command.
@@ -320,7 +321,7 @@ class Ledger(Protocol):
         PlanNotFound
             There is no such plan.
         ReservationResolved
-            The reservation's state does not allow it: it came too late.
+            The reservation's state does not allow it.
         UnitsNotOpen
             More units are named than are open.
         PlanChanged
@@ -333,12 +334,11 @@ class Ledger(Protocol):
         ...
 
     def swap_together(self, swaps: Sequence[tuple[PlanRef, Swap]]) -> None:
-        """Do several swaps, each of another plan, in one transaction.
+        """Apply several swaps, each of another plan, in one transaction.
 
-        All is released before anything is claimed: what one plan gives up another
-        may take, also in a circle. None loses what it holds before it has what it
-        is to hold. There is no request: a swap that was done is refused when it
-        comes again, by its revision.
+        All units are released before any are claimed: plans may exchange units, in a
+        circle as well. No plan loses its units without getting the new ones. Swaps
+        have no request id: a repeat is refused by its revision.
 
         Raises
         ------
@@ -379,7 +379,7 @@ class Ledger(Protocol):
         ...
 
     def reservation(self, plan: PlanRef) -> ReservationRecord:
-        """Return a plan and what became of what it holds.
+        """Return a plan and its reservation.
 
         Raises
         ------
@@ -389,7 +389,7 @@ class Ledger(Protocol):
         ...
 
     def sweep(self, limit: int = SWEEP_LIMIT) -> Swept:
-        """End what is due: holds whose time is over, withdrawals that begin or end.
+        """Expire due holds, and begin or end due withdrawals.
 
         A hold with open ``work`` is extended by its ``hold_seconds`` instead, until
         it is `MAX_HOLD_SECONDS` old. At most ``limit`` holds and as many
@@ -470,8 +470,8 @@ class Ledger(Protocol):
     def refresh(self) -> None:
         """Bring memory in step with what other processes committed.
 
-        Where no other process can, this does nothing. Whoever runs a server calls
-        it often; what is stale costs a conflict, never an oversell.
+        Does nothing where no other process can write. Servers call it often: stale
+        memory costs a conflict, never an oversell.
         """
         ...
 
@@ -486,7 +486,7 @@ class Ledger(Protocol):
         ...
 
     def plan(self, plan_id: str) -> bytes:
-        """Return the plan as it is: its reply, or that of its last Swap.
+        """Return the current plan: its reply, or that of its last Swap.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""What a command makes of a reservation: pure, the same for every database.
+"""What a command does to a reservation: pure, the same for every database.
 
 The ledger reads the record and the stock rows it touches, locks them, asks
-`decide`, and writes what it is told. Nothing here reads a clock or a database.
+`decide`, and writes the decision. Nothing here reads a clock or a database.
 """
 
 from collections import defaultdict

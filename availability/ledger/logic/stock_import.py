@@ -147,9 +147,9 @@ def _guard_breaches(mode: ImportMode, max_drop_permille: int | None) -> list[Bre
 def _is_safety(
     safety: int, record: tuple[str, str], safeties: dict[tuple[str, str], int]
 ) -> bool:
-    """Tell whether it is in range and the only one said of its record."""
-    said = safeties.setdefault(record, safety)
-    return 0 <= safety <= MAX_STOCK_UNITS and said == safety
+    """Return whether it is in range and agrees with the other changes of its record."""
+    first = safeties.setdefault(record, safety)
+    return 0 <= safety <= MAX_STOCK_UNITS and first == safety
 
 
 def _violations(
@@ -193,8 +193,8 @@ def _out_of_range(
 ) -> list[Violation]:
     if least <= value <= most:
         return []
-    said = f"{least} to {most}" if least < most else f"{least}"
-    message = f"must be {said}, got {value}"
+    allowed = f"{least} to {most}" if least < most else f"{least}"
+    message = f"must be {allowed}, got {value}"
     return [Violation(f"{path}.{name}", "OUT_OF_RANGE", message)]
 
 
@@ -268,5 +268,5 @@ class Imported:
         return bool(self.changed_count or self.zeroed_count)
 
     def result(self, version: int) -> ImportResult:
-        """Return what a caller is told, with the ledger's version after it."""
+        """Return the caller's result, with the ledger's version after it."""
         return ImportResult(self.changed_count, self.zeroed_count, version, *self.drop)

@@ -9,7 +9,7 @@ from availability.model import Sku
 from availability.positions import Changes, Mark
 
 KEPT_CHANGES = 100_000
-"""Changes that are remembered; who last looked before them is told to read all."""
+"""Changes kept; a reader whose mark is older must read everything."""
 
 
 class ChangeLog:

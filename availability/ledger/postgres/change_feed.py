@@ -17,9 +17,9 @@ transaction runs and in whatever order they commit:
   are in no snapshot, and `pg_current_xact_id` never returns one.
 
 What changes without a movement (a record that comes with nothing in it, a count that
-is confirmed, a balance that an audit repairs) is told in the table ``news`` in the
+is confirmed, a balance that an audit repairs) is recorded in the table ``news`` in the
 same way. A transaction that only confirms counts changes no version: it is not among
-those that are told. Confirmations are as many as what is counted, so those older than
+those that are reported. There are as many confirmations as counts, so those older than
 a day are deleted: a process that did not look for so long takes these records for as
 old as it knew them.
 
@@ -45,13 +45,13 @@ from availability.ledger.postgres.session import PostgresSession
 from availability.positions import Counts
 
 FEED_ROWS = 20_000
-"""Most movements one read takes over; beyond that memory is filled anew, which is
+"""Most movements one read takes over; beyond that memory is loaded again, which is
 about as fast for so many."""
 
 SNAPSHOT = "SELECT pg_current_snapshot()::text"
 
 _NEWS = f"""
-WITH told AS MATERIALIZED (
+WITH noted AS MATERIALIZED (
   SELECT n.sku, n.location_key, CASE WHEN n.confirmed_ms IS NULL THEN n.xid END AS xid
   FROM news n
   WHERE n.xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
@@ -61,12 +61,12 @@ WITH told AS MATERIALIZED (
   SELECT m.sku, m.location_key, m.channel_id, m.xid FROM movement m
   WHERE m.xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
     AND NOT pg_visible_in_snapshot(m.xid, %(seen)s::pg_snapshot)
-  UNION ALL SELECT sku, location_key, '', xid FROM told WHERE sku IS NOT NULL
+  UNION ALL SELECT sku, location_key, '', xid FROM noted WHERE sku IS NOT NULL
   LIMIT {FEED_ROWS + 1}
 )
 SELECT pg_current_snapshot()::text,
   pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmin(%(seen)s::pg_snapshot)
-    OR EXISTS (SELECT FROM told WHERE sku IS NULL),
+    OR EXISTS (SELECT FROM noted WHERE sku IS NULL),
   {VERSION}, network_version, setup_version,
   (SELECT count(*) FROM moved),
   (SELECT array_agg(DISTINCT xid::text::bigint) FROM moved WHERE xid IS NOT NULL),

@@ -43,7 +43,7 @@ WAIT_SECONDS = 5.0
 
 RECONNECT_SECONDS = 10.0
 """How long the pool goes on by itself after a server is gone; then every call that
-needs a connection makes it try anew."""
+needs a connection makes it try again."""
 
 WRITER_SECONDS = 10.0
 """Longest wait for this process's other writes."""
@@ -122,7 +122,7 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Any]:
-        """Connect beside the pool: at the start, where its errors are of interest."""
+        """Connect without the pool, which would hide why connecting fails."""
         with _translated("the database could not be opened"):
             connection = psycopg.connect(**self._parameters)
         with contextlib.closing(connection):
@@ -143,7 +143,7 @@ class PostgresDatabase:
                 raise StoreUnavailable(what) from error
 
     def _check(self, connection: Any) -> None:
-        """Let the pool drop a connection that died while nobody used it."""
+        """Let the pool drop a connection that died while it was idle."""
         used = getattr(connection, "used_at", 0.0)
         if used <= self._suspected or time.monotonic() - used > TRUSTED_SECONDS:
             psycopg_pool.ConnectionPool.check_connection(connection)
@@ -296,5 +296,5 @@ _AGAIN: tuple[type[Exception], ...] = (
 
 
 def _scheme(url: str) -> str:
-    """Return what may be said of an address: it may hold a password."""
+    """Return the part of an address that cannot hold a password."""
     return url.partition("://")[0] + "://"

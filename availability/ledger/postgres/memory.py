@@ -14,11 +14,11 @@ from availability.ledger.times import utc_day
 from availability.model import Clock
 
 MAX_OWN = 100_000
-"""Most transactions of this process that are told from others' at the next look."""
+"""Most transactions that `catch_up` can recognise as this process's own."""
 
 
 class Memory:
-    """The mirror, and the snapshot up to which it has heard of others' commits.
+    """The mirror, and the snapshot up to which it includes others' commits.
 
     Changed only within `PostgresDatabase.exclusive`, read by any thread.
 
@@ -41,7 +41,7 @@ class Memory:
             return load_mirror(session, utc_day(self._clock())), seen
 
     def current(self) -> Mirror:
-        """Return the mirror, read anew where a failed commit left it in doubt."""
+        """Return the mirror, brought up to date if a failed commit left it in doubt."""
         if self._doubtful:
             with self._database.exclusive():
                 self._resolve_doubt()
@@ -84,7 +84,7 @@ class Memory:
             self._doubtful = True
 
     def reload(self, version: int) -> None:
-        """Fill memory anew, with at least this version."""
+        """Load memory again, with at least this version."""
         mirror, self._seen = self.read_mirror()
         mirror.set((), max(mirror.version, version))
         self.mirror = mirror
@@ -105,14 +105,14 @@ class Memory:
                 loads = read_loads(session, mirror.places, today)
         moved = news.network != mirror.places.network.version
         version = mirror.version
-        said = news.setup != mirror.setup.version
-        if moved or said or news.too_much or news.xids - self._own:
+        changed = news.setup != mirror.setup.version
+        if moved or changed or news.too_much or news.xids - self._own:
             version = max(news.version, version + 1)
         if moved or news.too_much:
             self.reload(version)
             return
         setup = None
-        if said:
+        if changed:
             with self._database.snapshot(LONG_SECONDS) as session:
                 setup = read_setup(session)
         # All at once: a version is one state.

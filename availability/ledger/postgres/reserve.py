@@ -1,7 +1,7 @@
 """Reservations in PostgreSQL: a group in one round trip, commit included.
 
-The hot path: the database decides, in the function of ``postgres_reserve.sql``, and
-says what is left of every row the group wanted.
+The hot path: the database decides, in the function of ``reserve.sql``, and
+returns what is left of every row the group wanted.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -81,7 +81,7 @@ class GroupOutcome:
     """What became of a group, and what memory has to take over.
 
     ``version`` is None if nothing was promised; ``xid`` the transaction's then.
-    ``network`` is the network's version in the database; ``guarded`` tells whether
+    ``network`` is the network's version in the database; ``guarded`` is whether
     a guard refused a plan, which was made from less than is known by now.
     """
 
@@ -168,7 +168,7 @@ def _outcome(
 
 
 def check_text(each: Reservation) -> None:
-    """Refuse what can not be stored here, where it can not fail another's commit.
+    """Refuse what cannot be stored, before it would fail others in the same commit.
 
     Raises
     ------
@@ -288,7 +288,7 @@ def _add_purchases(values: dict[str, Any], reservations: Sequence[Reservation]) 
 
 
 def _purchases(each: Reservation) -> tuple[Purchase, ...]:
-    """Return what counts against a customer; nobody's purchases do not."""
+    """Return the purchases that count against a customer, none without one."""
     return each.purchases if each.customer_id else ()
 
 

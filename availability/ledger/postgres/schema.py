@@ -10,7 +10,7 @@ from availability.ledger.migrations.upgrade import upgrade
 from availability.ledger.postgres.database import PostgresDatabase
 
 LOCK_KEY = 0x7270_7274_0001
-"""Advisory lock of whoever creates or migrates: "rprt", 1."""
+"""Advisory lock for creating and migrating: "rprt", 1."""
 
 _INSTALLED = text("""
 SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc')
@@ -48,7 +48,7 @@ def _install(connection: Connection) -> None:
     found = connection.execute(_INSTALLED).all()
     if [comment for _, comment in found] == [digest]:
         return
-    # Another version's may have other arguments: it would stay beside this one.
+    # Another version's may have other arguments, and would stay as an overload.
     for name, _ in found:
         connection.exec_driver_sql(f"DROP FUNCTION {name}")
     connection.exec_driver_sql(source.decode())

@@ -169,7 +169,7 @@ WHERE stock.sku = t.sku AND stock.location_key = t.location_key
 """
 
 # A record that is there now and empty, or was counted again: nothing moved, but others
-# must hear of it.
+# must be notified.
 _TELL = """
 INSERT INTO news (sku, location_key, confirmed_ms)
 SELECT sku, location_key, CASE WHEN NOT differs THEN %(now_ms)s::bigint END
@@ -183,7 +183,7 @@ FEW_CHANGES = 1_000
 """Up to so many, looking up each beats reading all of the stock."""
 
 CONFIRMED_SECONDS = 86_400
-"""How long a confirmed count is told to the other processes."""
+"""How long other processes can read that a count was confirmed."""
 
 # More than are written, so they do not pile up; what another deletes is let be.
 _FORGET = """

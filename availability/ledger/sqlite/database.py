@@ -74,7 +74,7 @@ def _cursor(connection: Any) -> Iterator[Cursor]:
 
 @contextlib.contextmanager
 def read_only(path: Path) -> Iterator[Cursor]:
-    """Read one consistent state of a ledger's file, whoever is writing it meanwhile.
+    """Read one consistent state of a ledger's file, also while a server writes it.
 
     Raises
     ------

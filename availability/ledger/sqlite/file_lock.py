@@ -12,7 +12,7 @@ _guard = threading.Lock()
 
 
 class FileLock:
-    """An exclusive lock on ``path`` (resolved), a file of its own beside the database.
+    """An exclusive lock on ``path`` (resolved), a file of its own next to the database.
 
     It is a POSIX record lock: the kernel drops it when the process ends, however
     it ends, and a forked child does not inherit it. Such locks do not tell the

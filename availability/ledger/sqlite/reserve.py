@@ -28,7 +28,7 @@ SELECT plan_id FROM plan
 WHERE order_id = ? AND state IN ('held', 'placed', 'shipped')
 """
 
-# Check and change are one statement: nobody can come between. What may still be
+# Check and change are one statement: no other write comes between. What may still be
 # promised is within what is on hand, so the deficit stays 0.
 _PROMISE = """
 UPDATE stock SET {balance} = {balance} + :quantity
@@ -243,7 +243,7 @@ def _check_guards(db: Cursor, reservation: Reservation) -> None:
 def _add_purchases(
     db: Cursor, reservation: Reservation, plan_key: int, at_ms: int
 ) -> None:
-    """Count what a customer buys, and refuse more than he may have."""
+    """Count what a customer buys, and refuse more than the limit."""
     customer_id = reservation.customer_id
     bought = bought_by(reservation)
     for each in reservation.purchases:

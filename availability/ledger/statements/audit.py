@@ -83,7 +83,7 @@ def _check_stock(session: Session) -> Iterator[_Drifts]:
         now, sums = numbers[:5], [int(each) for each in numbers[5:]]
         drifts = _drifts(f"stock {at}/{sku}", BALANCES, now, sums)
         right = dict(zip(BALANCES, sums, strict=True))
-        # A sum below zero no balance may be: nobody but a person can say what is.
+        # No balance may be below zero, as this sum is: a person has to count.
         repair = None if min(sums) < 0 else _set_stock(sku, key, right)
         yield _Drifts(drifts, repair)
 

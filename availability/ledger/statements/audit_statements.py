@@ -1,4 +1,4 @@
-"""What the audit reads and sets right: each balance beside the sum of its movements."""
+"""What the audit reads and repairs: each balance and the sum of its movements."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ STOCK = (
     .where(or_(*(stock.c[name] != _expected[name] for name in BALANCES)))
     .order_by(stock.c.sku, location.c.location_id)
 )
-# What moved where there is no record: somebody deleted it.
+# Movements without a stock record: it was deleted.
 MISSING = (
     select(
         _moved.c.sku,
@@ -140,7 +140,7 @@ _queue_moved = (
     .group_by(movement.c.channel_id, movement.c.sku)
     .subquery("queue_moved")
 )
-# On the channel of no name it counts something else, that no movement tells.
+# On channel '' it counts moves of the stock, which no movement records.
 _promised = case(
     (queue.c.channel_id == "", queue.c.promised),
     else_=func.coalesce(_queue_moved.c.promised, 0),

@@ -136,10 +136,10 @@ def write_movement(
 
 
 def count_moves(session: Session, units: Iterable[UnitsDelta]) -> None:
-    """Count that the stock of these records moved otherwise than by promises.
+    """Count each SKU whose stock moved otherwise than by promises.
 
-    Their rows are locked: so whoever guards a promise by this count cannot have
-    seen the one and not the other.
+    Their rows are locked, so a reservation guarded by this count cannot read one of
+    the two and not the other.
     """
     for sku in sorted({each.sku for each in units}):
         move_counts(session, "", sku, Counts(0, 1))

@@ -137,7 +137,7 @@ def take_capacity(
         new_orders=orders,
         new_units=units,
     )
-    # Judged when the row is there and ours: nobody can come between.
+    # Checked once the row exists and is locked: no other write comes between.
     load = session.rows(_OF_DAY, day=day, location_key=location_key)[0]
     for most, after in zip((most_orders, most_units), load, strict=True):
         if isinstance(most, int) and after > most:

@@ -47,7 +47,7 @@ from availability.reservations import (
 class Changed(NamedTuple):
     """What a change left behind, for memory to take over.
 
-    ``counts`` was added to the channels' by (channel, SKU); ``loads`` tells whether
+    ``counts`` was added to the channels' by (channel, SKU); ``loads`` is whether
     the load of any location's day moved.
     """
 

@@ -56,7 +56,7 @@ _ENDED_OF = (
 _LOCKED = {each: each.with_for_update() for each in (_BY_PLAN, _BINDING_OF, _ENDED_OF)}
 
 # A holding names the channel of what is queued; what has a location counts on the
-# plan's, which is said once.
+# plan's, which is stored once.
 _CHANNEL = case(
     (movement.c.location_key.is_(None), movement.c.channel_id),
     else_=literal_column("''"),

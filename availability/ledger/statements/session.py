@@ -15,7 +15,7 @@ Row = tuple[Any, ...]
 
 
 class Session(Protocol):
-    """What runs statements within a transaction that somebody else ends."""
+    """Runs statements within a transaction that its opener ends."""
 
     def rows(self, statement: ClauseElement, /, **values: object) -> list[Row]:
         """Run a statement and return its rows, with ``values`` for its parameters."""

@@ -88,7 +88,7 @@ Promised = Callable[[Allocation], int]
 def _counted(each: Allocation, old: Allocation | None, counts: Promised) -> Allocation:
     """Return an allocation that was consumed as much as the one in its place.
 
-    What was promised before there was one, nobody consumed of it.
+    Promises made before it existed did not consume it.
     """
     consumed_units = 0
     if old is not None and old.sku == each.sku:
@@ -97,7 +97,7 @@ def _counted(each: Allocation, old: Allocation | None, counts: Promised) -> Allo
 
 
 class SetupDraft:
-    """A change of the setup, judged: what comes out, and how many items it moves."""
+    """A change of the setup: the setup after it, and how many items differ."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class SetupDraft:
         Raises
         ------
         InvalidChange
-            The setup that would come out is wrong.
+            The resulting setup is invalid.
         """
         after = changed(before, change)
         violations = check_setup(after, network, change)
@@ -181,7 +181,7 @@ class SetupDraft:
 
     @property
     def changes(self) -> bool:
-        """Whether anything comes out different."""
+        """Whether any item differs."""
         return bool(self._writes or self._removals)
 
     def write(self, session: Session, version: int) -> None:

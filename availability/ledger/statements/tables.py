@@ -1,7 +1,8 @@
 """The ledger's tables, the same in every database. Quantities are whole units.
 
-The migrations make them, `metadata` describes where they lead; a test holds the
-two together. Statements off the hot path are built from these objects.
+The migrations make them, `metadata` describes the result; a test compares the two.
+Statements off the hot path are built from these objects. Longer than 300 lines because
+all tables, with their constraints, are read together.
 """
 
 from collections.abc import Iterable
@@ -122,7 +123,7 @@ stock = Table(
     # Units promised beyond what a later count, or a rejection, found. It is set in
     # the statement that sets on_hand; so nothing else can promise above on_hand.
     _number("deficit"),
-    # When an import last said what is there; 0: there is no count, the record is
+    # When an import last counted it; 0: it was never counted, the record is
     # unknown. Promises and shipments leave it alone.
     _number("counted_ms"),
     CheckConstraint(f"on_hand BETWEEN 0 AND {MAX_STOCK_UNITS}"),
@@ -136,7 +137,7 @@ stock = Table(
     ),
     # For a snapshot, which zeroes whatever else a location holds.
     Index("stock_by_location", "location_key"),
-    # Room to change a row beside its old version, with no index to change.
+    # Room for a new version of a row on its page, with no index to change.
     postgresql_with={"fillfactor": 50},
     **_SMALL,
 )
@@ -267,7 +268,7 @@ purchase = Table(
     **_SMALL,
 )
 
-# What is said about selling: the items of `availability.setup.setup.Setup`, as JSON.
+# Channels, settings and kits: items of `availability.setup.setup.Setup`, as JSON.
 setup_item = Table(
     "setup_item",
     metadata,

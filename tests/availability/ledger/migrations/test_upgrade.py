@@ -136,10 +136,23 @@ def test_tables_of_another_application(engine: sa.Engine) -> None:
             upgrade.upgrade(db)
 
 
-def test_tables_beside_ours_are_let_be(engine: sa.Engine) -> None:
+def test_another_applications_table_survives(engine: sa.Engine) -> None:
     with engine.begin() as db:
-        db.execute(sa.text("CREATE TABLE theirs (x INTEGER)"))
-        upgrade.upgrade(db)
+        db.execute(sa.text("CREATE TABLE theirs (x INTEGER PRIMARY KEY, y TEXT)"))
+        db.execute(sa.text("CREATE INDEX theirs_by_y ON theirs (y)"))
+        db.execute(sa.text("INSERT INTO theirs VALUES (7, 'kept')"))
+        before = described_table(db, "theirs")
+        for _ in range(2):
+            upgrade.upgrade(db)
+
+        assert described_table(db, "theirs") == before
+        assert db.execute(sa.text("SELECT * FROM theirs")).all() == [(7, "kept")]
+
+
+def described_table(db: sa.Connection, name: str) -> tuple[list[Any], list[Any]]:
+    found = sa.inspect(db)
+    columns = [(each["name"], str(each["type"])) for each in found.get_columns(name)]
+    return columns, list(found.get_indexes(name))
 
 
 def test_a_newer_programs_tables(engine: sa.Engine) -> None:
