@@ -11,7 +11,8 @@ from router.rpc.transport.interceptors import Gate
 from router.rpc.transport.tokens import SCOPES
 from router.v1 import error_reason_pb2
 
-TEXT = (Path(__file__).parents[1] / "docs/operations.md").read_text()
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs/operations.md").read_text()
 
 
 def options() -> list[str]:
@@ -39,6 +40,15 @@ def test_every_reason_is_there() -> None:
     names = {each.removeprefix("ERROR_REASON_") for each in reasons}
 
     assert names - set(re.findall(r"\b[A-Z_]{6,}\b", TEXT)) == set()
+
+
+def test_every_log_event_is_there() -> None:
+    code = "".join(each.read_text() for each in (ROOT / "router").rglob("*.py"))
+    logged = re.findall(r'_log\.(?:debug|info|warning|error)\(\s*"([^"]+)"', code)
+    shown = {each.replace("%s", "…") for each in logged}
+
+    assert len(shown) >= 12
+    assert {each for each in shown if f"`{each}`" not in TEXT} == set()
 
 
 def test_every_scope_is_there() -> None:
