@@ -70,7 +70,8 @@ def _read_feed(path: Path, faults: Faults) -> dict[Sku, FeedRow]:
     return found
 
 
-def _csv(rows: Iterable[FeedRow]) -> str:
+def feed_csv(rows: Iterable[FeedRow]) -> str:
+    """Return rows as CSV, with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -78,7 +79,8 @@ def _csv(rows: Iterable[FeedRow]) -> str:
     return text.getvalue()
 
 
-def _json(rows: Iterable[FeedRow]) -> str:
+def feed_json(rows: Iterable[FeedRow]) -> str:
+    """Return rows as JSON, one object a line."""
     lines = (dict(zip(COLUMNS, _cells(each), strict=True)) for each in rows)
     return "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in lines)
 

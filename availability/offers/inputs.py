@@ -23,7 +23,8 @@ from availability.setup.setup import Kit, Setup
 ItemT = TypeVar("ItemT", Allocation, FutureSupply)
 
 
-_NO_COUNTS: Mapping[str, Counts] = {}
+NO_COUNTS: Mapping[str, Counts] = {}
+"""Of a SKU without promises."""
 
 
 class MarketIndex:
@@ -112,7 +113,7 @@ def stock_of(
     seconds = dict(zip(columns, counted[columns].tolist(), strict=True))
     stale = stale_ids(market, seconds, now_seconds)
     stock = SkuStock(sku, records, stale, version=positions.version)
-    return with_promises(market, stock, positions.counts.get(sku, _NO_COUNTS))
+    return with_promises(market, stock, positions.counts.get(sku, NO_COUNTS))
 
 
 def kit_offer(
@@ -184,7 +185,7 @@ def named_skus(setup: Setup, channel_id: str) -> Iterator[Sku]:
             yield each.sku
 
 
-def _with_parts(skus: Sequence[Sku], kits: Mapping[Sku, Kit]) -> Sequence[Sku]:
+def with_parts(skus: Sequence[Sku], kits: Mapping[Sku, Kit]) -> Sequence[Sku]:
     """Return SKUs, each once, with the components of the kits among them."""
     wanted = dict.fromkeys(skus)
     count = len(wanted)

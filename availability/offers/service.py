@@ -17,14 +17,14 @@ from availability.offers.bulk.layout import offer_arrays, stock_arrays
 from availability.offers.bulk.terms import terms
 from availability.offers.explain import explain
 from availability.offers.inputs import (
-    _NO_COUNTS,
+    NO_COUNTS,
     MarketIndex,
     Markets,
-    _with_parts,
     kit_offer,
     named_skus,
     stale_ids,
     stock_of,
+    with_parts,
     with_promises,
 )
 from availability.offers.market import SkuStock
@@ -147,7 +147,7 @@ class Offering:
         """
         setup = self._shelf.setup()
         for _ in range(MAX_READS):
-            positions = self._shelf.positions(_with_parts(skus, setup.kits))
+            positions = self._shelf.positions(with_parts(skus, setup.kits))
             if positions.setup is setup:
                 return positions
             setup = positions.setup  # other kits may be among the SKUs now
@@ -173,7 +173,7 @@ class Offering:
         records = tuple(each for each in page.records if each.counted_seconds)
         seconds = {columns[each.location_id]: each.counted_seconds for each in records}
         stale = stale_ids(market, seconds, now_seconds)
-        counts = positions.counts.get(sku, _NO_COUNTS)
+        counts = positions.counts.get(sku, NO_COUNTS)
         stock = SkuStock(sku, records, stale, version=page.version)
         stock = with_promises(market, stock, counts)
         offer = explain(market.market, stock, channel_id, now_seconds)
@@ -210,7 +210,7 @@ def _offers(
     counts, skus_with_promises = positions.counts, market.skus_with_promises
     marked = skus_with_promises.intersection(positions.skus) | counts.keys()
     promises = [
-        (n, with_promises(market, SkuStock(sku), counts.get(sku, _NO_COUNTS)))
+        (n, with_promises(market, SkuStock(sku), counts.get(sku, NO_COUNTS)))
         for n, sku in enumerate(positions.skus if marked else ())
         if sku in marked
     ]

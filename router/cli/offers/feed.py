@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from availability.feeds.files import _csv, _json, read_sent
+from availability.feeds.files import feed_csv, feed_json, read_sent
 from availability.feeds.rows import (
     FeedRow,
     Numbers,
@@ -108,7 +108,7 @@ def feed(
                 with target.open(access) as opened:
                     rows = _rows(_served(opened, channel, wanted, target.noun), buffer)
         due = snapshot(rows) if sent is None else differential(_of(sent, wanted), rows)
-        text = _csv(due) if format_ is FeedFormat.CSV else _json(due)
+        text = feed_csv(due) if format_ is FeedFormat.CSV else feed_json(due)
         if output is None:
             # The receiver's bytes, whatever the terminal's encoding.
             typer.echo(text.encode(), nl=False)

@@ -2,13 +2,12 @@
 
 import bisect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from availability.ledger.protocol import Ledger
 from availability.model import Sku
-from availability.offers.inputs import consumed
-from availability.positions import Counts
+from availability.offers.inputs import NO_COUNTS, consumed
 from availability.setup.channels import Allocation
 from availability.setup.setup import Setup, places, settings_at
 from availability.v1 import channel_service_pb2
@@ -28,8 +27,6 @@ _SETTINGS = channel_service_pb2.SETUP_KIND_SETTINGS
 _ALLOCATION = channel_service_pb2.SETUP_KIND_ALLOCATION
 _KIT = channel_service_pb2.SETUP_KIND_KIT
 _SUPPLY = channel_service_pb2.SETUP_KIND_SUPPLY
-
-_NO_COUNTS: Mapping[str, Counts] = {}
 
 
 class Key(NamedTuple):
@@ -137,4 +134,4 @@ class _Consumption:
 
     def of(self, each: Allocation) -> int:
         """Return the units consumed."""
-        return consumed(each, self._counts.get(each.sku, _NO_COUNTS)).consumed_units
+        return consumed(each, self._counts.get(each.sku, NO_COUNTS)).consumed_units
