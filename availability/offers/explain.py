@@ -5,7 +5,6 @@ docs/availability.md has the formulas, and the seed that each comes from.
 """
 
 from collections.abc import Mapping
-from operator import attrgetter
 
 from availability.model import LocationId
 from availability.offers.explain_fields import (
@@ -16,14 +15,13 @@ from availability.offers.explain_fields import (
 )
 from availability.offers.market import Market, OfferContext, SkuStock
 from availability.offers.offer import (
-    LIMIT_FIELDS,
     Offer,
     Rule,
     Step,
     max_orderable,
 )
 from availability.setup.channels import FULL_PERMILLE, Purpose
-from availability.setup.settings import FIELDS, Backorders, Effective, Level
+from availability.setup.settings import Backorders, Effective, Level
 
 
 class Waterfall:
@@ -138,11 +136,6 @@ def explain_located(
     return offer, located if settings.managed else None
 
 
-def sells_all_stock(settings: Effective) -> bool:
-    """Tell whether the steps after the reserves leave any known number as it is."""
-    return _changing_values(settings) == _CHANGING_NOTHING
-
-
 def _pool(context: OfferContext, waterfall: Waterfall) -> dict[LocationId, int]:
     """Steps 1 and 2: what the rules let through, by location.
 
@@ -184,16 +177,6 @@ def _pool(context: OfferContext, waterfall: Waterfall) -> dict[LocationId, int]:
     waterfall.to(Rule.RULE_LOCATIONS, sum(units.values()))
     return units
 
-
-_CHANGE_NO_NUMBER = {
-    "low_units",
-    "notify_units",
-    "publication_threshold_units",
-    *LIMIT_FIELDS.values(),
-}
-"""Settings that describe an offer or bound one order."""
-_changing_values = attrgetter(*sorted({*FIELDS} - _CHANGE_NO_NUMBER))
-_CHANGING_NOTHING = _changing_values(Effective())
 
 _RULE_STEPS = (
     Rule.RULE_BOUNDS,

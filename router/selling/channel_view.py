@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from availability.model import IntArray, Sku
-from availability.offers.explain import explain_located, sells_all_stock
+from availability.offers.all_stock import sells_all_stock
+from availability.offers.explain import explain_located
 from availability.offers.inputs import MarketIndex, stock_of
 from availability.offers.market import SkuStock
 from availability.offers.offer import Offer, Rule

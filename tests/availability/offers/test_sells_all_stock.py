@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from availability.model import LocationId, LocationKind
-from availability.offers.explain import sells_all_stock
+from availability.offers.all_stock import sells_all_stock
 from availability.setup.channels import SupplyRule
 from availability.setup.settings import (
     FIELDS,
