@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Work done by git hooks or an activated environment must not leak in.
-# Without bytecode, each run of the tests would compile all of them anew.
+# Without bytecode, each run of the tests would compile all of them again.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test lint format types proto bench bench-call clean
+.PHONY: install demo test check lint format types proto bench bench-call clean
 
 install: $(VENV)/installed
 
@@ -25,8 +25,17 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: install
 	$(BIN)/repartir demo
 
+# Everything: format, lint, types, generated code and every test.
 test: install lint types
 	$(BIN)/python -m pytest
+
+# For each edit: the linter, and the tests that need no processes, servers or
+# PostgreSQL and do not try every plan: under two minutes on two quiet cores.
+# tests/conftest.py lists the others.
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -m "not exhaustive"
 
 lint: install
 	$(BIN)/ruff format --check .
