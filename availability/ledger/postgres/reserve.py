@@ -109,11 +109,7 @@ class GroupOutcome:
                 _outcome(each, kinds[n], live[n], replies[n], claims, buys, failed[n])
                 for n, each in enumerate(reservations)
             ],
-            [
-                each
-                for each, kind in zip(reservations, kinds, strict=True)
-                if kind == "stored"
-            ],
+            [each for n, each in enumerate(reservations) if kinds[n] == "stored"],
             [
                 UnitsDelta(sku, key, left)
                 for sku, key, left in zip(
@@ -161,10 +157,10 @@ def _outcome(
             buy = buys[(failed or 1) - 1]
             return CustomerLimitReached(buy.line_id, buy.sku, buy.max_units or 0)
     claim = claims[(failed or 1) - 1]
-    at = f"{claim.location_id!r}"
+    at, plan_id = claim.location_id, each.plan_id
     if kind == "full":
-        return StockConflict(f"{at} has no capacity left for plan {each.plan_id!r}")
-    return StockConflict(f"{claim.quantity} of {claim.sku!r} are gone at {at}")
+        return StockConflict(f"{at!r} has no capacity left for plan {plan_id!r}")
+    return StockConflict(f"{claim.quantity} of {claim.sku!r} are gone at {at!r}")
 
 
 def check_text(each: Reservation) -> None:

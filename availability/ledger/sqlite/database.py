@@ -119,6 +119,7 @@ class SqliteDatabase:
         # Resolved, so that a link to the file leads to the same lock.
         path = None if path is None else path.resolve()
         self._path = path
+        self._name = str(path or ":memory:")
         # Re-entrant: in memory, a read within a write has only the writer.
         self._exclusive = threading.RLock()
         self._closed = False
@@ -127,9 +128,7 @@ class SqliteDatabase:
             self._readers.put(None)  # opened when first needed
         if path is not None and not path.parent.is_dir():
             raise StoreUnavailable(f"{path.parent} is not an existing folder")
-        self._lock = None
-        if path is not None:
-            self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._lock = None if path is None else FileLock(Path(f"{path}.lock"))
         try:
             if path is not None:
                 # Only now, while nothing has it open: to close a descriptor of a
@@ -149,10 +148,6 @@ class SqliteDatabase:
             connection.close()
             raise
         return connection
-
-    @property
-    def _name(self) -> str:
-        return str(self._path or ":memory:")
 
     def _connect(self) -> Any:
         target = ":memory:"

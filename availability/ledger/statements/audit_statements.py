@@ -280,22 +280,18 @@ STRAYS = (
     )
     .having(
         or_(
-            func.sum(movement.c.allocated) != 0,
-            func.sum(movement.c.held) != 0,
-            func.sum(movement.c.queued) != 0,
+            *(func.sum(movement.c[n]) != 0 for n in ("allocated", "held", "queued")),
         )
     )
     .order_by(plan.c.plan_key, movement.c.sku, movement.c.location_key)
 )
 
+_ALL = select(func.count())
 COUNTS = (
-    select(func.count()).select_from(stock),
-    select(func.count())
-    .select_from(plan)
-    .where(plan.c.state != ReservationState.NONE.value),
-    select(func.count()).select_from(movement),
+    _ALL.select_from(stock),
+    _ALL.select_from(plan).where(plan.c.state != ReservationState.NONE.value),
+    _ALL.select_from(movement),
 )
-
 
 READ_STOCK = select(*(stock.c[name] for name in BALANCES)).where(
     stock.c.sku == bindparam("at_sku"),

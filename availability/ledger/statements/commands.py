@@ -22,6 +22,7 @@ from availability.ledger.statements.balances import (
     write_withdrawal,
 )
 from availability.ledger.statements.capacities import free_capacity, take_capacity
+from availability.ledger.statements.locations import available_zones
 from availability.ledger.statements.records import PlanRow, find
 from availability.ledger.statements.session import Session
 from availability.ledger.statements.tables import (
@@ -57,7 +58,7 @@ class Changed(NamedTuple):
     loads: bool = False
 
 
-class PlaceRow(NamedTuple):
+class LocationRow(NamedTuple):
     """A location as a change needs it, straight from the database."""
 
     location_key: int
@@ -174,15 +175,15 @@ def swap_together(
 
 def _lock_rows(
     session: Session, keys: Iterable[Key]
-) -> tuple[dict[Key, StockBalances], dict[LocationId, PlaceRow]]:
+) -> tuple[dict[Key, StockBalances], dict[LocationId, LocationRow]]:
     rows: dict[Key, StockBalances] = {}
-    places: dict[LocationId, PlaceRow] = {}
+    places: dict[LocationId, LocationRow] = {}
     for location_id, sku in keys:
         read = session.rows(_ROW, sku=sku, location_id=location_id)
         if not read:
             continue  # what that means depends on the command
         key, on_hand, allocated, held, withdrawn, safety_stock, text = read[0]
-        place = places.setdefault(location_id, PlaceRow(key, json.loads(text)))
+        place = places.setdefault(location_id, LocationRow(key, json.loads(text)))
         zones = available_zones(place.body)
         counts: tuple[tuple[str, int], ...] = ()
         if zones:
@@ -200,20 +201,12 @@ def _lock_rows(
     return rows, places
 
 
-def available_zones(body: Mapping[str, object]) -> frozenset[str]:
-    """Return the zones of a location whose units count, from its stored body."""
-    zones = body.get("zones")
-    if not isinstance(zones, list):
-        return frozenset()
-    return frozenset(zone_id for zone_id, available in zones if available)
-
-
 def _write(
     session: Session,
     found: PlanRow,
     decision: Decision,
     before: Mapping[Key, StockBalances],
-    places: Mapping[LocationId, PlaceRow],
+    places: Mapping[LocationId, LocationRow],
     now: float,
 ) -> Changed:
     left = []
@@ -260,7 +253,7 @@ def _free(
     session: Session,
     found: PlanRow,
     decision: Decision,
-    places: Mapping[LocationId, PlaceRow],
+    places: Mapping[LocationId, LocationRow],
 ) -> bool:
     freed = {places[at].location_key: units for at, units in decision.freed.items()}
     return free_capacity(session, found.plan_key, freed)

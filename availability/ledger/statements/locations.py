@@ -1,7 +1,7 @@
 """Locations as rows: most of a location is JSON that only Python reads."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -82,3 +82,11 @@ def write_locations(
     ]
     session.many(_PUT, rows)
     session.count(_SET_NETWORK, version=places.network.version)
+
+
+def available_zones(body: Mapping[str, object]) -> frozenset[str]:
+    """Return the zones of a location whose units count, from its stored body."""
+    zones = body.get("zones")
+    if not isinstance(zones, list):
+        return frozenset()
+    return frozenset(zone_id for zone_id, available in zones if available)
