@@ -29,7 +29,7 @@ class Floor(Protocol):
         """Return the units sold."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close its connections."""
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
-"""The ledger: durable reservations beside a bare conditional UPDATE.
+"""The ledger: durable reservations compared with a bare conditional UPDATE.
 
     python -m benchmarks.ledger [--database URL] [--orders N]
 
 Two loads, one hot SKU (every order one unit of it) and three lines of 300 SKUs at
-20 locations; 1, 16 and 64 threads in flight, and one thread that hands over groups
+20 locations; 1, 16 and 64 threads in flight, and one thread that submits groups
 of 64 as the service does. The floor is what one would write first, through the same
 driver on the same kind of database: a transaction of one conditional UPDATE a line,
 a connection a thread, and nothing remembered: no order, no request, no movement.
@@ -145,7 +145,7 @@ def race(threads: int, jobs: Sequence[Any], do: Callable[[Any], object]) -> Figu
 
 @dataclass(slots=True)
 class Bench:
-    """One database; ``sold`` counts what ours was told to sell."""
+    """One database; ``sold`` counts the units our ledger should have sold."""
 
     ledger: Ledger
     orders: int

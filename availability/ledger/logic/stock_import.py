@@ -200,14 +200,14 @@ def _out_of_range(
 
 def _not_deleted(path: str, change: StockChange) -> list[Violation]:
     """Say what a DELETE has no room for: it is of a record, in all its zones."""
-    said = {
+    given = {
         "safety_stock_units": change.safety_stock is not None,
         "zone_id": bool(change.zone_id),
     }
     message = "must not be set in a delete"
     return [
         Violation(f"{path}.{name}", "NOT_ALLOWED", message)
-        for name, is_set in said.items()
+        for name, is_set in given.items()
         if is_set
     ]
 
