@@ -16,8 +16,8 @@ def solve_cpsat(
     The variables are ``x[n, l]``, the line units, and literals for what ships at
     all: cells, locations, origins (`SourcingVariables`). Every limit of
     docs/model.md is a family of rows (`Limits`), every objective a linear
-    expression (`Terms`; `Places` for primary). What is frozen is a plan, so
-    "infeasible" is a bug and not a result.
+    expression (`ObjectiveTerms`; `LocationRanking` for primary). What is frozen is a
+    plan, so "infeasible" is a bug and not a result.
 
     The objectives are minimised in order. Consecutive ones share a solve as long
     as they have few values together: each is weighted by the product of the sizes

@@ -5,8 +5,13 @@ import numpy as np
 from availability.model import BoolArray
 from router.model import Term
 from router.optimize.origin_terms import ORIGIN_TERMS
-from router.optimize.problem import Piece, Solution, SourcingProblem
-from router.optimize.proofs.independent import if_allowed
+from router.optimize.problem import (
+    Piece,
+    Solution,
+    SourcingProblem,
+    check,
+    is_limited,
+)
 
 _AT_BEST = {Term.UNASSIGNED_UNITS, Term.INCOMPLETE_ORDERS, Term.SPLIT_LINES}
 """Terms that are zero, their least, as soon as one location ships everything."""
@@ -78,8 +83,10 @@ def _whole_order(
     problem: SourcingProblem, location: int, rivals: int | None = None
 ) -> Solution | None:
     pieces = [Piece(location, line, units) for line, units in enumerate(problem.demand)]
-    solution = if_allowed(problem, pieces)
-    return None if solution is None else solution._replace(rivals=rivals)
+    # A limit that `whole_order_fits` does not know may forbid the plan.
+    if is_limited(problem) and check(problem, pieces):
+        return None
+    return Solution(tuple(pieces), "exact", None, rivals)
 
 
 def whole_order_fits(problem: SourcingProblem) -> BoolArray:
