@@ -1,4 +1,4 @@
-"""What the clients were told, as they wrote it down, and what it adds up to."""
+"""The answers that the clients recorded, and what they add up to."""
 
 import base64
 import collections
@@ -30,9 +30,9 @@ class Verdict:
     acknowledged: int = 0
     assigned_units: int = 0
     extra_plans: int = 0
-    """Committed, and no client knows: only where a client gave up."""
+    """Committed and unknown to any client: only where a client gave up."""
     learnt_later: int = 0
-    """Committed by a try whose answer was lost, and told to a later one."""
+    """Committed by a try whose answer was lost; a later try got the answer."""
     undecided: int = 0
     repeated: int = 0
     errors: collections.Counter[str] = field(default_factory=collections.Counter)
@@ -66,7 +66,7 @@ class Answer:
 
 @dataclass
 class Expected:
-    """What each plan holds, by what the clients were told, and what was shipped."""
+    """What each plan holds by the answers, and what was shipped."""
 
     held: dict[str, Units] = field(default_factory=dict)
     assigned: dict[str, Units] = field(default_factory=dict)
@@ -85,22 +85,24 @@ class Expected:
             return
         reply = _REPLIES[answer.method].FromString(answer.reply)
         plan_id = reply.reservation.plan_id
-        before, told = self.held[plan_id], Units()
+        before, answered = self.held[plan_id], Units()
         for each in reply.reservation.units:
-            told[each.location_id, each.sku] += each.open_units
-        told = +told
+            answered[each.location_id, each.sku] += each.open_units
+        answered = +answered
         right = before if answer.method == "PlaceOrder" else Units()
         if answer.method == "RejectAssignment":
             refused = answer.request.location_id
-            # It may be given what it did not have: only what it refused is barred.
-            kept = {at for at in told if at[0] != refused or not before[at]}
-            right = Units({at: told[at] for at in kept})
-            # Perhaps more than before: what was unassigned then may be there now.
-            if not _by_sku(told) <= self.ordered[plan_id]:
-                self.wrong.append(f"{plan_id} rejected: {dict(told)} was not ordered")
-        if told != right:
-            self.wrong.append(f"{plan_id} {answer.method}: {dict(told)} is open")
-        self.held[plan_id] = told
+            # Units it did not hold may come from there too: only its own are barred.
+            kept = {at for at in answered if at[0] != refused or not before[at]}
+            right = Units({at: answered[at] for at in kept})
+            # It may hold more than before: units may have become available.
+            if not _by_sku(answered) <= self.ordered[plan_id]:
+                self.wrong.append(
+                    f"{plan_id} rejected: {dict(answered)} was not ordered"
+                )
+        if answered != right:
+            self.wrong.append(f"{plan_id} {answer.method}: {dict(answered)} is open")
+        self.held[plan_id] = answered
         if answer.method == "ShipAssignment":
             self.shipped += before
 
@@ -152,7 +154,7 @@ def _assigned(plan: plan_pb2.RoutingPlan) -> Units:
 
 
 def describe(verdict: Verdict) -> list[str]:
-    """Say a verdict in a few lines."""
+    """Return a verdict in a few lines."""
     errors = ", ".join(f"{name} x {n}" for name, n in sorted(verdict.errors.items()))
     return [
         f"acknowledged {verdict.acknowledged:,}, units {verdict.assigned_units:,}; "

@@ -1,7 +1,7 @@
-"""What must be true at the end, whatever was done to the servers meanwhile.
+"""What must be true at the end, whatever happened to the servers.
 
-It opens the ledger itself, once no server has it, and holds what the clients wrote
-down against it. Breaches are sentences; there must be none.
+It opens the ledger itself, once no server has it, and compares it with the answers
+that the clients recorded. Breaches are sentences; there must be none.
 """
 
 import collections
@@ -36,7 +36,7 @@ def check(
     *,
     sold_out: Iterable[str] = (),
 ) -> Verdict:
-    """Judge a ledger by what clients were told; ``sold_out``: SKUs with nothing left.
+    """Judge a ledger by the clients' answers; ``sold_out``: SKUs with nothing left.
 
     ``stock`` is what was imported, once, before the first order.
     """
@@ -54,7 +54,7 @@ def check(
 
 
 def _check_replies(ledger: Ledger, answers: Sequence[Answer], verdict: Verdict) -> None:
-    """Every reply is found again, byte for byte, by its request and by its plan."""
+    """Every reply is stored, byte for byte, under its request and its plan."""
     lost, changed = [], []
     replanned = {
         each.request.plan_id for each in answers if each.method == "RejectAssignment"
@@ -83,7 +83,7 @@ def _check_replies(ledger: Ledger, answers: Sequence[Answer], verdict: Verdict) 
 def _check_balances(
     ledger: Ledger, stock: Stock, answers: Sequence[Answer], verdict: Verdict
 ) -> None:
-    """What is promised is what the plans say, once each, and never more than is."""
+    """Stock promises what the plans hold, once each, and never more than on hand."""
     expected, moved = Expected(), _moved_by_plan(ledger)
     for each in answers:
         expected.follow(each)
@@ -101,7 +101,7 @@ def _check_balances(
     )
     if unsure > verdict.undecided:
         verdict.claim(
-            "a plan that nobody was told of", moved.keys() - expected.held.keys()
+            "a plan unknown to every client", moved.keys() - expected.held.keys()
         )
     orders = collections.Counter(
         ledger.reservation(PlanRef(plan_id)).order_id
@@ -122,7 +122,7 @@ def _check_records(
     for at, record in found.items():
         units = record.allocated + record.held
         if record.on_hand != there[at]:
-            verdict.claim("on hand", [f"{record}, by what was shipped {there[at]}"])
+            verdict.claim("on hand", [f"{record}, after shipments {there[at]}"])
         if not 0 <= units <= record.on_hand:
             verdict.claim("oversold", [record])
         if units != promised[at]:
@@ -131,7 +131,7 @@ def _check_records(
 
 def _check_sold_out(ledger: Ledger, skus: set[str], verdict: Verdict) -> None:
     left = [each for each in records(ledger) if each.sku in skus and each.available]
-    verdict.claim("more was wanted, and it is still there", left)
+    verdict.claim("more was ordered, and some is left", left)
 
 
 def _moved_by_plan(ledger: Ledger) -> Mapping[str, Units]:

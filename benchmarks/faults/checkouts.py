@@ -1,4 +1,4 @@
-"""Clients that check out, cancel, ship and refuse while pending orders are re-routed.
+"""Clients that check out, cancel, ship and reject while pending orders are re-routed.
 
 Each waits for an answer and then for the rest of its turn, as people do: what is
 measured is how long an answer takes, and not how many there can be.
@@ -57,7 +57,7 @@ class Did:
     open_units: dict[str, int] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
-    """What nobody should be told here."""
+    """Errors that no client should get here."""
 
     def add(self, other: "Did") -> None:
         """Take over what another did."""
@@ -183,7 +183,7 @@ class _Client:
                 request_id=request_id,
                 plan_id=what.plan_id,
                 location_id=self._rng.choice(at).location_id,
-                # A reason that says nothing about the stock.
+                # A reason that does not change the stock.
                 reason=reservation_pb2.REJECTION_REASON_TOO_BUSY,
             )
             reply = self._send("RejectAssignment", refusal)

@@ -128,7 +128,7 @@ class Client:
                     request.plan_id = plan.plan_id
                 if method == "RejectAssignment":
                     request.location_id = plan.assignments[0].location_id
-                    # A reason that says nothing about the stock.
+                    # A reason that does not change the stock.
                     request.reason = reservation_pb2.REJECTION_REASON_TOO_BUSY
                 answer = self.send(method, request)
                 # A rejection that found no other location may leave nothing open.
@@ -212,7 +212,7 @@ def _reason(error: Any) -> str:
 
 
 def work(job: Job, ready: Any, go: Any, stop: Any) -> None:
-    """Be one client process: place orders until told to stop, or all are placed."""
+    """Be one client process: place orders until stopped, or all are placed."""
     die_with_parent()
     client = Client(job)
     try:

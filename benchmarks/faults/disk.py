@@ -1,4 +1,4 @@
-"""A disk that fails and comes back: errors that say so, and nothing lost."""
+"""A disk that fails and recovers: clients get the right error, and nothing is lost."""
 
 import contextlib
 import random
@@ -148,5 +148,5 @@ def _run(
         say(f"served again within {max(again):.2f} s of the disk")
         verdict = conclude(database, stock, [*jobs, probing], servers, say)
     other = [each for each in verdict.errors if each not in clean]
-    verdict.claim("an error that does not say what is wrong", other)
+    verdict.claim("an error other than of the store", other)
     return verdict

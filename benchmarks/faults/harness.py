@@ -21,7 +21,7 @@ _ERRORS = ('"level": "error"', '"level": "critical"', "Traceback", "Fatal")
 _ASKED_FOR = (
     "the store failed: ",
     "the store cannot be read",
-    # What gRPC logs of an answer to a caller who has gone.
+    # What gRPC logs when the caller of an answer has gone.
     "ExecuteBatchError raised in core",
     "worker ended, starting it again",
 )
@@ -49,7 +49,7 @@ class Server:
         self.database = database
         self.address = "127.0.0.1:0"
         self.start_seconds: list[float] = []
-        """Processor time of each start, until it said that it serves."""
+        """Processor time of each start, until it reported that it serves."""
         self.log = folder / f"server-{next(_numbers)}.log"
         self._options = tuple(options)
         self._module = module
@@ -66,7 +66,7 @@ class Server:
         os.kill(self.pid, number)
 
     def start(self) -> None:
-        """Start, and return when it says that it serves."""
+        """Start, and return when it reports that it serves."""
         command = [
             *(sys.executable, "-m", self._module, "serve", "--pre-stop", "0s"),
             *("--listen", self.address, "--database", self.database),
@@ -92,8 +92,8 @@ class Server:
             timer.cancel()
         if not line.startswith(READY):
             self.kill()
-            said = self.log.read_text(errors="replace").splitlines() or ["nothing"]
-            raise RuntimeError(f"the server did not start and said: {said[-1]}")
+            log_lines = self.log.read_text(errors="replace").splitlines() or ["(empty)"]
+            raise RuntimeError(f"the server did not start: {log_lines[-1]}")
         self.address = line.removeprefix(READY).partition(",")[0]
         fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])

@@ -1,4 +1,4 @@
-"""What the journal says of holds: no order was ever without what it was promised.
+"""Checks the journal: no order was ever without the units it was promised.
 
 Movements are written in the transaction that moves the balances, and all of one
 transaction have its time. So what a plan gave up and what it took by a re-routing
@@ -106,7 +106,7 @@ def _judge_plans(
     open_units: Mapping[str, int],
     found: Holds,
 ) -> None:
-    """Hold the plans against what was answered, each order's one plan."""
+    """Compare the plans with the answers; each order has one plan."""
     plans: dict[str, list[str]] = defaultdict(list)
     units: Counter[str] = Counter()
     for plan_id in dict.fromkeys(each.plan_id for each in journal if each.plan_id):

@@ -14,7 +14,7 @@ from benchmarks.faults.world import load, stock_of
 CLIENT_BYTES = 8_000
 """Most that a client's connection carries one way: about a dozen calls."""
 STORE_BYTES = 100_000
-"""The same of a connection to the database, which is dear to make."""
+"""The same of a connection to the database, which is expensive to open."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def store_side(
         at = [servers[0].address]
         load(at[0], stock)
         proxy.faulty = True
-        # Those that the pool has already are sound: let it make others.
+        # Those in the pool are sound: make it open others.
         proxy.reset_open()
         jobs = jobs_of(
             size.clients, at, MIXED, folder, seed, orders=size.orders, life=True

@@ -1,4 +1,4 @@
-"""Many clients want more than there is: exactly that is sold, and never more."""
+"""Many clients order more than is in stock: all of it is sold, and never more."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ FULL = Size(clients=32, orders=200)
 def hot(
     database: str, folder: Path, size: Size, seed: int = 0, say: Say = print
 ) -> Verdict:
-    """One SKU at one location; two thirds of what is wanted is there."""
+    """One SKU at one location; two thirds of the ordered units are in stock."""
     units = size.clients * size.orders * 2 // 3
     stock = {("l0", "hot"): units}
     return _run(database, folder, size, seed, stock, Basket(("hot",)), say)

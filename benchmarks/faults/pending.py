@@ -34,7 +34,7 @@ class World(NamedTuple):
 
     @property
     def sku_names(self) -> tuple[str, ...]:
-        """Return what is ordered."""
+        """The SKUs that are ordered."""
         return tuple(f"s{n}" for n in range(self.skus))
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks what goes through it, as a seed says."""
+"""A TCP proxy that breaks its connections, drawn from a seed."""
 
 import asyncio
 import collections

@@ -1,4 +1,4 @@
-"""What the servers sell, and what is ordered: small worlds and seeded orders."""
+"""Small stocks that the servers sell, and seeded orders."""
 
 import random
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The checker can fail: each lie that it is told is found out."""
+"""The checker can fail: it finds each lie."""
 
 import base64
 import json
@@ -101,7 +101,7 @@ def refused(line: Line) -> None:
         (other_reply, "another reply is stored"),
         (other_reply, "a plan does not hold what was answered"),
         (refused, "a client was refused"),
-        (refused, "a plan that nobody was told of"),
+        (refused, "a plan unknown to every client"),
     ],
 )
 def test_a_lie_of_a_client(
@@ -125,7 +125,7 @@ def test_a_lie_of_a_client(
         ("UPDATE stock SET allocated = 3", "audit"),
         ("UPDATE stock SET allocated = 5, deficit = 1", "oversold"),
         ("UPDATE stock SET on_hand = 9", "on hand"),
-        ("UPDATE stock SET on_hand = 9", "more was wanted"),
+        ("UPDATE stock SET on_hand = 9", "more was ordered"),
         ("DELETE FROM request", "acknowledged and lost"),
         ("DELETE FROM movement WHERE plan_key = 1", "a plan does not hold"),
         (

@@ -1,4 +1,4 @@
-"""The judge of holds is lied to: it finds each lie."""
+"""The check of holds can fail: it finds each lie."""
 
 from contextlib import closing
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_the_truth_is_no_breach(swapped: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lie", "said"),
+    ("lie", "breach"),
     [
         ("UPDATE movement SET allocated = 0 WHERE cause = 'rerouted'", "two holds"),
         ("UPDATE movement SET on_hand = 0 WHERE cause = 'imported'", "oversold"),
@@ -43,7 +43,7 @@ def test_the_truth_is_no_breach(swapped: str) -> None:
         ("UPDATE plan SET state = 'shipped'", "shipped, 1"),
     ],
 )
-def test_a_lie_is_found(swapped: str, lie: str, said: str) -> None:
+def test_a_lie_is_found(swapped: str, lie: str, breach: str) -> None:
     order_id = order_of(swapped)
     path = Path(swapped.removeprefix("sqlite:///"))
     with closing(driver.connect(str(path))) as db:
@@ -52,7 +52,7 @@ def test_a_lie_is_found(swapped: str, lie: str, said: str) -> None:
 
     breaches = check_holds(swapped, {order_id: 1}).breaches
 
-    assert any(said in each for each in breaches), breaches
+    assert any(breach in each for each in breaches), breaches
 
 
 def test_what_was_answered_must_be_open(swapped: str) -> None:

@@ -202,14 +202,14 @@ def test_a_version_is_one_state(
     second.refresh()
     count(first, 50)
     first.put_setup(SetupChange(settings={("", HAT): Settings(low_units=3)}))
-    seen: list[Positions] = []
+    found: list[Positions] = []
 
     def spying(name: str) -> None:
         real = getattr(Mirror, name)
 
         def spy(mirror: Mirror, *arguments: Any, **more: Any) -> None:
             real(mirror, *arguments, **more)
-            seen.append(mirror.positions([HAT]))
+            found.append(mirror.positions([HAT]))
 
         monkeypatch.setattr(Mirror, name, spy)
 
@@ -218,7 +218,7 @@ def test_a_version_is_one_state(
     second.refresh()
 
     states = {
-        (each.version, each.setup.version, int(each.units[0, 0])) for each in seen
+        (each.version, each.setup.version, int(each.units[0, 0])) for each in found
     }
     assert len({version for version, _, _ in states}) == len(states)
 
@@ -229,11 +229,11 @@ def test_a_version_of_locations_is_one_state(
 ) -> None:
     ledger = opener()
     set_up(ledger)
-    seen: list[Positions] = []
+    found: list[Positions] = []
     real = Mirror.say
 
     def spy(mirror: Mirror, *arguments: Any) -> None:
-        seen.append(mirror.positions([HAT]))
+        found.append(mirror.positions([HAT]))
         real(mirror, *arguments)
 
     monkeypatch.setattr(Mirror, "say", spy)
@@ -241,7 +241,7 @@ def test_a_version_of_locations_is_one_state(
     ledger.put_setup(changed, [Location(PLACE, 1, workload_minutes=7)])
 
     now = ledger.positions([HAT])
-    assert all(each.setup is now.setup for each in seen if each.version == now.version)
+    assert all(each.setup is now.setup for each in found if each.version == now.version)
 
 
 def test_a_token_of_a_process_that_is_gone_is_no_token(opener: Opener) -> None:
