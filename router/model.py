@@ -6,6 +6,7 @@ One file, though long: the nouns refer to each other.
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from availability.model import LocationId, LocationKind, Sku
@@ -351,5 +352,5 @@ class RoutingPlan:
     """Whether no plan that the limits allow is better."""
 
     def __post_init__(self) -> None:
-        proven = all(objective.proven for objective in self.objectives)
+        proven = all(map(attrgetter("proven"), self.objectives))
         object.__setattr__(self, "proven", proven)

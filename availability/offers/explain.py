@@ -43,7 +43,7 @@ class Waterfall:
         replaces: bool = False,
     ) -> None:
         """Go on with this number, because of the setting of this name."""
-        level = self.settings.level(name) if name else None
+        level = self.settings.levels.get(name, Level.DEFAULT) if name else None
         effect_units = units - self.units
         self.units, self.unlimited = units, unlimited
         step = Step(rule, effect_units, units, unlimited, level, replaces)
