@@ -190,7 +190,21 @@ class StockChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportResult:
+class StoredResult:
+    """What a write did, as a ledger keeps it for a repeated request."""
+
+    def to_json(self) -> bytes:
+        """Encode as a reply for callers in Python."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, reply: bytes) -> Self:
+        """Decode what `to_json` encoded."""
+        return cls(**json.loads(reply))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult(StoredResult):
     """What an import did: records changed, records zeroed, version after it.
 
     Of a SNAPSHOT also what it took from the locations named, in records and units:
@@ -207,35 +221,13 @@ class ImportResult:
     dropped_units: int = 0
     known_units: int = 0
 
-    def to_json(self) -> bytes:
-        """Encode as a reply for callers in Python."""
-        return _to_json(self)
-
-    @classmethod
-    def from_json(cls, reply: bytes) -> Self:
-        """Decode what `to_json` encoded."""
-        return cls(**json.loads(reply))
-
 
 @dataclass(frozen=True, slots=True)
-class PutResult:
+class PutResult(StoredResult):
     """What a put of locations did."""
 
     created_count: int
     replaced_count: int
-
-    def to_json(self) -> bytes:
-        """Encode as a reply for callers in Python."""
-        return _to_json(self)
-
-    @classmethod
-    def from_json(cls, reply: bytes) -> Self:
-        """Decode what `to_json` encoded."""
-        return cls(**json.loads(reply))
-
-
-def _to_json(result: ImportResult | PutResult) -> bytes:
-    return json.dumps(asdict(result)).encode()
 
 
 @dataclass(frozen=True, slots=True)

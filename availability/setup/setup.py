@@ -3,13 +3,12 @@
 Locations are not in it: they are the network's. Nothing here reads a database.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from availability.errors import Violation
-from availability.model import Network, Sku
+from availability.model import Network, Sku, StoredResult
 from availability.setup.channels import Allocation, Channel, FutureSupply
 from availability.setup.checks import (
     check_allocations,
@@ -73,18 +72,15 @@ class SetupChange:
         )
 
 
-class SetupResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SetupResult(StoredResult):
     """What a put of a setup did: items, and locations, by what became of them."""
 
     created_count: int
     replaced_count: int
     removed_count: int
     unchanged_count: int
-    version: int
-
-    def to_json(self) -> bytes:
-        """Encode as a reply for callers in Python."""
-        return json.dumps(self._asdict()).encode()
+    stock_version: int
 
 
 def changed(setup: Setup, change: SetupChange) -> Setup:

@@ -5,7 +5,6 @@ command line, the server and a plain Python call share it. The second is
 `router.validation.sense`. Bounds are those of proto/router/v1.
 """
 
-import functools
 import math
 from collections.abc import Collection
 
@@ -23,6 +22,7 @@ from router.model import (
     OrderLine,
     RoutingPolicy,
 )
+from router.validation.breaches import bad_id, is_id, out_of_range, too_many, twice
 
 MAX_COMPONENTS = 100
 MAX_COMPONENT_UNITS = 1_000_000
@@ -57,8 +57,8 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
     ``path`` is where the order stands in its request.
     """
     found: list[Violation] = []
-    if not _is_id(order.order_id):
-        found.append(_bad_id(f"{path}.order_id", order.order_id))
+    if not is_id(order.order_id):
+        found.append(bad_id(f"{path}.order_id", order.order_id))
     lines = order.lines
     if not 1 <= len(lines) <= MAX_LINES:
         reason = "TOO_MANY" if lines else "REQUIRED"
@@ -67,18 +67,18 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
     seen: set[str] = set()
     for n, line in enumerate(lines):
         line_id = line.line_id
-        if not _is_id(line_id):
-            found.append(_bad_id(f"{path}.lines[{n}].line_id", line_id))
+        if not is_id(line_id):
+            found.append(bad_id(f"{path}.lines[{n}].line_id", line_id))
         elif line_id in seen:
-            found.append(_twice(f"{path}.lines[{n}].line_id", line_id))
+            found.append(twice(f"{path}.lines[{n}].line_id", line_id))
         seen.add(line_id)
         if not 1 <= line.quantity <= MAX_QUANTITY:
             here = f"{path}.lines[{n}].quantity"
-            found.append(_range(here, 1, MAX_QUANTITY, line.quantity))
+            found.append(out_of_range(here, 1, MAX_QUANTITY, line.quantity))
         if line.components or line.ship_together or line.unit_value_micros:
             found += _line_extras(line, f"{path}.lines[{n}]")
-        elif not _is_id(line.sku):
-            found.append(_bad_id(f"{path}.lines[{n}].sku", line.sku))
+        elif not is_id(line.sku):
+            found.append(bad_id(f"{path}.lines[{n}].sku", line.sku))
     destination = order.destination
     if destination.latitude is not None or destination.longitude is not None:
         found += _coordinates(destination, f"{path}.destination")
@@ -90,11 +90,11 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
         found += _lanes(order.lanes, f"{path}.lanes")
     if order.frozen:
         found += _frozen(order, f"{path}.frozen")
-    if order.customer_id and not _is_id(order.customer_id):
-        found.append(_bad_id(f"{path}.customer_id", order.customer_id))
+    if order.customer_id and not is_id(order.customer_id):
+        found.append(bad_id(f"{path}.customer_id", order.customer_id))
     if len(order.rejected) > MAX_REJECTED:
         here = f"{path}.rejected"
-        found.append(_too_many(here, MAX_REJECTED, len(order.rejected)))
+        found.append(too_many(here, MAX_REJECTED, len(order.rejected)))
     return found
 
 
@@ -108,18 +108,18 @@ def policy_breaches(policy: RoutingPolicy, path: str = "policy") -> list[Violati
         if each.tolerance_permille > MAX_TOLERANCE_PERMILLE:
             here = f"{path}.objectives[{n}].tolerance_permille"
             got = each.tolerance_permille
-            found.append(_range(here, 0, MAX_TOLERANCE_PERMILLE, got))
+            found.append(out_of_range(here, 0, MAX_TOLERANCE_PERMILLE, got))
         if each.tolerance_amount > MAX_TOLERANCE_AMOUNT:
             here = f"{path}.objectives[{n}].tolerance_amount"
             got = each.tolerance_amount
-            found.append(_range(here, 0, MAX_TOLERANCE_AMOUNT, got))
+            found.append(out_of_range(here, 0, MAX_TOLERANCE_AMOUNT, got))
     for name, most, got in (
         ("max_shipments", MAX_SHIPMENTS, policy.max_shipments),
         ("min_split_value_micros", MAX_MIN_SPLIT_MICROS, policy.min_split_value_micros),
         ("routing_floor_units", MAX_FLOOR_UNITS, policy.routing_floor_units),
     ):
         if not 0 <= got <= most:
-            found.append(_range(f"{path}.{name}", 0, most, got))
+            found.append(out_of_range(f"{path}.{name}", 0, most, got))
     return found + _filter(policy.filter, f"{path}.filter")
 
 
@@ -130,28 +130,28 @@ def _line_extras(line: OrderLine, path: str) -> list[Violation]:
     """Judge the SKU of a line that is a kit or has more than an SKU."""
     found: list[Violation] = []
     # A kit's own SKU is only a label, and may be left out.
-    if not (line.components and not line.sku) and not _is_id(line.sku):
-        found.append(_bad_id(f"{path}.sku", line.sku))
+    if not (line.components and not line.sku) and not is_id(line.sku):
+        found.append(bad_id(f"{path}.sku", line.sku))
     if len(line.ship_together) > MAX_ID_CHARACTERS:
         message = f"must be at most {MAX_ID_CHARACTERS} characters"
         found.append(Violation(f"{path}.ship_together", "TOO_LONG", message))
     if not 0 <= line.unit_value_micros <= MAX_MICROS:
         here = f"{path}.unit_value_micros"
-        found.append(_range(here, 0, MAX_MICROS, line.unit_value_micros))
+        found.append(out_of_range(here, 0, MAX_MICROS, line.unit_value_micros))
     if len(line.components) > MAX_COMPONENTS:
         here = f"{path}.components"
-        found.append(_too_many(here, MAX_COMPONENTS, len(line.components)))
+        found.append(too_many(here, MAX_COMPONENTS, len(line.components)))
     seen: set[str] = set()
     for n, part in enumerate(line.components):
         here = f"{path}.components[{n}]"
-        if not _is_id(part.sku):
-            found.append(_bad_id(f"{here}.sku", part.sku))
+        if not is_id(part.sku):
+            found.append(bad_id(f"{here}.sku", part.sku))
         elif part.sku in seen:
-            found.append(_twice(f"{here}.sku", part.sku))
+            found.append(twice(f"{here}.sku", part.sku))
         seen.add(part.sku)
         if not 1 <= part.quantity <= MAX_COMPONENT_UNITS:
             got = part.quantity
-            found.append(_range(f"{here}.quantity", 1, MAX_COMPONENT_UNITS, got))
+            found.append(out_of_range(f"{here}.quantity", 1, MAX_COMPONENT_UNITS, got))
     return found
 
 
@@ -176,11 +176,11 @@ def _coordinates(destination: Destination, path: str) -> list[Violation]:
 def _lanes(lanes: Collection[Lane], path: str) -> list[Violation]:
     found: list[Violation] = []
     if len(lanes) > MAX_LANES:
-        return [_too_many(path, MAX_LANES, len(lanes))]
+        return [too_many(path, MAX_LANES, len(lanes))]
     seen: set[str] = set()
     for n, lane in enumerate(lanes):
         if lane.location_id in seen:
-            found.append(_twice(f"{path}[{n}].location_id", lane.location_id))
+            found.append(twice(f"{path}[{n}].location_id", lane.location_id))
         seen.add(lane.location_id)
         for name, most, got in (
             ("shipment_cost_micros", MAX_MICROS, lane.shipment_cost_micros),
@@ -188,31 +188,31 @@ def _lanes(lanes: Collection[Lane], path: str) -> list[Violation]:
             ("arrival_minutes", MAX_ARRIVAL_MINUTES, lane.arrival_minutes),
         ):
             if got is not None and not 0 <= got <= most:
-                found.append(_range(f"{path}[{n}].{name}", 0, most, got))
+                found.append(out_of_range(f"{path}[{n}].{name}", 0, most, got))
     return found
 
 
 def _frozen(order: Order, path: str) -> list[Violation]:
     found: list[Violation] = []
     if len(order.frozen) > MAX_FROZEN:
-        return [_too_many(path, MAX_FROZEN, len(order.frozen))]
+        return [too_many(path, MAX_FROZEN, len(order.frozen))]
     seen: set[tuple[str, str]] = set()
     for n, each in enumerate(order.frozen):
         key = (each.line_id, each.location_id)
         if key in seen:
-            found.append(_twice(f"{path}[{n}]", f"{key[0]} at {key[1]}"))
+            found.append(twice(f"{path}[{n}]", f"{key[0]} at {key[1]}"))
         seen.add(key)
         if not 1 <= each.quantity <= MAX_QUANTITY:
             here = f"{path}[{n}].quantity"
-            found.append(_range(here, 1, MAX_QUANTITY, each.quantity))
+            found.append(out_of_range(here, 1, MAX_QUANTITY, each.quantity))
     return found
 
 
 def _filter(each: LocationFilter, path: str) -> list[Violation]:
     found: list[Violation] = []
     for group in sorted(each.groups):
-        if not _is_id(group):
-            found.append(_bad_id(f"{path}.groups", group))
+        if not is_id(group):
+            found.append(bad_id(f"{path}.groups", group))
     for code in sorted(each.country_codes):
         if not _is_country(code):
             found.append(_bad_country(f"{path}.country_codes", code))
@@ -223,43 +223,10 @@ def _filter(each: LocationFilter, path: str) -> list[Violation]:
     return found
 
 
-@functools.lru_cache(maxsize=2**16)
-def _is_id(value: str) -> bool:
-    # Of all spaces, only " " is printable.
-    return (
-        0 < len(value) <= MAX_ID_CHARACTERS
-        and value.isprintable()
-        and value[0] != " "
-        and value[-1] != " "
-    )
-
-
 def _is_country(value: str) -> bool:
     return len(value) == 2 and value.isascii() and value.isalpha() and value.isupper()
-
-
-def _bad_id(path: str, value: str) -> Violation:
-    if not value:
-        return Violation(path, "REQUIRED", "must be set")
-    message = (
-        f"must be 1 to {MAX_ID_CHARACTERS} printable characters with no spaces at "
-        "either end"
-    )
-    return Violation(path, "INVALID_ID", message)
 
 
 def _bad_country(path: str, value: str) -> Violation:
     message = f"must be two capital letters (ISO 3166-1), got {value[:20]!r}"
     return Violation(path, "INVALID_COUNTRY", message)
-
-
-def _range(path: str, least: int, most: int, got: int) -> Violation:
-    return Violation(path, "OUT_OF_RANGE", f"must be {least} to {most}, got {got}")
-
-
-def _too_many(path: str, most: int, got: int) -> Violation:
-    return Violation(path, "TOO_MANY", f"must be at most {most}, got {got}")
-
-
-def _twice(path: str, value: str) -> Violation:
-    return Violation(path, "DUPLICATE", f"{value[:300]!r} comes twice")

@@ -36,8 +36,7 @@ from router.rpc.background.offer_rows import OfferReader
 from router.rpc.codec.explanation import RequestedUnits
 from router.rpc.codec.offers import Fields
 from router.rpc.codec.request import decode_request
-from router.rpc.codec.setup import decode_result
-from router.rpc.codec.stock import decode_import, decode_put, encode_import, encode_put
+from router.rpc.codec.results import decode_result, encode_result
 from router.rpc.services.availability import read_chunks
 from router.rpc.services.channels import put_setup, read_put
 
@@ -60,9 +59,8 @@ class DatabaseTarget:
         wire = locations_request(request_id, locations)
         request = decode_request("PutLocations", wire, request_id, [])
         with _as_call_failed():
-            return decode_put(
-                self._ledger.put_locations(locations, request, encode_put)
-            )
+            reply = self._ledger.put_locations(locations, request, encode_result)
+        return decode_result(PutResult, reply)
 
     def import_stock(
         self,
@@ -77,16 +75,15 @@ class DatabaseTarget:
         wire = import_request(request_id, mode, changes, dry_run, max_drop_permille)
         request = decode_request("ImportStock", wire, request_id, [])
         with _as_call_failed():
-            return decode_import(
-                self._ledger.import_stock(
-                    mode,
-                    changes,
-                    request,
-                    encode_import,
-                    dry_run=dry_run,
-                    max_drop_permille=max_drop_permille,
-                )
+            reply = self._ledger.import_stock(
+                mode,
+                changes,
+                request,
+                encode_result,
+                dry_run=dry_run,
+                max_drop_permille=max_drop_permille,
             )
+        return decode_result(ImportResult, reply)
 
     def locations(self) -> list[Location]:
         """Return all locations, in rank order."""
@@ -116,9 +113,8 @@ class DatabaseTarget:
         with _as_call_failed():
             # Decoded as a server does, so that what a server refuses is refused here.
             request, change, locations = read_put(wire)
-            return decode_result(
-                put_setup(self._ledger, change, locations, request, dry_run=dry_run)
-            )
+            reply = put_setup(self._ledger, change, locations, request, dry_run=dry_run)
+        return decode_result(SetupResult, reply)
 
     def skus(self, channel_id: str) -> list[Sku]:
         """Return all SKUs a channel may offer, with kits, sorted."""

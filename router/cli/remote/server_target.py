@@ -25,8 +25,9 @@ from router.cli.remote.requests import (
 )
 from router.rpc.codec.offers import Fields
 from router.rpc.codec.request import MAX_PAGE
-from router.rpc.codec.setup import SetupItems, read_result
-from router.rpc.codec.stock import decode_location, read_import
+from router.rpc.codec.results import read_result
+from router.rpc.codec.setup import SetupItems
+from router.rpc.codec.stock import decode_location
 
 READS = 4
 """Most reads of a setup that others keep changing."""
@@ -42,10 +43,9 @@ class ServerTarget:
         self, request_id: str, locations: Sequence[Location]
     ) -> PutResult:
         """Create or replace locations."""
-        reply = self._client.call(
-            self._client.stock.PutLocations, locations_request(request_id, locations)
-        )
-        return PutResult(reply.created_count, reply.replaced_count)
+        wire = locations_request(request_id, locations)
+        reply = self._client.call(self._client.stock.PutLocations, wire)
+        return read_result(PutResult, reply)
 
     def import_stock(
         self,
@@ -61,7 +61,8 @@ class ServerTarget:
         ``dry_run`` and ``max_drop_permille`` as in `Ledger.import_stock`.
         """
         wire = import_request(request_id, mode, changes, dry_run, max_drop_permille)
-        return read_import(self._client.call(self._client.stock.ImportStock, wire))
+        reply = self._client.call(self._client.stock.ImportStock, wire)
+        return read_result(ImportResult, reply)
 
     def locations(self) -> list[Location]:
         """Return all locations, in rank order."""
@@ -110,7 +111,8 @@ class ServerTarget:
     ) -> SetupResult:
         """Change a setup and locations at once."""
         wire = setup_request(request_id, change, locations, dry_run)
-        return read_result(self._client.call(self._client.channels.PutSetup, wire))
+        reply = self._client.call(self._client.channels.PutSetup, wire)
+        return read_result(SetupResult, reply)
 
     def skus(self, channel_id: str) -> list[Sku]:
         """Return all SKUs a channel may offer, with kits, sorted."""

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from availability.errors import MAX_VIOLATIONS, InvalidChange, Violation
+from router.rpc.codec.request import decode_id
+from router.validation.breaches import too_many
 
 ItemT = TypeVar("ItemT")
 
@@ -56,6 +58,15 @@ def at_most(
     """
     if len(items) <= most:
         return items
-    message = f"must be at most {most}, got {len(items)}"
-    violations.append(Violation(path, "TOO_MANY", message))
+    violations.append(too_many(path, most, len(items)))
     return ()
+
+
+def decode_ids(
+    values: Sequence[str], path: str, most: int, violations: list[Violation]
+) -> frozenset[str]:
+    """Return the ids of a list, as `at_most`; each is judged."""
+    return frozenset(
+        decode_id(each, f"{path}[{n}]", violations)
+        for n, each in enumerate(at_most(most, values, path, violations))
+    )

@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from availability.errors import Violation
-from availability.model import MAX_ID_CHARACTERS
 from availability.v1 import location_pb2
-from router.rpc.codec.enums import KIND_FROM_WIRE
+from router.rpc.codec.enums import KIND_FROM_WIRE, no_member
+from router.validation.breaches import bad_id, is_id, out_of_range, too_many, twice
 
 MAX_RANK = 1_000_000
 MAX_GROUPS = 64
@@ -31,8 +31,7 @@ def location_breaches(wire: location_pb2.Location, path: str) -> Iterator[Violat
     if not is_id(wire.location_id):
         yield bad_id(f"{path}.location_id", wire.location_id)
     if wire.kind and wire.kind not in KIND_FROM_WIRE:
-        message = f"no member has the number {wire.kind}"
-        yield Violation(f"{path}.kind", "UNKNOWN", message)
+        yield no_member(f"{path}.kind", wire.kind)
     yield from _coordinates(wire, path)
     code = wire.country_code
     if code and not (
@@ -59,8 +58,7 @@ def location_breaches(wire: location_pb2.Location, path: str) -> Iterator[Violat
         ("lead_time_minutes", MAX_LEAD_TIME_MINUTES, wire.lead_time_minutes),
     ):
         if not 0 <= value <= most:
-            message = f"must be 0 to {most}, got {value}"
-            yield Violation(f"{path}.{name}", "OUT_OF_RANGE", message)
+            yield out_of_range(f"{path}.{name}", 0, most, value)
 
 
 def _coordinates(wire: location_pb2.Location, path: str) -> Iterator[Violation]:
@@ -81,8 +79,7 @@ def _ids(
     values: Sequence[str], path: str, most: int, field: str = ""
 ) -> Iterable[Violation]:
     if len(values) > most:
-        message = f"must be at most {most}, got {len(values)}"
-        yield Violation(path, "TOO_MANY", message)
+        yield too_many(path, most, len(values))
         return
     for index, value in enumerate(values):
         if not is_id(value):
@@ -95,25 +92,4 @@ def _zones(zones: Sequence[location_pb2.Zone], path: str) -> Iterator[Violation]
     if len(ids) <= MAX_ZONES:
         for index, zone_id in enumerate(ids):
             if zone_id in ids[:index]:
-                message = f"{zone_id!r} comes twice"
-                yield Violation(f"{path}[{index}].zone_id", "DUPLICATE", message)
-
-
-def is_id(value: str) -> bool:
-    """Whether it is 1 to 128 printable characters, no spaces at either end."""
-    return (
-        0 < len(value) <= MAX_ID_CHARACTERS
-        and value.isprintable()
-        and value.strip() == value
-    )
-
-
-def bad_id(path: str, value: str) -> Violation:
-    """Return the violation of a field that is no id."""
-    if not value:
-        return Violation(path, "REQUIRED", "must be set")
-    message = (
-        f"must be 1 to {MAX_ID_CHARACTERS} printable characters with no spaces at "
-        "either end"
-    )
-    return Violation(path, "INVALID_ID", message)
+                yield twice(f"{path}[{index}].zone_id", zone_id)

@@ -12,6 +12,7 @@ from availability.v1 import stock_service_pb2
 from router.rpc.codec.enums import CAUSE_TO_WIRE
 from router.rpc.codec.lists import at_most
 from router.rpc.codec.request import decode_id
+from router.validation.breaches import out_of_range
 
 MAX_WITHDRAWALS = 1_000
 """Most withdrawals of one SKU at one location."""
@@ -59,8 +60,8 @@ def _decode(
 ) -> Withdrawal:
     decode_id(wire.withdrawal_id, f"{path}.withdrawal_id", violations)
     if not 1 <= wire.quantity <= MAX_STOCK_UNITS:
-        message = f"must be 1 to {MAX_STOCK_UNITS}, got {wire.quantity}"
-        violations.append(Violation(f"{path}.quantity", "OUT_OF_RANGE", message))
+        here = f"{path}.quantity"
+        violations.append(out_of_range(here, 1, MAX_STOCK_UNITS, wire.quantity))
     if len(wire.reason) > MAX_REASON_CHARACTERS:
         message = f"must be at most {MAX_REASON_CHARACTERS} characters"
         violations.append(Violation(f"{path}.reason", "TOO_LONG", message))

@@ -16,9 +16,11 @@ from router.rpc.codec.enums import (
     RUNG_TO_WIRE,
     TERM_FROM_WIRE,
     TERM_TO_WIRE,
+    no_member,
 )
 from router.rpc.codec.lists import at_most
 from router.v1 import policy_pb2
+from router.validation.breaches import out_of_range
 from router.validation.shape import MAX_TOLERANCE_AMOUNT, MAX_TOLERANCE_PERMILLE
 
 MAX_OBJECTIVES = len(Term)
@@ -48,10 +50,10 @@ def decode_policy(
     objectives = _decode_objectives(wire, path, violations)
     rung = RUNG_FROM_WIRE.get(wire.split_rung)
     if rung is None and wire.split_rung:
-        violations.append(_no_member(f"{path}.split_rung", wire.split_rung))
+        violations.append(no_member(f"{path}.split_rung", wire.split_rung))
     incomplete = INCOMPLETE_FROM_WIRE.get(wire.incomplete)
     if incomplete is None and wire.incomplete:
-        violations.append(_no_member(f"{path}.incomplete", wire.incomplete))
+        violations.append(no_member(f"{path}.incomplete", wire.incomplete))
     return dataclasses.replace(
         preset,
         objectives=objectives or preset.objectives,
@@ -79,7 +81,7 @@ def _decode_objectives(
         here = f"{path}.objectives[{index}]"
         term = TERM_FROM_WIRE.get(each.term)
         if term is None:
-            violations.append(_no_member(f"{here}.term", each.term))
+            violations.append(no_member(f"{here}.term", each.term))
         elif term in found:
             violations.append(
                 Violation(f"{here}.term", "DUPLICATE", "each term once in a list")
@@ -91,8 +93,7 @@ def _decode_objectives(
         allowed = True
         for name, most, value in tolerances:
             if not 0 <= value <= most:
-                message = f"must be 0 to {most}, got {value}"
-                violations.append(Violation(f"{here}.{name}", "OUT_OF_RANGE", message))
+                violations.append(out_of_range(f"{here}.{name}", 0, most, value))
                 allowed = False
             elif value and term is Term.PRIMARY:
                 message = "primary takes no tolerance"
@@ -116,7 +117,7 @@ def decode_filter(
     ):
         kind = KIND_FROM_WIRE.get(number)
         if kind is None:
-            violations.append(_no_member(f"{path}.kinds[{index}]", number))
+            violations.append(no_member(f"{path}.kinds[{index}]", number))
         else:
             kinds.add(kind)
 
@@ -131,12 +132,6 @@ def decode_filter(
         read(wire.included_location_ids, "included_location_ids"),
         read(wire.excluded_location_ids, "excluded_location_ids"),
     )
-
-
-def _no_member(path: str, number: int) -> Violation:
-    if number == 0:
-        return Violation(path, "REQUIRED", "must be set")
-    return Violation(path, "UNKNOWN", f"no member has the number {number}")
 
 
 def encode_policy(policy: RoutingPolicy) -> policy_pb2.RoutingPolicy:

@@ -10,7 +10,8 @@ from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
 from availability.errors import Violation
-from availability.model import MAX_ID_CHARACTERS, Request
+from availability.model import Request
+from router.validation.breaches import bad_id, is_id
 
 MAX_REQUEST_ID_CHARACTERS = 128
 DEFAULT_SOLVE_SECONDS = 1.0
@@ -27,23 +28,9 @@ _NANOS = 1_000_000_000
 
 def decode_id(value: str, path: str, violations: list[Violation]) -> str:
     """Return an id that has to be there."""
-    if not value:
-        violations.append(Violation(path, "REQUIRED", "must be set"))
-    elif not _is_id(value):
-        message = (
-            f"must be 1 to {MAX_ID_CHARACTERS} printable characters with no spaces at "
-            "either end"
-        )
-        violations.append(Violation(path, "INVALID_ID", message))
+    if not is_id(value):
+        violations.append(bad_id(path, value))
     return value
-
-
-def _is_id(value: str) -> bool:
-    return (
-        len(value) <= MAX_ID_CHARACTERS
-        and value.isprintable()
-        and value.strip() == value
-    )
 
 
 def decode_request(
@@ -81,12 +68,23 @@ def decode_solve_timeout(
     wire: duration_pb2.Duration, violations: list[Violation]
 ) -> float:
     """Return the seconds a solver may take, of a timeout that is set."""
+    bounds = (MIN_SOLVE_SECONDS, MAX_SOLVE_SECONDS)
+    return decode_duration(wire, bounds, "solve_timeout", violations)
+
+
+def decode_duration(
+    wire: duration_pb2.Duration,
+    bounds: tuple[float, float],
+    path: str,
+    violations: list[Violation],
+) -> float:
+    """Return a duration in seconds, of which there are least and most."""
+    least, most = bounds
     seconds = wire.seconds + wire.nanos / _NANOS
-    if MIN_SOLVE_SECONDS <= seconds <= MAX_SOLVE_SECONDS and abs(wire.nanos) < _NANOS:
-        return seconds
-    message = f"must be {MIN_SOLVE_SECONDS:g} s to {MAX_SOLVE_SECONDS:g} s"
-    violations.append(Violation("solve_timeout", "OUT_OF_RANGE", message))
-    return DEFAULT_SOLVE_SECONDS
+    if not least <= seconds <= most or abs(wire.nanos) >= _NANOS:
+        message = f"must be {least:g} s to {most:g} s"
+        violations.append(Violation(path, "OUT_OF_RANGE", message))
+    return seconds
 
 
 def decode_page_size(page_size: int, violations: list[Violation]) -> int:
@@ -119,6 +117,11 @@ def decode_page_token(
         and all(isinstance(each, str) for each in place)
     ):
         return tuple(place)
-    message = "must be the next_page_token of the page before"
-    violations.append(Violation("page_token", "INVALID_TOKEN", message))
+    violations.append(bad_token())
     return None
+
+
+def bad_token() -> Violation:
+    """Return the violation of a page token that no page had."""
+    message = "must be the next_page_token of the page before"
+    return Violation("page_token", "INVALID_TOKEN", message)

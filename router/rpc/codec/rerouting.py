@@ -1,9 +1,5 @@
 """Re-routings: request, progress and result."""
 
-from collections.abc import Collection
-
-from google.protobuf import duration_pb2
-
 from availability.errors import MAX_VIOLATIONS, Violation
 from availability.reservations import OPEN_STATES, ReservationState
 from router.errors import InvalidOrder
@@ -11,10 +7,12 @@ from router.report.model import RoutingOutcome
 from router.rerouting.dialogue import RerouteProgress, RerouteRequest, RerouteResult
 from router.rerouting.joint_problem import Wishes
 from router.rerouting.open_plans import Selection
-from router.rpc.codec.enums import STATE_TO_WIRE
+from router.rpc.codec.enums import STATE_FROM_WIRE
+from router.rpc.codec.lists import decode_ids
 from router.rpc.codec.policy import decode_policy
-from router.rpc.codec.request import decode_id
+from router.rpc.codec.request import decode_duration
 from router.v1 import rerouting_pb2, routing_service_pb2
+from router.validation.breaches import out_of_range
 
 MAX_NAMED = 1_000
 """Most channels, or locations, of a selection."""
@@ -28,8 +26,6 @@ MAX_SECONDS = 3_600.0
 MAX_AGE_SECONDS = 10 * 366 * 86_400
 CHUNK_BYTES = 2**20
 """Of a certificate in one message."""
-
-_STATES = {wire: state for state, wire in STATE_TO_WIRE.items()}
 
 
 def decode_rerouting(wire: rerouting_pb2.Rerouting) -> RerouteRequest:
@@ -45,30 +41,30 @@ def decode_rerouting(wire: rerouting_pb2.Rerouting) -> RerouteRequest:
     path = "rerouting.selection."
     selected = Selection(
         _states(selection, found),
-        _ids(selection.channel_ids, path + "channel_ids", MAX_NAMED, found),
-        _ids(selection.location_ids, path + "location_ids", MAX_NAMED, found),
-        _ids(selection.order_ids, path + "order_ids", MAX_NAMED_ORDERS, found),
+        decode_ids(selection.channel_ids, path + "channel_ids", MAX_NAMED, found),
+        decode_ids(selection.location_ids, path + "location_ids", MAX_NAMED, found),
+        decode_ids(selection.order_ids, path + "order_ids", MAX_NAMED_ORDERS, found),
         selection.queued_only,
     )
     policy = None
     if wire.HasField("policy"):
         policy = decode_policy(wire.policy, "rerouting.policy", found)
     gain = wire.min_gain_permille
-    _within(gain, 0, MAX_GAIN_PERMILLE, "rerouting.min_gain_permille", found)
     moves = wire.max_moves if wire.HasField("max_moves") else None
-    if moves is not None:
-        _within(moves, 0, MAX_MOVES, "rerouting.max_moves", found)
+    for name, most, value in (
+        ("min_gain_permille", MAX_GAIN_PERMILLE, gain),
+        ("max_moves", MAX_MOVES, moves),
+    ):
+        if value is not None and not 0 <= value <= most:
+            found.append(out_of_range(f"rerouting.{name}", 0, most, value))
     seconds, age = DEFAULT_SECONDS, 0.0
     if wire.HasField("solve_timeout"):
-        seconds = _seconds(
-            wire.solve_timeout,
-            MIN_SECONDS,
-            MAX_SECONDS,
-            "rerouting.solve_timeout",
-            found,
-        )
+        bounds = (MIN_SECONDS, MAX_SECONDS)
+        here = "rerouting.solve_timeout"
+        seconds = decode_duration(wire.solve_timeout, bounds, here, found)
     if selection.HasField("min_age"):
-        age = _seconds(selection.min_age, 0.0, MAX_AGE_SECONDS, path + "min_age", found)
+        bounds = (0.0, MAX_AGE_SECONDS)
+        age = decode_duration(selection.min_age, bounds, path + "min_age", found)
     if found:
         raise InvalidOrder(found[:MAX_VIOLATIONS])
     return RerouteRequest(
@@ -86,7 +82,7 @@ def _states(
 ) -> tuple[ReservationState, ...]:
     states = []
     for n, each in enumerate(wire.states):
-        state = _STATES.get(each)
+        state = STATE_FROM_WIRE.get(each)
         if state not in OPEN_STATES:
             message = "must be PLACED or HELD"
             path = f"rerouting.selection.states[{n}]"
@@ -94,40 +90,6 @@ def _states(
         elif state not in states:
             states.append(state)
     return tuple(states) or Selection().states
-
-
-def _ids(
-    ids: Collection[str], path: str, most: int, found: list[Violation]
-) -> frozenset[str]:
-    if len(ids) > most:
-        message = f"must be at most {most}, got {len(ids)}"
-        found.append(Violation(path, "TOO_MANY", message))
-        return frozenset()
-    for n, each in enumerate(ids):
-        decode_id(each, f"{path}[{n}]", found)
-    return frozenset(ids)
-
-
-def _within(
-    value: int, least: int, most: int, path: str, found: list[Violation]
-) -> None:
-    if not least <= value <= most:
-        message = f"must be {least} to {most}, got {value}"
-        found.append(Violation(path, "OUT_OF_RANGE", message))
-
-
-def _seconds(
-    wire: duration_pb2.Duration,
-    least: float,
-    most: float,
-    path: str,
-    found: list[Violation],
-) -> float:
-    seconds = wire.seconds + wire.nanos / 1_000_000_000
-    if not least <= seconds <= most or abs(wire.nanos) >= 1_000_000_000:
-        message = f"must be {least:g} s to {most:g} s"
-        found.append(Violation(path, "OUT_OF_RANGE", message))
-    return seconds
 
 
 def encode_step(step: RerouteProgress) -> bytes:

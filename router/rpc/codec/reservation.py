@@ -8,12 +8,13 @@ from availability.reservations import Holding, ReservationRecord
 from router.amending.rejection import RejectedLine, Rejection
 from router.line_units import LineUnits
 from router.model import MAX_QUANTITY
-from router.rpc.codec.enums import REJECTION_FROM_WIRE, STATE_TO_WIRE
+from router.rpc.codec.enums import REJECTION_FROM_WIRE, STATE_TO_WIRE, no_member
 from router.rpc.codec.framing import with_field
 from router.rpc.codec.lists import at_most
 from router.rpc.codec.movements import set_time
 from router.rpc.codec.request import decode_id
 from router.v1 import reservation_pb2, routing_service_pb2
+from router.validation.breaches import out_of_range, twice
 
 MAX_HOLD_SECONDS = 86_400
 """Longest hold that may be asked for at once."""
@@ -80,8 +81,9 @@ def _encode_holding(holding: Holding) -> reservation_pb2.ReservedUnits:
 def decode_hold(seconds: int, least: int, violations: list[Violation]) -> int | None:
     """Return how long to hold, None for not at all."""
     if not least <= seconds <= MAX_HOLD_SECONDS:
-        message = f"must be {least} to {MAX_HOLD_SECONDS}, got {seconds}"
-        violations.append(Violation("hold_seconds", "OUT_OF_RANGE", message))
+        violations.append(
+            out_of_range("hold_seconds", least, MAX_HOLD_SECONDS, seconds)
+        )
         return None
     return seconds or None
 
@@ -99,7 +101,7 @@ def decode_lines(
     for n, each in enumerate(at_most(MAX_NAMED_LINES, wire, "lines", violations)):
         _judge(each.line_id, each.quantity, f"lines[{n}]", violations)
         if each.line_id in lines:
-            violations.append(_twice(f"lines[{n}].line_id", each.line_id))
+            violations.append(twice(f"lines[{n}].line_id", each.line_id))
         lines[each.line_id] = each.quantity
     return lines
 
@@ -115,7 +117,7 @@ def decode_shipped(
         decode_id(each.location_id, f"{path}.location_id", violations)
         at = (each.line_id, LocationId(each.location_id))
         if at in units:
-            violations.append(_twice(path, f"{at[0]} at {at[1]}"))
+            violations.append(twice(path, f"{at[0]} at {at[1]}"))
         units[at] = LineUnits(*at, each.quantity)
     return tuple(units.values())
 
@@ -129,16 +131,12 @@ def decode_rejection(
     for n, each in enumerate(at_most(MAX_NAMED_LINES, wire.lines, "lines", violations)):
         _judge(each.line_id, each.quantity, f"lines[{n}]", violations)
         if each.line_id in lines:
-            violations.append(_twice(f"lines[{n}].line_id", each.line_id))
+            violations.append(twice(f"lines[{n}].line_id", each.line_id))
         line = RejectedLine(each.line_id, each.quantity, Sku(each.sku))
         lines[each.line_id] = line
     reason = REJECTION_FROM_WIRE.get(wire.reason)
-    if reason is None and wire.reason:
-        message = f"no member has the number {wire.reason}"
-        violations.append(Violation("reason", "UNKNOWN", message))
-    elif reason is None:
-        violations.append(Violation("reason", "REQUIRED", "must be set"))
     if reason is None:
+        violations.append(no_member("reason", wire.reason))
         return None
     return Rejection(location_id, reason, tuple(lines.values()), wire.blocking)
 
@@ -146,9 +144,4 @@ def decode_rejection(
 def _judge(line_id: str, quantity: int, path: str, violations: list[Violation]) -> None:
     decode_id(line_id, f"{path}.line_id", violations)
     if not 1 <= quantity <= MAX_QUANTITY:
-        message = f"must be 1 to {MAX_QUANTITY}, got {quantity}"
-        violations.append(Violation(f"{path}.quantity", "OUT_OF_RANGE", message))
-
-
-def _twice(path: str, what: str) -> Violation:
-    return Violation(path, "DUPLICATE", f"{what[:300]!r} comes twice")
+        violations.append(out_of_range(f"{path}.quantity", 1, MAX_QUANTITY, quantity))

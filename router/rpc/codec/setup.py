@@ -8,7 +8,7 @@ from availability.errors import Violation
 from availability.model import Location, Sku
 from availability.setup.channels import Allocation, Channel, FutureSupply
 from availability.setup.settings import Settings, SettingsBook
-from availability.setup.setup import Kit, Place, Setup, SetupChange, SetupResult
+from availability.setup.setup import Kit, Place, Setup, SetupChange
 from availability.v1 import channel_pb2, channel_service_pb2
 from router.rpc.codec.enums import required
 from router.rpc.codec.request import decode_id
@@ -190,34 +190,6 @@ def encode_setup_change(
         else:
             wire.supplies.append(encode_supply(supply))
     return wire
-
-
-def encode_result(result: SetupResult) -> bytes:
-    """Return the bytes of a ``PutSetupResponse``: what is sent and stored."""
-    reply = channel_service_pb2.PutSetupResponse(
-        created_count=result.created_count,
-        replaced_count=result.replaced_count,
-        removed_count=result.removed_count,
-        unchanged_count=result.unchanged_count,
-        stock_version=result.version,
-    )
-    return reply.SerializeToString(deterministic=True)
-
-
-def decode_result(reply: bytes) -> SetupResult:
-    """Read what `encode_result` wrote."""
-    return read_result(channel_service_pb2.PutSetupResponse.FromString(reply))
-
-
-def read_result(wire: channel_service_pb2.PutSetupResponse) -> SetupResult:
-    """Read what a put of a setup did: what a client of ours does."""
-    return SetupResult(
-        wire.created_count,
-        wire.replaced_count,
-        wire.removed_count,
-        wire.unchanged_count,
-        wire.stock_version,
-    )
 
 
 class SetupItems(NamedTuple):

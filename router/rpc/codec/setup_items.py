@@ -4,7 +4,7 @@ What is decoded has keys, enums that are known, and instants of whole seconds. W
 it makes sense, by itself and with the rest, is `availability.setup.checks`'.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from availability.errors import Violation
@@ -37,9 +37,10 @@ from router.rpc.codec.enums import (
     no_member,
     required,
 )
-from router.rpc.codec.lists import at_most
+from router.rpc.codec.lists import at_most, decode_ids
 from router.rpc.codec.request import decode_id
 from router.rpc.codec.settings import Violations, decode_instant
+from router.validation.breaches import out_of_range
 
 MAX_RULES = 100
 """Most rules of a channel."""
@@ -92,12 +93,14 @@ def _decode_rule(
             violations.append(no_member(f"{path}.kinds[{n}]", number))
         else:
             kinds.add(kind)
-    ids = _ids(wire.include_ids, f"{path}.include_ids", MAX_RULE_IDS, violations)
-    others = _ids(wire.exclude_ids, f"{path}.exclude_ids", MAX_RULE_IDS, violations)
+    ids = decode_ids(wire.include_ids, f"{path}.include_ids", MAX_RULE_IDS, violations)
+    others = decode_ids(
+        wire.exclude_ids, f"{path}.exclude_ids", MAX_RULE_IDS, violations
+    )
     return SupplyRule(
         rank=_decode_rank(wire, path, violations),
         kinds=frozenset(kinds),
-        groups=_ids(wire.groups, f"{path}.groups", MAX_GROUPS, violations),
+        groups=decode_ids(wire.groups, f"{path}.groups", MAX_GROUPS, violations),
         include_ids=frozenset(map(LocationId, ids)),
         exclude_ids=frozenset(map(LocationId, others)),
         min_units=wire.min_units,
@@ -144,8 +147,12 @@ def decode_allocation(
         Sku(decode_id(wire.sku, f"{path}.sku", violations)),
         wire.quantity_units,
         purpose or Purpose.RESERVE,
-        _ids(wire.channel_ids, f"{path}.channel_ids", MAX_CHANNEL_IDS, violations),
-        _ids(wire.following_ids, f"{path}.following_ids", MAX_CHANNEL_IDS, violations),
+        decode_ids(
+            wire.channel_ids, f"{path}.channel_ids", MAX_CHANNEL_IDS, violations
+        ),
+        decode_ids(
+            wire.following_ids, f"{path}.following_ids", MAX_CHANNEL_IDS, violations
+        ),
         rank=_decode_rank(wire, path, violations),
     )
 
@@ -233,26 +240,15 @@ def _decode_rank(
     if not wire.HasField("rank"):
         return UNRANKED
     if not 0 <= wire.rank < UNRANKED:
-        message = f"must be 0 to {UNRANKED - 1}, got {wire.rank}"
-        violations.append(Violation(f"{path}.rank", "OUT_OF_RANGE", message))
+        violations.append(out_of_range(f"{path}.rank", 0, UNRANKED - 1, wire.rank))
     return wire.rank
-
-
-def _ids(
-    values: Sequence[str], path: str, most: int, violations: Violations
-) -> frozenset[str]:
-    return frozenset(
-        decode_id(each, f"{path}[{n}]", violations)
-        for n, each in enumerate(at_most(most, values, path, violations))
-    )
 
 
 def _positive(value: int, path: str, violations: Violations) -> int:
     """Return a number of units that the model can hold."""
     if 1 <= value <= MAX_STOCK_UNITS:
         return value
-    message = f"must be 1 to {MAX_STOCK_UNITS}, got {value}"
-    violations.append(Violation(path, "OUT_OF_RANGE", message))
+    violations.append(out_of_range(path, 1, MAX_STOCK_UNITS, value))
     return _ONE
 
 

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from availability.model import (
     UNRANKED,
-    ImportResult,
     Location,
     LocationId,
     LocationKind,
-    PutResult,
     Sku,
     StockChange,
     StockRecord,
@@ -101,52 +99,6 @@ def encode_change(change: StockChange) -> stock_service_pb2.StockChange:
     )
 
 
-def encode_put(result: PutResult) -> bytes:
-    """Return the bytes of a ``PutLocationsResponse``: what is sent and stored."""
-    reply = stock_service_pb2.PutLocationsResponse(
-        created_count=result.created_count, replaced_count=result.replaced_count
-    )
-    return reply.SerializeToString(deterministic=True)
-
-
-def decode_put(reply: bytes) -> PutResult:
-    """Read what `encode_put` wrote."""
-    wire = stock_service_pb2.PutLocationsResponse.FromString(reply)
-    return PutResult(wire.created_count, wire.replaced_count)
-
-
-def encode_import(result: ImportResult) -> bytes:
-    """Return the bytes of an ``ImportStockResponse``: what is sent and stored."""
-    reply = stock_service_pb2.ImportStockResponse(
-        changed_count=result.changed_count,
-        zeroed_count=result.zeroed_count,
-        stock_version=result.stock_version,
-        dropped_count=result.dropped_count,
-        known_count=result.known_count,
-        dropped_units=result.dropped_units,
-        known_units=result.known_units,
-    )
-    return reply.SerializeToString(deterministic=True)
-
-
-def decode_import(reply: bytes) -> ImportResult:
-    """Read what `encode_import` wrote."""
-    return read_import(stock_service_pb2.ImportStockResponse.FromString(reply))
-
-
-def read_import(wire: stock_service_pb2.ImportStockResponse) -> ImportResult:
-    """Read what an import did: what a client of ours does."""
-    return ImportResult(
-        wire.changed_count,
-        wire.zeroed_count,
-        wire.stock_version,
-        wire.dropped_count,
-        wire.known_count,
-        wire.dropped_units,
-        wire.known_units,
-    )
-
-
 def add_record(
     wire: stock_service_pb2.ListStockResponse,
     record: StockRecord,
@@ -173,17 +125,3 @@ def add_record(
     )
     if record.counted_seconds:
         added.counted_time.FromSeconds(record.counted_seconds)
-
-
-def decode_record(wire: stock_service_pb2.StockRecord) -> StockRecord:
-    """Read one record: what a client of ours does."""
-    return StockRecord(
-        LocationId(wire.location_id),
-        Sku(wire.sku),
-        wire.on_hand_units,
-        wire.allocated_units,
-        wire.safety_stock_units,
-        wire.held_units,
-        wire.withdrawn_units,
-        wire.counted_time.seconds,
-    )

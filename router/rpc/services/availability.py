@@ -25,6 +25,7 @@ from router.rpc.codec.request import decode_id
 from router.rpc.codec.watch import decode_watch
 from router.rpc.transport.interceptors import Gate, guarded, guarded_stream
 from router.rpc.transport.tokens import Scope
+from router.validation.breaches import out_of_range
 
 MAX_SKUS = 50_000
 """Most SKUs of a batch."""
@@ -119,8 +120,7 @@ class AvailabilityService:
             ("bought_units", wire.bought_units, 0),
         ):
             if value is not None and not least <= value <= MAX_STOCK_UNITS:
-                message = f"must be {least} to {MAX_STOCK_UNITS}, got {value}"
-                violations.append(Violation(name, "OUT_OF_RANGE", message))
+                violations.append(out_of_range(name, least, MAX_STOCK_UNITS, value))
         refuse(violations)
         asked = RequestedUnits(units, wire.bought_units)
 

@@ -17,11 +17,13 @@ from router.rpc.codec.enums import no_member
 from router.rpc.codec.lists import count, refuse
 from router.rpc.codec.location_shape import location_breaches
 from router.rpc.codec.request import (
+    bad_token,
     decode_page_size,
     decode_page_token,
     decode_request,
 )
-from router.rpc.codec.setup import decode_setup_change, encode_result
+from router.rpc.codec.results import encode_result
+from router.rpc.codec.setup import decode_setup_change
 from router.rpc.codec.stock import decode_location
 from router.rpc.services.setup_pages import KINDS, Key, SetupIndex, page_of
 from router.rpc.transport.interceptors import Gate, guarded
@@ -204,6 +206,5 @@ def _after(place: tuple[str, ...] | None, violations: list[Violation]) -> Key | 
     kind, first, second = place
     if kind in {str(each) for each in KINDS}:
         return Key(int(kind), first, second)
-    message = "must be the next_page_token of the page before"
-    violations.append(Violation("page_token", "INVALID_TOKEN", message))
+    violations.append(bad_token())
     return None

@@ -20,6 +20,7 @@ from router.rpc.codec.movements import (
     encode_withdrawals,
 )
 from router.rpc.codec.request import (
+    bad_token,
     decode_page_size,
     decode_page_token,
     decode_request,
@@ -127,8 +128,7 @@ def _after(token: str, violations: list[Violation]) -> int:
     key = place[0]
     if key.isascii() and key.isdecimal() and len(key) <= MAX_KEY_DIGITS:
         return int(key)
-    message = "must be the next_page_token of the page before"
-    violations.append(Violation("page_token", "INVALID_TOKEN", message))
+    violations.append(bad_token())
     return 0
 
 

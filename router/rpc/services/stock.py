@@ -20,7 +20,7 @@ from availability.model import (
 )
 from availability.v1 import stock_service_pb2
 from router.rpc.background.driver import Driver
-from router.rpc.codec.enums import MODE_FROM_WIRE
+from router.rpc.codec.enums import MODE_FROM_WIRE, no_member
 from router.rpc.codec.lists import MAX_FILTER_IDS, count, cut, refuse, stale
 from router.rpc.codec.location_shape import location_breaches
 from router.rpc.codec.request import (
@@ -29,13 +29,12 @@ from router.rpc.codec.request import (
     decode_request,
     encode_page_token,
 )
+from router.rpc.codec.results import encode_result
 from router.rpc.codec.stock import (
     add_record,
     decode_changes,
     decode_location,
-    encode_import,
     encode_location,
-    encode_put,
 )
 from router.rpc.services.movements import MovementCalls
 from router.rpc.transport.interceptors import Gate, guarded
@@ -87,7 +86,7 @@ class StockService:
         """Create or replace locations."""
         request, locations = await self._driver.bulk(lambda: _read_put(wire))
         return await self._driver.write(
-            lambda: self._ledger.put_locations(locations, request, encode_put)
+            lambda: self._ledger.put_locations(locations, request, encode_result)
         )
 
     async def ListLocations(
@@ -117,7 +116,7 @@ class StockService:
                 mode,
                 changes,
                 request,
-                encode_import,
+                encode_result,
                 dry_run=wire.dry_run,
                 max_drop_permille=guard,
             )
@@ -171,11 +170,8 @@ def _read_import(
     violations: list[Violation] = []
     request = decode_request("ImportStock", wire, wire.request_id, violations)
     mode = MODE_FROM_WIRE.get(wire.mode)
-    if mode is None and wire.mode:
-        message = f"no member has the number {wire.mode}"
-        violations.append(Violation("mode", "UNKNOWN", message))
-    elif mode is None:
-        violations.append(Violation("mode", "REQUIRED", "must be set"))
+    if mode is None:
+        violations.append(no_member("mode", wire.mode))
     count(violations, "changes", len(wire.changes), 1, MAX_CHANGES)
     if violations or mode is None:
         raise InvalidChange(violations)

@@ -20,12 +20,11 @@ from availability.v1 import (
     channel_service_pb2,
 )
 from router.rpc.codec import enums
+from router.rpc.codec.results import decode_result, encode_result
 from router.rpc.codec.settings import decode_settings, encode_entry, encode_settings
 from router.rpc.codec.setup import (
     SetupItems,
-    decode_result,
     decode_setup_change,
-    encode_result,
     encode_setup_change,
 )
 from router.rpc.codec.setup_items import (
@@ -120,7 +119,7 @@ def test_nobody_declares_what_is_consumed() -> None:
 def test_a_result_survives_the_wire() -> None:
     result = SetupResult(1, 2, 3, 4, 5)
 
-    assert decode_result(encode_result(result)) == result
+    assert decode_result(SetupResult, encode_result(result)) == result
 
 
 WHEN = timestamp_pb2.Timestamp(seconds=10)
