@@ -1,6 +1,9 @@
 """Every enum, both ways. A test walks the descriptors: none may be missing."""
 
+from collections.abc import Mapping
+from enum import Enum
 from types import MappingProxyType
+from typing import Protocol, TypeVar
 
 from availability.errors import Violation
 from availability.model import ImportMode, LocationKind
@@ -25,134 +28,80 @@ from router.model import (
 )
 from router.v1 import plan_pb2, policy_pb2, reservation_pb2
 
+EnumT = TypeVar("EnumT", bound=Enum)
+ValueT = TypeVar("ValueT", bound=int)
+ValueT_co = TypeVar("ValueT_co", bound=int, covariant=True)
+
+
+class _WireEnum(Protocol[ValueT_co]):
+    def Value(self, name: str) -> ValueT_co: ...
+
+
+def _to_wire(
+    members: type[EnumT], wire: _WireEnum[ValueT], prefix: str
+) -> Mapping[EnumT, ValueT]:
+    numbers = {each: wire.Value(f"{prefix}_{each.name}") for each in members}
+    return MappingProxyType(numbers)
+
+
+def _from_wire(to_wire: Mapping[EnumT, ValueT]) -> Mapping[ValueT, EnumT]:
+    return MappingProxyType({number: each for each, number in to_wire.items()})
+
+
 # The members share their names with the model's: a name that one side lacks is
 # a KeyError when the server starts, never a wrong answer.
 
-KIND_TO_WIRE = MappingProxyType(
-    {
-        kind: location_pb2.LocationKind.Value(f"LOCATION_KIND_{kind.name}")
-        for kind in LocationKind
-    }
+KIND_TO_WIRE = _to_wire(LocationKind, location_pb2.LocationKind, "LOCATION_KIND")
+MODE_TO_WIRE = _to_wire(ImportMode, stock_service_pb2.ImportMode, "IMPORT_MODE")
+TERM_TO_WIRE = _to_wire(Term, policy_pb2.ObjectiveTerm, "OBJECTIVE_TERM")
+RUNG_TO_WIRE = _to_wire(SplitRung, policy_pb2.SplitRung, "SPLIT_RUNG")
+INCOMPLETE_TO_WIRE = _to_wire(
+    Incomplete, policy_pb2.IncompletePolicy, "INCOMPLETE_POLICY"
 )
-MODE_TO_WIRE = MappingProxyType(
-    {
-        mode: stock_service_pb2.ImportMode.Value(f"IMPORT_MODE_{mode.name}")
-        for mode in ImportMode
-    }
+STATUS_TO_WIRE = _to_wire(PlanStatus, plan_pb2.PlanStatus, "PLAN_STATUS")
+UNASSIGNED_TO_WIRE = _to_wire(
+    UnassignedReason, plan_pb2.UnassignedReason, "UNASSIGNED_REASON"
 )
-TERM_TO_WIRE = MappingProxyType(
-    {
-        term: policy_pb2.ObjectiveTerm.Value(f"OBJECTIVE_TERM_{term.name}")
-        for term in Term
-    }
+FILTER_TO_WIRE = _to_wire(
+    EliminationFilter, plan_pb2.EliminationFilter, "ELIMINATION_FILTER"
 )
-RUNG_TO_WIRE = MappingProxyType(
-    {rung: policy_pb2.SplitRung.Value(f"SPLIT_RUNG_{rung.name}") for rung in SplitRung}
+STATE_TO_WIRE = _to_wire(
+    ReservationState, reservation_pb2.ReservationState, "RESERVATION_STATE"
 )
-INCOMPLETE_TO_WIRE = MappingProxyType(
-    {
-        each: policy_pb2.IncompletePolicy.Value(f"INCOMPLETE_POLICY_{each.name}")
-        for each in Incomplete
-    }
+REJECTION_TO_WIRE = _to_wire(
+    RejectionReason, reservation_pb2.RejectionReason, "REJECTION_REASON"
 )
-STATUS_TO_WIRE = MappingProxyType(
-    {
-        status: plan_pb2.PlanStatus.Value(f"PLAN_STATUS_{status.name}")
-        for status in PlanStatus
-    }
+CAUSE_TO_WIRE = _to_wire(Cause, stock_service_pb2.MovementCause, "MOVEMENT_CAUSE")
+PURPOSE_TO_WIRE = _to_wire(Purpose, channel_pb2.AllocationPurpose, "ALLOCATION_PURPOSE")
+SOURCE_TO_WIRE = _to_wire(SupplySource, channel_pb2.SupplySource, "SUPPLY_SOURCE")
+BACKORDERS_TO_WIRE = _to_wire(Backorders, channel_pb2.Backorders, "BACKORDERS")
+OFFER_STATUS_TO_WIRE = _to_wire(
+    Status, availability_service_pb2.AvailabilityStatus, "AVAILABILITY_STATUS"
 )
-UNASSIGNED_TO_WIRE = MappingProxyType(
-    {
-        reason: plan_pb2.UnassignedReason.Value(f"UNASSIGNED_REASON_{reason.name}")
-        for reason in UnassignedReason
-    }
+RULE_TO_WIRE = _to_wire(
+    Rule, availability_service_pb2.AvailabilityRule, "AVAILABILITY_RULE"
 )
-FILTER_TO_WIRE = MappingProxyType(
-    {
-        each: plan_pb2.EliminationFilter.Value(f"ELIMINATION_FILTER_{each.name}")
-        for each in EliminationFilter
-    }
-)
-STATE_TO_WIRE = MappingProxyType(
-    {
-        state: reservation_pb2.ReservationState.Value(f"RESERVATION_STATE_{state.name}")
-        for state in ReservationState
-    }
-)
-REJECTION_TO_WIRE = MappingProxyType(
-    {
-        reason: reservation_pb2.RejectionReason.Value(f"REJECTION_REASON_{reason.name}")
-        for reason in RejectionReason
-    }
-)
-CAUSE_TO_WIRE = MappingProxyType(
-    {
-        cause: stock_service_pb2.MovementCause.Value(f"MOVEMENT_CAUSE_{cause.name}")
-        for cause in Cause
-    }
-)
-PURPOSE_TO_WIRE = MappingProxyType(
-    {
-        each: channel_pb2.AllocationPurpose.Value(f"ALLOCATION_PURPOSE_{each.name}")
-        for each in Purpose
-    }
-)
-SOURCE_TO_WIRE = MappingProxyType(
-    {
-        each: channel_pb2.SupplySource.Value(f"SUPPLY_SOURCE_{each.name}")
-        for each in SupplySource
-    }
-)
-BACKORDERS_TO_WIRE = MappingProxyType(
-    {
-        each: channel_pb2.Backorders.Value(f"BACKORDERS_{each.name}")
-        for each in Backorders
-    }
-)
-OFFER_STATUS_TO_WIRE = MappingProxyType(
-    {
-        each: availability_service_pb2.AvailabilityStatus.Value(
-            f"AVAILABILITY_STATUS_{each.name}"
-        )
-        for each in Status
-    }
-)
-RULE_TO_WIRE = MappingProxyType(
-    {
-        each: availability_service_pb2.AvailabilityRule.Value(
-            f"AVAILABILITY_RULE_{each.name}"
-        )
-        for each in Rule
-    }
-)
-LEVEL_TO_WIRE = MappingProxyType(
-    {
-        each: availability_service_pb2.SettingsLevel.Value(
-            f"SETTINGS_LEVEL_{each.name}"
-        )
-        for each in Level
-    }
+LEVEL_TO_WIRE = _to_wire(
+    Level, availability_service_pb2.SettingsLevel, "SETTINGS_LEVEL"
 )
 
-KIND_FROM_WIRE = MappingProxyType({v: k for k, v in KIND_TO_WIRE.items()})
-MODE_FROM_WIRE = MappingProxyType({v: k for k, v in MODE_TO_WIRE.items()})
-TERM_FROM_WIRE = MappingProxyType({v: k for k, v in TERM_TO_WIRE.items()})
-RUNG_FROM_WIRE = MappingProxyType({v: k for k, v in RUNG_TO_WIRE.items()})
-INCOMPLETE_FROM_WIRE = MappingProxyType({v: k for k, v in INCOMPLETE_TO_WIRE.items()})
-STATUS_FROM_WIRE = MappingProxyType({v: k for k, v in STATUS_TO_WIRE.items()})
-UNASSIGNED_FROM_WIRE = MappingProxyType({v: k for k, v in UNASSIGNED_TO_WIRE.items()})
-FILTER_FROM_WIRE = MappingProxyType({v: k for k, v in FILTER_TO_WIRE.items()})
-STATE_FROM_WIRE = MappingProxyType({v: k for k, v in STATE_TO_WIRE.items()})
-REJECTION_FROM_WIRE = MappingProxyType({v: k for k, v in REJECTION_TO_WIRE.items()})
-CAUSE_FROM_WIRE = MappingProxyType({v: k for k, v in CAUSE_TO_WIRE.items()})
-PURPOSE_FROM_WIRE = MappingProxyType({v: k for k, v in PURPOSE_TO_WIRE.items()})
-SOURCE_FROM_WIRE = MappingProxyType({v: k for k, v in SOURCE_TO_WIRE.items()})
-BACKORDERS_FROM_WIRE = MappingProxyType({v: k for k, v in BACKORDERS_TO_WIRE.items()})
-OFFER_STATUS_FROM_WIRE = MappingProxyType(
-    {v: k for k, v in OFFER_STATUS_TO_WIRE.items()}
-)
-RULE_FROM_WIRE = MappingProxyType({v: k for k, v in RULE_TO_WIRE.items()})
-LEVEL_FROM_WIRE = MappingProxyType({v: k for k, v in LEVEL_TO_WIRE.items()})
+KIND_FROM_WIRE = _from_wire(KIND_TO_WIRE)
+MODE_FROM_WIRE = _from_wire(MODE_TO_WIRE)
+TERM_FROM_WIRE = _from_wire(TERM_TO_WIRE)
+RUNG_FROM_WIRE = _from_wire(RUNG_TO_WIRE)
+INCOMPLETE_FROM_WIRE = _from_wire(INCOMPLETE_TO_WIRE)
+STATUS_FROM_WIRE = _from_wire(STATUS_TO_WIRE)
+UNASSIGNED_FROM_WIRE = _from_wire(UNASSIGNED_TO_WIRE)
+FILTER_FROM_WIRE = _from_wire(FILTER_TO_WIRE)
+STATE_FROM_WIRE = _from_wire(STATE_TO_WIRE)
+REJECTION_FROM_WIRE = _from_wire(REJECTION_TO_WIRE)
+CAUSE_FROM_WIRE = _from_wire(CAUSE_TO_WIRE)
+PURPOSE_FROM_WIRE = _from_wire(PURPOSE_TO_WIRE)
+SOURCE_FROM_WIRE = _from_wire(SOURCE_TO_WIRE)
+BACKORDERS_FROM_WIRE = _from_wire(BACKORDERS_TO_WIRE)
+OFFER_STATUS_FROM_WIRE = _from_wire(OFFER_STATUS_TO_WIRE)
+RULE_FROM_WIRE = _from_wire(RULE_TO_WIRE)
+LEVEL_FROM_WIRE = _from_wire(LEVEL_TO_WIRE)
 
 
 def required(path: str) -> Violation:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from availability.errors import Violation
 from availability.model import Location, Sku
@@ -25,10 +25,6 @@ from router.rpc.codec.setup_items import (
 )
 from router.rpc.codec.stock import encode_location
 
-KeyT = TypeVar("KeyT")
-WireT = TypeVar("WireT")
-ValueT = TypeVar("ValueT")
-
 
 def decode_setup_change(
     wire: channel_service_pb2.PutSetupRequest, violations: Violations
@@ -37,73 +33,64 @@ def decode_setup_change(
 
     The locations are not among it.
     """
-    channels: dict[str, Channel | None] = {}
-    settings: dict[Place, Settings | None] = {}
-    allocations: dict[str, Allocation | None] = {}
-    kits: dict[Sku, Kit | None] = {}
-    supplies: dict[str, FutureSupply | None] = {}
-    into = _Into(violations)
-    into.put(channels, "channels", wire.channels, decode_channel, _channel_key)
-    into.put(settings, "settings", wire.settings, _decode_entry, _place_key)
-    into.put(
-        allocations, "allocations", wire.allocations, decode_allocation, _allocation_key
-    )
-    into.put(kits, "kits", wire.kits, decode_kit, _kit_key)
-    into.put(supplies, "supplies", wire.supplies, decode_supply, _supply_key)
-    into.remove(channels, "removed_channel_ids", wire.removed_channel_ids)
-    into.remove(
-        settings,
-        "removed_settings",
-        [_decode_place(each) for each in wire.removed_settings],
-    )
-    into.remove(allocations, "removed_allocation_ids", wire.removed_allocation_ids)
-    into.remove(kits, "removed_kit_skus", [Sku(each) for each in wire.removed_kit_skus])
-    into.remove(supplies, "removed_supply_ids", wire.removed_supply_ids)
-    return SetupChange(channels, settings, allocations, kits, supplies)
+    found: dict[str, dict[Any, Any]] = {kind.name: {} for kind in _KINDS}
+    for kind in _KINDS:
+        _put(found[kind.name], kind, getattr(wire, kind.name), violations)
+    for kind in _KINDS:
+        _remove(found[kind.name], kind, getattr(wire, kind.removed), violations)
+    return SetupChange(**found)
 
 
-class _Into:
-    """Collects items by key, and reports each key that comes twice."""
+class _Kind(NamedTuple):
+    """A kind of item.
 
-    def __init__(self, violations: Violations) -> None:
-        self._violations = violations
+    A request lists what it puts under ``name``, as a `SetupChange` does, and what it
+    removes under ``removed``. ``field`` of an item has its key; it is empty for
+    settings, whose key is a `Place`.
+    """
 
-    def put(
-        self,
-        found: dict[KeyT, ValueT | None],
-        name: str,
-        items: Iterable[WireT],
-        decode: Callable[[WireT, str, Violations], ValueT],
-        key_of: Callable[[WireT], tuple[KeyT, str]],
-    ) -> None:
-        """Add items; ``key_of`` also returns the field that the key is in."""
-        for n, each in enumerate(items):
-            key, field = key_of(each)
-            path = f"{name}[{n}]"
-            if key in found:
-                where = f"{path}.{field}" if field else path
-                message = f"{_shown(key)} comes twice"
-                self._violations.append(Violation(where, "DUPLICATE", message))
-            found[key] = decode(each, path, self._violations)
+    name: str
+    removed: str
+    field: str
+    decode: Callable[[Any, str, Violations], Any]
+    encode: Callable[[Any, Any], Any]
 
-    def remove(
-        self, found: dict[KeyT, ValueT | None], name: str, keys: Iterable[KeyT]
-    ) -> None:
-        """Add what is to be removed; after all that is to be put."""
-        for n, key in enumerate(keys):
-            path = f"{name}[{n}]"
-            if key in found:
-                put = found[key] is not None
-                reason = "CONFLICT" if put else "DUPLICATE"
-                problem = "is both put and removed" if put else "comes twice"
-                message = f"{_shown(key)} {problem}"
-                self._violations.append(Violation(path, reason, message))
-                continue
-            if isinstance(key, tuple):
-                _judge_place(key, path, self._violations)
-            else:
-                decode_id(str(key), path, self._violations)
-            found[key] = None
+    def key(self, wire: Any) -> Any:
+        """Return the key of an item."""
+        return getattr(wire, self.field) if self.field else _place(wire)
+
+
+def _put(
+    found: dict[Any, Any], kind: _Kind, items: Iterable[Any], violations: Violations
+) -> None:
+    for n, each in enumerate(items):
+        key = kind.key(each)
+        path = f"{kind.name}[{n}]"
+        if key in found:
+            where = f"{path}.{kind.field}" if kind.field else path
+            message = f"{_shown(key)} comes twice"
+            violations.append(Violation(where, "DUPLICATE", message))
+        found[key] = kind.decode(each, path, violations)
+
+
+def _remove(
+    found: dict[Any, Any], kind: _Kind, items: Iterable[Any], violations: Violations
+) -> None:
+    """Add what is to be removed, after all that is to be put."""
+    for n, each in enumerate(items):
+        key: Any = each if kind.field else _place(each)
+        path = f"{kind.removed}[{n}]"
+        if key in found:
+            put = found[key] is not None
+            reason = "CONFLICT" if put else "DUPLICATE"
+            problem = "is both put and removed" if put else "comes twice"
+            violations.append(Violation(path, reason, f"{_shown(key)} {problem}"))
+            continue
+        if kind.field:
+            decode_id(key, path, violations)
+        else:
+            _judge_place(key, path, violations)
+        found[key] = None
 
 
 def _shown(key: object) -> str:
@@ -112,36 +99,16 @@ def _shown(key: object) -> str:
     return repr(key)
 
 
-def _channel_key(wire: channel_pb2.Channel) -> tuple[str, str]:
-    return wire.channel_id, "channel_id"
-
-
-def _place_key(wire: channel_pb2.SettingsEntry) -> tuple[Place, str]:
-    return (wire.channel_id, wire.sku), ""
-
-
-def _allocation_key(wire: channel_pb2.Allocation) -> tuple[str, str]:
-    return wire.allocation_id, "allocation_id"
-
-
-def _kit_key(wire: channel_pb2.Kit) -> tuple[Sku, str]:
-    return Sku(wire.sku), "sku"
-
-
-def _supply_key(wire: channel_pb2.FutureSupply) -> tuple[str, str]:
-    return wire.supply_id, "supply_id"
-
-
 def _decode_entry(
     wire: channel_pb2.SettingsEntry, path: str, violations: Violations
 ) -> Settings:
-    _judge_place((wire.channel_id, wire.sku), path, violations)
+    _judge_place(_place(wire), path, violations)
     if not wire.HasField("settings"):
         violations.append(required(f"{path}.settings"))
     return decode_settings(wire.settings, f"{path}.settings", violations)
 
 
-def _decode_place(wire: channel_service_pb2.SettingsKey) -> Place:
+def _place(wire: channel_pb2.SettingsEntry | channel_service_pb2.SettingsKey) -> Place:
     return wire.channel_id, wire.sku
 
 
@@ -149,6 +116,33 @@ def _judge_place(place: tuple[str, ...], path: str, violations: Violations) -> N
     for name, value in zip(("channel_id", "sku"), place, strict=True):
         if value:
             decode_id(value, f"{path}.{name}", violations)
+
+
+_KINDS = (
+    _Kind(
+        "channels",
+        "removed_channel_ids",
+        "channel_id",
+        decode_channel,
+        lambda _, channel: encode_channel(channel),
+    ),
+    _Kind("settings", "removed_settings", "", _decode_entry, encode_entry),
+    _Kind(
+        "allocations",
+        "removed_allocation_ids",
+        "allocation_id",
+        decode_allocation,
+        lambda _, allocation: encode_allocation(allocation),
+    ),
+    _Kind("kits", "removed_kit_skus", "sku", decode_kit, encode_kit),
+    _Kind(
+        "supplies",
+        "removed_supply_ids",
+        "supply_id",
+        decode_supply,
+        lambda _, supply: encode_supply(supply),
+    ),
+)
 
 
 def encode_setup_change(
@@ -164,31 +158,14 @@ def encode_setup_change(
         locations=map(encode_location, locations),
         dry_run=dry_run,
     )
-    for channel_id, channel in change.channels.items():
-        if channel is None:
-            wire.removed_channel_ids.append(channel_id)
-        else:
-            wire.channels.append(encode_channel(channel))
-    for place, settings in change.settings.items():
-        if settings is None:
-            wire.removed_settings.add(channel_id=place[0], sku=place[1])
-        else:
-            wire.settings.append(encode_entry(place, settings))
-    for allocation_id, allocation in change.allocations.items():
-        if allocation is None:
-            wire.removed_allocation_ids.append(allocation_id)
-        else:
-            wire.allocations.append(encode_allocation(allocation))
-    for sku, kit in change.kits.items():
-        if kit is None:
-            wire.removed_kit_skus.append(sku)
-        else:
-            wire.kits.append(encode_kit(sku, kit))
-    for supply_id, supply in change.supplies.items():
-        if supply is None:
-            wire.removed_supply_ids.append(supply_id)
-        else:
-            wire.supplies.append(encode_supply(supply))
+    for kind in _KINDS:
+        for key, value in getattr(change, kind.name).items():
+            if value is not None:
+                getattr(wire, kind.name).append(kind.encode(key, value))
+            elif kind.field:
+                getattr(wire, kind.removed).append(key)
+            else:
+                wire.removed_settings.add(channel_id=key[0], sku=key[1])
     return wire
 
 
@@ -208,20 +185,15 @@ class SetupItems(NamedTuple):
 
     def read(self, wire: channel_service_pb2.ListSetupResponse) -> None:
         """Add the items of a page: what a client of ours does."""
-        none: Violations = []
-        for channel in wire.channels:
-            self.channels[channel.channel_id] = decode_channel(channel, "", none)
-        for entry in wire.settings:
-            settings = decode_settings(entry.settings, "", none)
-            self.settings[entry.channel_id, entry.sku] = settings
+        for kind in _KINDS:
+            found = getattr(self, kind.name)
+            for each in getattr(wire, kind.name):
+                found[kind.key(each)] = kind.decode(each, "", [])
         for each in wire.allocations:
+            allocation = self.allocations[each.allocation_id]
             self.allocations[each.allocation_id] = replace(
-                decode_allocation(each, "", none), consumed_units=each.consumed_units
+                allocation, consumed_units=each.consumed_units
             )
-        for kit in wire.kits:
-            self.kits[Sku(kit.sku)] = decode_kit(kit, "", none)
-        for supply in wire.supplies:
-            self.supplies[supply.supply_id] = decode_supply(supply, "", none)
 
     def setup(self, version: int) -> Setup:
         """Return them as a setup, in the order they were read."""

@@ -26,7 +26,7 @@ from router.rpc.codec.reservation import (
     encode_record,
     encode_record_with_plan,
 )
-from router.rpc.transport.interceptors import MIN_DEADLINE_SECONDS, too_short
+from router.rpc.transport.deadlines import MIN_DEADLINE_SECONDS, too_short
 from router.rpc.transport.metrics import Metrics
 from router.v1 import routing_service_pb2
 

@@ -2,8 +2,10 @@
 
 import bisect
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, MutableSequence, Sequence
+from typing import Any, NamedTuple
+
+from google.protobuf.message import Message
 
 from availability.ledger.protocol import Ledger
 from availability.model import Sku
@@ -77,7 +79,7 @@ def page_of(
     for key in keys[:size]:
         room -= _add(page, setup, key, consuming)
         if room < 0 and last is not None:
-            _drop_last(page, key)
+            del _listed(page, key)[-1]
             break
         last = key
     if last is not None and last != keys[-1]:
@@ -92,35 +94,32 @@ def _add(
     consuming: "_Consumption",
 ) -> int:
     """Add an item; return its bytes."""
+    item: Message
     if key.kind == _CHANNEL:
-        channel = encode_channel(setup.channels[key.first])
-        page.channels.append(channel)
-        return channel.ByteSize()
-    if key.kind == _SETTINGS:
+        item = encode_channel(setup.channels[key.first])
+    elif key.kind == _SETTINGS:
         place = (key.first, key.second)
         settings = settings_at(setup.book, place)
         if settings is None:
             raise KeyError(place)
-        entry = encode_entry(place, settings)
-        page.settings.append(entry)
-        return entry.ByteSize()
-    if key.kind == _ALLOCATION:
-        each = setup.allocations[key.first]
-        allocation = encode_allocation(each, consuming.of(each))
-        page.allocations.append(allocation)
-        return allocation.ByteSize()
-    if key.kind == _KIT:
-        kit = encode_kit(Sku(key.first), setup.kits[Sku(key.first)])
-        page.kits.append(kit)
-        return kit.ByteSize()
-    supply = encode_supply(setup.supplies[key.first])
-    page.supplies.append(supply)
-    return supply.ByteSize()
+        item = encode_entry(place, settings)
+    elif key.kind == _ALLOCATION:
+        allocation = setup.allocations[key.first]
+        item = encode_allocation(allocation, consuming.of(allocation))
+    elif key.kind == _KIT:
+        item = encode_kit(Sku(key.first), setup.kits[Sku(key.first)])
+    else:
+        item = encode_supply(setup.supplies[key.first])
+    _listed(page, key).append(item)
+    return item.ByteSize()
 
 
-def _drop_last(page: channel_service_pb2.ListSetupResponse, key: Key) -> None:
+def _listed(
+    page: channel_service_pb2.ListSetupResponse, key: Key
+) -> MutableSequence[Any]:
+    """Return the list of a page that has items of a key's kind."""
     lists = (page.channels, page.settings, page.allocations, page.kits, page.supplies)
-    del lists[KINDS.index(key.kind)][-1]
+    return lists[KINDS.index(key.kind)]
 
 
 class _Consumption:

@@ -9,8 +9,8 @@ UNKNOWN with the parser's words).
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import NoReturn, TypeVar
 
 import grpc
@@ -18,27 +18,31 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from router.errors import DeadlineTooShort, MalformedMessage
+from router.errors import MalformedMessage
+from router.rpc.transport.deadlines import (
+    DEFAULT_DEADLINE_SECONDS,
+    MAX_DEADLINE_SECONDS,
+    MIN_DEADLINE_SECONDS,
+    Context,
+    DeadlinePassed,
+    time_left,
+    too_short,
+    within,
+)
 from router.rpc.transport.errors import Overloaded
 from router.rpc.transport.metrics import CODES, Metrics
 from router.rpc.transport.outcomes import outcome_of
 from router.rpc.transport.status import status_of
 from router.rpc.transport.tokens import Scope, Tokens
 
-DEFAULT_DEADLINE_SECONDS = 2.0
-"""What a call may take whose client sets no deadline."""
-MAX_DEADLINE_SECONDS = 300.0
-"""What a call may take at most, whatever its client says."""
-MIN_DEADLINE_SECONDS = 0.005
-"""The least time worth starting with: an order's plan and its commit."""
 MAX_CONCURRENT = 512
 """Most calls being answered at once, unless an operator says another number."""
 MAX_WATCHES = 1_000
 """Most streams at once that last for as long as their clients want."""
 
 RequestT = TypeVar("RequestT", bound=Message)
+DataT = TypeVar("DataT")
 T = TypeVar("T")
-Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 Handler = Callable[[RequestT, float], Awaitable[bytes]]
@@ -134,30 +138,21 @@ def guarded(
     ``scope`` is what a caller's token must have; of several scopes (``|``) any one
     will do. `Scope.ADMIN` may do everything.
     """
-    answer = _answering(request_type.FromString, handler, default_seconds)
-    needed = int(scope | Scope.ADMIN)
-    method = _method_name(request_type)
-    observed = gate.metrics.of_method(method)
-    clock = time.perf_counter
+    parse = request_type.FromString
 
-    async def call(data: bytes, context: Context) -> bytes:
-        began = clock()
-        observed.started += 1
-        code = _CANCELLED
-        try:
-            gate.enter(context, needed)
-            try:
-                reply = await answer(data, context)
-            finally:
-                gate.in_flight -= 1
-            code = _OK
-            return reply
-        except (Exception, asyncio.CancelledError) as error:
-            code = _code_of(error, context)
-            await _end(error, context, method)
-        finally:
-            observed.handled(code, clock() - began)
+    async def answer(data: bytes, context: Context) -> bytes:
+        # None where the client set no deadline, whatever the stubs say.
+        left: float | None = context.time_remaining()
+        if left is None or left > MAX_DEADLINE_SECONDS:
+            left = default_seconds if left is None else MAX_DEADLINE_SECONDS
+            deadline = time.monotonic() + left
+            return await within(left, handler(_parse(parse, data), deadline))
+        if left < MIN_DEADLINE_SECONDS:
+            raise too_short(left)
+        deadline = time.monotonic() + left
+        return await handler(_parse(parse, data), deadline)
 
+    call = _observed(gate, request_type, scope, answer)
     return grpc.unary_unary_rpc_method_handler(call)
 
 
@@ -176,36 +171,17 @@ def guarded_stream(
     waits for a slow client. A ``lasting`` stream has the deadline that its client
     sets, or none, and is counted by itself.
     """
-    needed = int(scope | Scope.ADMIN)
-    method = _method_name(request_type)
-    observed = gate.metrics.of_method(method)
-    clock = time.perf_counter
-    enter = _watching if lasting else _calling
 
     async def send(data: bytes, context: Context) -> None:
-        request = _parse(request_type.FromString, data)
-        async with aclosing(handler(request)) as messages:
-            async for message in messages:
-                await context.write(message)
+        await _send(handler(_parse(request_type.FromString, data)), context)
 
-    async def call(data: bytes, context: Context) -> None:
-        began = clock()
-        observed.started += 1
-        code = _CANCELLED
-        try:
-            async with enter(gate, context, needed):
-                if lasting:
-                    await send(data, context)
-                else:
-                    left = _time_left(context, default_seconds)
-                    await _within(left, send(data, context))
-            code = _OK
-        except (Exception, asyncio.CancelledError) as error:
-            code = _code_of(error, context)
-            await _end(error, context, method)
-        finally:
-            observed.handled(code, clock() - began)
+    async def answer(data: bytes, context: Context) -> None:
+        if lasting:
+            await send(data, context)
+        else:
+            await within(time_left(context, default_seconds), send(data, context))
 
+    call = _observed(gate, request_type, scope, answer, lasting=lasting)
     return grpc.unary_stream_rpc_method_handler(call)
 
 
@@ -219,74 +195,63 @@ def guarded_dialogue(
 
     It may last as long as its client lets it, and takes the place of a call.
     """
-    needed = int(scope | Scope.ADMIN)
-    method = _method_name(request_type)
-    observed = gate.metrics.of_method(method)
-    clock = time.perf_counter
 
-    async def call(_: object, context: Context) -> None:
-        began = clock()
-        observed.started += 1
-        code = _CANCELLED
-
+    async def answer(_: object, context: Context) -> None:
         async def heard() -> RequestT | None:
             data: object = await context.read()
             if not isinstance(data, bytes):
                 return None  # the client says no more
             return _parse(request_type.FromString, data)
 
+        await _send(handler(heard), context)
+
+    call = _observed(gate, request_type, scope, answer)
+    return grpc.stream_stream_rpc_method_handler(call)
+
+
+def _observed(
+    gate: Gate,
+    request_type: type[Message],
+    scope: Scope,
+    answer: Callable[[DataT, Context], Awaitable[T]],
+    *,
+    lasting: bool = False,
+) -> Callable[[DataT, Context], Awaitable[T]]:
+    """Return a call: counted, let in, answered, and its error sent as a status."""
+    needed = int(scope | Scope.ADMIN)
+    method = _method_name(request_type)
+    observed = gate.metrics.of_method(method)
+    clock = time.perf_counter
+    enter = gate.enter_watch if lasting else gate.enter
+
+    async def call(data: DataT, context: Context) -> T:
+        began = clock()
+        observed.started += 1
+        code = _CANCELLED
         try:
-            async with (
-                _calling(gate, context, needed),
-                aclosing(handler(heard)) as messages,
-            ):
-                async for message in messages:
-                    await context.write(message)
+            enter(context, needed)
+            try:
+                reply = await answer(data, context)
+            finally:
+                if lasting:
+                    gate.watching -= 1
+                else:
+                    gate.in_flight -= 1
             code = _OK
+            return reply
         except (Exception, asyncio.CancelledError) as error:
             code = _code_of(error, context)
             await _end(error, context, method)
         finally:
             observed.handled(code, clock() - began)
 
-    return grpc.stream_stream_rpc_method_handler(call)
+    return call
 
 
-@asynccontextmanager
-async def _calling(gate: Gate, context: Context, needed: int) -> AsyncIterator[None]:
-    gate.enter(context, needed)
-    try:
-        yield
-    finally:
-        gate.in_flight -= 1
-
-
-@asynccontextmanager
-async def _watching(gate: Gate, context: Context, needed: int) -> AsyncIterator[None]:
-    gate.enter_watch(context, needed)
-    try:
-        yield
-    finally:
-        gate.watching -= 1
-
-
-def _time_left(context: Context, default_seconds: float) -> float:
-    """Return the seconds a call may take; raises DeadlineTooShort."""
-    # None where the client set no deadline, whatever the stubs say.
-    left: float | None = context.time_remaining()
-    if left is None:
-        return default_seconds
-    if left < MIN_DEADLINE_SECONDS:
-        raise too_short(left)
-    return min(left, MAX_DEADLINE_SECONDS)
-
-
-def too_short(left: float) -> DeadlineTooShort:
-    """Return the refusal of a call with so many seconds left."""
-    milliseconds = max(0.0, left) * 1_000
-    least = MIN_DEADLINE_SECONDS * 1_000
-    text = f"deadline too short: {milliseconds:.1f} ms left, at least {least:g} needed"
-    return DeadlineTooShort(text)
+async def _send(replies: AsyncGenerator[bytes, None], context: Context) -> None:
+    async with aclosing(replies) as messages:
+        async for message in messages:
+            await context.write(message)
 
 
 def _code_of(error: Exception | asyncio.CancelledError, context: Context) -> int:
@@ -296,7 +261,7 @@ def _code_of(error: Exception | asyncio.CancelledError, context: Context) -> int
         left: float | None = context.time_remaining()
         late = left is not None and left <= 0
         return _DEADLINE_EXCEEDED if late else _CANCELLED
-    if isinstance(error, _DeadlinePassed):
+    if isinstance(error, DeadlinePassed):
         return _DEADLINE_EXCEEDED
     code: int = outcome_of(error).code.value[0]
     return code
@@ -308,32 +273,12 @@ async def _end(
     """Send an error to the client, if it is connected; raises what ends a call."""
     if isinstance(error, asyncio.CancelledError):
         raise error
-    if isinstance(error, _DeadlinePassed):
+    if isinstance(error, DeadlinePassed):
         _log_refusal(method, _DEADLINE_EXCEEDED, str(error))
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
     status = status_of(error)
     _log_refusal(method, status.code, type(error).__name__)
     await _abort(context, status)
-
-
-def _answering(
-    parse: Callable[[bytes], RequestT],
-    handler: Handler[RequestT],
-    default_seconds: float,
-) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    async def answer(data: bytes, context: Context) -> bytes:
-        # None where the client set no deadline, whatever the stubs say.
-        left: float | None = context.time_remaining()
-        if left is None or left > MAX_DEADLINE_SECONDS:
-            left = default_seconds if left is None else MAX_DEADLINE_SECONDS
-            deadline = time.monotonic() + left
-            return await _within(left, handler(_parse(parse, data), deadline))
-        if left < MIN_DEADLINE_SECONDS:
-            raise too_short(left)
-        deadline = time.monotonic() + left
-        return await handler(_parse(parse, data), deadline)
-
-    return answer
 
 
 def _method_name(request_type: type[Message]) -> str:
@@ -359,22 +304,6 @@ def _log_refusal(method: str, code: int, why: str) -> None:
 async def _abort(context: Context, status: status_pb2.Status) -> NoReturn:
     await context.abort_with_status(rpc_status.to_status(status))
     raise AssertionError("an aborted call goes on")
-
-
-class _DeadlinePassed(Exception):
-    """What the client's own deadline would have done; the outcome is not known."""
-
-
-async def _within(seconds: float, reply: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            return await reply
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise _DeadlinePassed(
-            f"took more than {seconds:g} s; set a deadline to give it longer"
-        ) from error
 
 
 def _parse(parse: Callable[[bytes], RequestT], data: bytes) -> RequestT:

@@ -61,163 +61,88 @@ class ErrorStatus:
     retry_seconds: float | None = None
 
 
-INTERNAL = ErrorStatus(grpc.StatusCode.INTERNAL, error_reason_pb2.ERROR_REASON_INTERNAL)
-_INVALID = ErrorStatus(
-    grpc.StatusCode.INVALID_ARGUMENT, error_reason_pb2.ERROR_REASON_INVALID_REQUEST
-)
+def _status(
+    code: str, reason: str, *metadata: str, retry_seconds: float | None = None
+) -> ErrorStatus:
+    """Return a status by the names of its code and its reason."""
+    number = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
+    return ErrorStatus(grpc.StatusCode[code], number, metadata, retry_seconds)
 
 
-def _resolved(reason: error_reason_pb2.ErrorReason.ValueType) -> ErrorStatus:
-    return ErrorStatus(
-        grpc.StatusCode.FAILED_PRECONDITION, reason, metadata=("plan_id", "state")
-    )
-
+INTERNAL = _status("INTERNAL", "INTERNAL")
+_INVALID = _status("INVALID_ARGUMENT", "INVALID_REQUEST")
 
 RESOLVED: Mapping[str, ErrorStatus] = MappingProxyType(
     {
-        ReservationState.NONE: _resolved(error_reason_pb2.ERROR_REASON_NOTHING_HELD),
-        # What can not be done to a hold is to ship it.
-        ReservationState.HELD: _resolved(error_reason_pb2.ERROR_REASON_NOT_PLACED),
-        ReservationState.PLACED: _resolved(
-            error_reason_pb2.ERROR_REASON_ALREADY_PLACED
-        ),
-        ReservationState.SHIPPED: _resolved(
-            error_reason_pb2.ERROR_REASON_ALREADY_SHIPPED
-        ),
-        ReservationState.CANCELLED: _resolved(
-            error_reason_pb2.ERROR_REASON_ALREADY_CANCELLED
-        ),
-        ReservationState.REJECTED: _resolved(
-            error_reason_pb2.ERROR_REASON_ALREADY_REJECTED
-        ),
-        ReservationState.EXPIRED: _resolved(error_reason_pb2.ERROR_REASON_HOLD_EXPIRED),
+        state: _status("FAILED_PRECONDITION", reason, "plan_id", "state")
+        for state, reason in (
+            (ReservationState.NONE, "NOTHING_HELD"),
+            # What can not be done to a hold is to ship it.
+            (ReservationState.HELD, "NOT_PLACED"),
+            (ReservationState.PLACED, "ALREADY_PLACED"),
+            (ReservationState.SHIPPED, "ALREADY_SHIPPED"),
+            (ReservationState.CANCELLED, "ALREADY_CANCELLED"),
+            (ReservationState.REJECTED, "ALREADY_REJECTED"),
+            (ReservationState.EXPIRED, "HOLD_EXPIRED"),
+        )
     }
 )
 """The reason of a `ReservationResolved`, by the state that it names."""
 
-ORDER_NOT_FOUND = ErrorStatus(
-    grpc.StatusCode.NOT_FOUND,
-    error_reason_pb2.ERROR_REASON_ORDER_NOT_FOUND,
-    metadata=("order_id",),
-)
+ORDER_NOT_FOUND = _status("NOT_FOUND", "ORDER_NOT_FOUND", "order_id")
 """The reason of a `PlanNotFound` that was looked up by its order."""
+
+_CONFLICT_SECONDS = 0.05
+"""By then the group commits that took the stock are over."""
 
 OUTCOMES: Mapping[type[Exception], ErrorStatus] = MappingProxyType(
     {
         InvalidOrder: _INVALID,
         InvalidChange: _INVALID,
         BadFile: _INVALID,
-        MalformedMessage: ErrorStatus(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            error_reason_pb2.ERROR_REASON_MALFORMED_MESSAGE,
+        MalformedMessage: _status("INVALID_ARGUMENT", "MALFORMED_MESSAGE"),
+        StockContention: _status(
+            "ABORTED", "STOCK_CONTENTION", "attempts", retry_seconds=_CONFLICT_SECONDS
         ),
-        StockContention: ErrorStatus(
-            grpc.StatusCode.ABORTED,
-            error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
-            metadata=("attempts",),
-            # By then the group commits that took the stock are over.
-            retry_seconds=0.05,
+        StockConflict: _status(
+            "ABORTED", "STOCK_CONTENTION", retry_seconds=_CONFLICT_SECONDS
         ),
-        StockConflict: ErrorStatus(
-            grpc.StatusCode.ABORTED,
-            error_reason_pb2.ERROR_REASON_STOCK_CONTENTION,
-            retry_seconds=0.05,
-        ),
-        TooManyOrders: ErrorStatus(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            error_reason_pb2.ERROR_REASON_TOO_MANY_ORDERS,
-            metadata=("most",),
-        ),
+        TooManyOrders: _status("FAILED_PRECONDITION", "TOO_MANY_ORDERS", "most"),
         # A client repeats a whole re-routing, not a single call.
-        ReroutingEnded: ErrorStatus(
-            grpc.StatusCode.ABORTED,
-            error_reason_pb2.ERROR_REASON_REROUTING_ENDED,
-            metadata=("how",),
+        ReroutingEnded: _status("ABORTED", "REROUTING_ENDED", "how"),
+        CustomerLimitReached: _status(
+            "FAILED_PRECONDITION", "CUSTOMER_LIMIT", "line_id", "sku", "max_units"
         ),
-        CustomerLimitReached: ErrorStatus(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            error_reason_pb2.ERROR_REASON_CUSTOMER_LIMIT,
-            metadata=("line_id", "sku", "max_units"),
+        DeadlineTooShort: _status("DEADLINE_EXCEEDED", "DEADLINE_TOO_SHORT"),
+        ReplyFull: _status("RESOURCE_EXHAUSTED", "REPLY_FULL"),
+        TokenMissing: _status("UNAUTHENTICATED", "TOKEN_MISSING"),
+        TokenUnknown: _status("UNAUTHENTICATED", "TOKEN_UNKNOWN"),
+        ScopeMissing: _status("PERMISSION_DENIED", "SCOPE_MISSING", "scopes"),
+        # A few commits later there is room again, or there is none for long.
+        Overloaded: _status("RESOURCE_EXHAUSTED", "OVERLOADED", retry_seconds=0.1),
+        RequestReused: _status("ALREADY_EXISTS", "REQUEST_ID_REUSED", "request_id"),
+        OrderAlreadyRouted: _status(
+            "ALREADY_EXISTS", "ORDER_ALREADY_ROUTED", "order_id", "plan_id"
         ),
-        DeadlineTooShort: ErrorStatus(
-            grpc.StatusCode.DEADLINE_EXCEEDED,
-            error_reason_pb2.ERROR_REASON_DEADLINE_TOO_SHORT,
-        ),
-        ReplyFull: ErrorStatus(
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
-            error_reason_pb2.ERROR_REASON_REPLY_FULL,
-        ),
-        TokenMissing: ErrorStatus(
-            grpc.StatusCode.UNAUTHENTICATED,
-            error_reason_pb2.ERROR_REASON_TOKEN_MISSING,
-        ),
-        TokenUnknown: ErrorStatus(
-            grpc.StatusCode.UNAUTHENTICATED,
-            error_reason_pb2.ERROR_REASON_TOKEN_UNKNOWN,
-        ),
-        ScopeMissing: ErrorStatus(
-            grpc.StatusCode.PERMISSION_DENIED,
-            error_reason_pb2.ERROR_REASON_SCOPE_MISSING,
-            metadata=("scopes",),
-        ),
-        Overloaded: ErrorStatus(
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
-            error_reason_pb2.ERROR_REASON_OVERLOADED,
-            # A few commits later there is room again, or there is none for long.
-            retry_seconds=0.1,
-        ),
-        RequestReused: ErrorStatus(
-            grpc.StatusCode.ALREADY_EXISTS,
-            error_reason_pb2.ERROR_REASON_REQUEST_ID_REUSED,
-            metadata=("request_id",),
-        ),
-        OrderAlreadyRouted: ErrorStatus(
-            grpc.StatusCode.ALREADY_EXISTS,
-            error_reason_pb2.ERROR_REASON_ORDER_ALREADY_ROUTED,
-            metadata=("order_id", "plan_id"),
-        ),
-        PlanNotFound: ErrorStatus(
-            grpc.StatusCode.NOT_FOUND,
-            error_reason_pb2.ERROR_REASON_PLAN_NOT_FOUND,
-            metadata=("plan_id",),
-        ),
-        ChannelNotFound: ErrorStatus(
-            grpc.StatusCode.NOT_FOUND,
-            error_reason_pb2.ERROR_REASON_CHANNEL_NOT_FOUND,
-            metadata=("channel_id",),
-        ),
+        PlanNotFound: _status("NOT_FOUND", "PLAN_NOT_FOUND", "plan_id"),
+        ChannelNotFound: _status("NOT_FOUND", "CHANNEL_NOT_FOUND", "channel_id"),
         ReservationResolved: RESOLVED[ReservationState.NONE],
-        UnitsNotOpen: ErrorStatus(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            error_reason_pb2.ERROR_REASON_UNITS_NOT_OPEN,
-            metadata=("plan_id",),
+        UnitsNotOpen: _status("FAILED_PRECONDITION", "UNITS_NOT_OPEN", "plan_id"),
+        PlanChanged: _status(
+            "ABORTED", "PLAN_CHANGED", "plan_id", retry_seconds=_CONFLICT_SECONDS
         ),
-        PlanChanged: ErrorStatus(
-            grpc.StatusCode.ABORTED,
-            error_reason_pb2.ERROR_REASON_PLAN_CHANGED,
-            metadata=("plan_id",),
-            retry_seconds=0.05,
+        NotReroutable: _status("FAILED_PRECONDITION", "PLAN_NOT_REROUTABLE", "plan_id"),
+        SnapshotDrops: _status(
+            "FAILED_PRECONDITION",
+            "SNAPSHOT_DROPS",
+            "dropped_count",
+            "known_count",
+            "dropped_units",
+            "known_units",
+            "max_drop_permille",
         ),
-        NotReroutable: ErrorStatus(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            error_reason_pb2.ERROR_REASON_PLAN_NOT_REROUTABLE,
-            metadata=("plan_id",),
-        ),
-        SnapshotDrops: ErrorStatus(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            error_reason_pb2.ERROR_REASON_SNAPSHOT_DROPS,
-            metadata=(
-                "dropped_count",
-                "known_count",
-                "dropped_units",
-                "known_units",
-                "max_drop_permille",
-            ),
-        ),
-        StoreUnavailable: ErrorStatus(
-            grpc.StatusCode.UNAVAILABLE,
-            error_reason_pb2.ERROR_REASON_STORE_UNAVAILABLE,
-            retry_seconds=1.0,
+        StoreUnavailable: _status(
+            "UNAVAILABLE", "STORE_UNAVAILABLE", retry_seconds=1.0
         ),
         # An operator's business, met when the store is opened; a caller can do
         # nothing about either.
