@@ -1,12 +1,10 @@
 """What runs within one PostgreSQL connection, and what every connection is set to."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import psycopg as dialects
-from sqlalchemy.sql.expression import ClauseElement
 
-from availability.ledger.statements.session import Compiler, Row
+from availability.ledger.statements.session import Compiler, CursorSession
 
 OLDEST_SERVER = 14_00_00
 """First version that reports read-only servers at once; 13 was the first with xid8."""
@@ -51,36 +49,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """Parameters of the connection that the address does not give itself."""
 
-_compiled = Compiler(dialects.dialect())  # type: ignore[no-untyped-call]
 
+class PostgresSession(CursorSession):
+    """A cursor of psycopg as a session."""
 
-class PostgresSession:
-    """A cursor as a `availability.ledger.statements.session.Session`: see there."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-
-    def rows(self, statement: ClauseElement, /, **values: object) -> list[Row]:
-        """Run a statement and return its rows."""
-        text, own = _compiled(statement)
-        rows: list[Row] = self._cursor.execute(text, {**own, **values}).fetchall()
-        return rows
-
-    def count(self, statement: ClauseElement, /, **values: object) -> int:
-        """Run a statement and return how many rows it changed."""
-        text, own = _compiled(statement)
-        return int(self._cursor.execute(text, {**own, **values}).rowcount)
-
-    def many(
-        self, statement: ClauseElement, rows: Sequence[Mapping[str, object]], /
-    ) -> None:
-        """Run a statement once for each of many rows, without waiting for each."""
-        text, own = _compiled(statement)
-        self._cursor.executemany(text, [{**own, **row} for row in rows])
-
-    def run(self, sql: str, values: Mapping[str, object] = {}, /) -> list[Row]:
-        """Run SQL written by hand; return its rows, none if it has none."""
-        cursor = self._cursor.execute(sql, values)
-        return [] if cursor.description is None else cursor.fetchall()
+    __slots__ = ()
+    compiled = Compiler(dialects.dialect())  # type: ignore[no-untyped-call]

@@ -1,12 +1,11 @@
 """What runs statements in SQLite: a cursor, and a `Session` on one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import sqlite as dialects
-from sqlalchemy.sql.expression import ClauseElement
 
-from availability.ledger.statements.session import Compiler, Row
+from availability.ledger.statements.session import Compiler, CursorSession
 
 
 class Cursor(Protocol):
@@ -41,36 +40,8 @@ class Cursor(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-_compiled = Compiler(dialects.dialect(paramstyle="named"))
+class SqliteSession(CursorSession):
+    """A cursor of SQLite as a session."""
 
-
-class SqliteSession:
-    """A cursor as a `Session`: see there."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, cursor: Cursor) -> None:
-        self._cursor = cursor
-
-    def rows(self, statement: ClauseElement, /, **values: object) -> list[Row]:
-        """Run a statement and return its rows."""
-        text, own = _compiled(statement)
-        rows: list[Row] = self._cursor.execute(text, {**own, **values}).fetchall()
-        return rows
-
-    def count(self, statement: ClauseElement, /, **values: object) -> int:
-        """Run a statement and return how many rows it changed."""
-        text, own = _compiled(statement)
-        return self._cursor.execute(text, {**own, **values}).rowcount
-
-    def many(
-        self, statement: ClauseElement, rows: Sequence[Mapping[str, object]], /
-    ) -> None:
-        """Run a statement once for each of many rows."""
-        text, own = _compiled(statement)
-        self._cursor.executemany(text, [{**own, **row} for row in rows])
-
-    def run(self, sql: str, values: Mapping[str, object] = {}, /) -> list[Row]:
-        """Run SQL written by hand; return its rows, none if it has none."""
-        rows: list[Row] = self._cursor.execute(sql, values).fetchall()
-        return rows
+    __slots__ = ()
+    compiled = Compiler(dialects.dialect(paramstyle="named"))

@@ -6,7 +6,7 @@ connections are not used: transactions, errors and reconnecting are the store's.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Dialect
 from sqlalchemy.sql.expression import ClauseElement
@@ -62,3 +62,37 @@ class Compiler:
             known = Compiled(compiled.string, compiled.params)
             self._known[statement] = known
         return known
+
+
+class CursorSession:
+    """A `Session` on a driver's cursor: see there."""
+
+    __slots__ = ("_cursor",)
+    compiled: ClassVar[Compiler]
+    """For the dialect of the database; each has a subclass."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def rows(self, statement: ClauseElement, /, **values: object) -> list[Row]:
+        """Run a statement and return its rows."""
+        text, own = self.compiled(statement)
+        rows: list[Row] = self._cursor.execute(text, {**own, **values}).fetchall()
+        return rows
+
+    def count(self, statement: ClauseElement, /, **values: object) -> int:
+        """Run a statement and return how many rows it changed."""
+        text, own = self.compiled(statement)
+        return int(self._cursor.execute(text, {**own, **values}).rowcount)
+
+    def many(
+        self, statement: ClauseElement, rows: Sequence[Mapping[str, object]], /
+    ) -> None:
+        """Run a statement once for each of many rows, without waiting for each."""
+        text, own = self.compiled(statement)
+        self._cursor.executemany(text, [{**own, **row} for row in rows])
+
+    def run(self, sql: str, values: Mapping[str, object] = {}, /) -> list[Row]:
+        """Run SQL written by hand; return its rows, none if it has none."""
+        cursor = self._cursor.execute(sql, values)
+        return [] if cursor.description is None else cursor.fetchall()

@@ -17,26 +17,8 @@ from availability.offers.bulk.arrays import (
     SupplyArrays,
     TermArrays,
 )
-from availability.offers.bulk.terms import terms
 from availability.offers.market import Market, SkuStock
 from availability.setup.channels import Purpose, SupplyRule
-
-
-def lay_out(
-    market: Market, stocks: Sequence[SkuStock], now_seconds: int
-) -> OfferArrays:
-    """Return the arrays for these SKUs, in this order, on all channels.
-
-    Records at locations that the network does not have are left out.
-    """
-    return offer_arrays(
-        market,
-        _stock(stocks, market.network.index),
-        pools(market),
-        terms(market, [stock.sku for stock in stocks], now_seconds),
-        list(enumerate(stocks)),
-        now_seconds,
-    )
 
 
 def offer_arrays(
@@ -86,22 +68,6 @@ def offer_arrays(
 def _columns(rows: Sequence[tuple[int, ...]], count: int) -> IntArray:
     """Return (count, len(rows)): the rows turned on their side."""
     return np.array(rows, np.int64).reshape(-1, count).T
-
-
-def _stock(stocks: Sequence[SkuStock], columns: Mapping[str, int]) -> StockArrays:
-    rows = [
-        (columns[each.location_id], each.available, each.location_id in stock.stale_ids)
-        for stock in stocks
-        for each in stock.records
-        if each.location_id in columns
-    ]
-    counts = [
-        sum(each.location_id in columns for each in stock.records) for stock in stocks
-    ]
-    locations, units, stale = _columns(rows, 3)
-    starts = np.zeros(len(stocks) + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
-    return StockArrays(starts, locations, units, stale.astype(np.bool_))
 
 
 def stock_arrays(

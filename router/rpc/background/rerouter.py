@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,25 +43,17 @@ AGAIN_SHARE = 0.25
 T = TypeVar("T")
 
 
+@dataclass(slots=True, eq=False)
 class Rerouter:
     """Re-routes the orders of one ledger, one run at a time."""
 
-    def __init__(
-        self,
-        router: Router,
-        ledger: Ledger,
-        driver: Driver,
-        stored: PlanCodec,
-        clock: Clock = time.time,
-        ray_address: str | None = None,
-    ) -> None:
-        self._ray_address = ray_address
-        self._router = router
-        self._ledger = ledger
-        self._driver = driver
-        self._stored = stored
-        self._clock = clock
-        self._busy = False
+    router: Router
+    ledger: Ledger
+    driver: Driver
+    stored: PlanCodec
+    clock: Clock = time.time
+    ray_address: str | None = None
+    _busy: bool = field(default=False, init=False)
 
     async def run(
         self, asked: RerouteRequest, stop: asyncio.Event
@@ -84,17 +77,9 @@ class Rerouter:
         if self._busy:
             raise Overloaded("re-routing is already running")
         self._busy = True
-        run = _RerouteRun(
-            self._router,
-            self._ledger,
-            self._driver,
-            self._stored,
-            asked,
-            stop,
-            self._ray_address,
-        )
+        run = _RerouteRun(self, asked, stop)
         try:
-            before = self._clock() - asked.min_age_seconds
+            before = self.clock() - asked.min_age_seconds
             async with aclosing(run.steps(before)) as steps:
                 async for step in steps:
                     yield step
@@ -105,28 +90,18 @@ class Rerouter:
 
 class _RerouteRun:
     def __init__(
-        self,
-        router: Router,
-        ledger: Ledger,
-        driver: Driver,
-        stored: PlanCodec,
-        asked: RerouteRequest,
-        stop: asyncio.Event,
-        ray_address: str | None,
+        self, parts: Rerouter, asked: RerouteRequest, stop: asyncio.Event
     ) -> None:
-        self._ray_address = ray_address
-        self._router = router
-        self._ledger = ledger
-        self._driver = driver
-        self._stored = stored
+        self._parts = parts
         self._asked = asked
         self._stop = stop
         self._thread = ThreadPoolExecutor(1, "rerouting")
         self._child: Child | None = None
         self._solver_steps: asyncio.Queue[Progress] = asyncio.Queue()
         self._progress = RunProgress()
+        amender = Amender(parts.router, parts.stored)
         self._applier = MoveApplier(
-            ledger, driver, Amender(router, stored), self._thread, self._progress
+            parts.ledger, parts.driver, amender, self._thread, self._progress
         )
 
     async def steps(
@@ -189,7 +164,7 @@ class _RerouteRun:
         # Kept here: the call may have ended before it has started.
         asked = self._asked
         self._child = Child(
-            asked.selection, asked.wishes, self._stored, self._ray_address
+            asked.selection, asked.wishes, self._parts.stored, self._parts.ray_address
         )
         return self._child
 
@@ -207,16 +182,16 @@ class _RerouteRun:
 
     def _read_page(self, child: Child, before: float, after: int) -> int | None:
         selection = self._asked.selection
-        page = self._ledger.open_plans(selection.states, before, after, PAGE)
+        page = self._parts.ledger.open_plans(selection.states, before, after, PAGE)
         self._progress.orders = child.add(page.records)
         return page.after
 
     def _around(self) -> Surroundings:
-        ledger = self._ledger
+        ledger = self._parts.ledger
         return Surroundings(
             ledger.network(),
             dict(ledger.capacity_left()),
-            self._router.feeding(),
+            self._parts.router.feeding(),
             ledger.version(),
         )
 
@@ -243,12 +218,12 @@ class _RerouteRun:
 
     def _records(self, plans: Sequence[PlanRef]) -> list[ReservationRecord]:
         """Return those of some plans that are still open, as they are now."""
-        records = map(self._ledger.reservation, plans)
+        records = map(self._parts.ledger.reservation, plans)
         return [each for each in records if each.state in OPEN_STATES]
 
     def _stock(self, around: Surroundings, skus: Sequence[Sku]) -> IntArray:
         """Return ``(K, N)`` available units, in the columns of a network."""
-        grid = self._ledger.grid()
+        grid = self._parts.ledger.grid()
         units = np.zeros((len(skus), len(around.network.locations)), dtype=np.int64)
         known = [n for n, sku in enumerate(skus) if sku in grid.rows]
         read = grid.read([grid.rows[skus[n]] for n in known])

@@ -12,7 +12,6 @@ from availability.model import (
 )
 from availability.offers.bulk.arrays import NOT_GIVEN, UNLIMITED, Offers
 from availability.offers.bulk.compute import STATUSES, promise
-from availability.offers.bulk.layout import lay_out
 from availability.offers.explain import explain
 from availability.offers.market import Market, SkuStock
 from availability.offers.offer import Offer, Rule
@@ -24,6 +23,7 @@ from availability.setup.channels import (
     SupplyRule,
 )
 from availability.setup.settings import Settings, SettingsBook
+from tests.availability.offers.layouts import lay_out
 
 SHIRT = Sku("shirt")
 NOW_SECONDS = 1_000

@@ -21,7 +21,7 @@ from availability.model import (
 from availability.offers.bulk import terms as bulk_terms
 from availability.offers.bulk.arrays import Offers
 from availability.offers.bulk.compute import Promiser, promise
-from availability.offers.bulk.layout import lay_out, stock_arrays
+from availability.offers.bulk.layout import stock_arrays
 from availability.offers.bulk.terms import terms
 from availability.offers.explain import explain
 from availability.offers.market import Market, SkuStock
@@ -39,6 +39,7 @@ from availability.setup.settings import (
     Settings,
     SettingsBook,
 )
+from tests.availability.offers.layouts import lay_out
 from tests.availability.offers.worlds import NOW_SECONDS, check, flat, plain
 
 PLACES = [LocationId(each) for each in ("l0", "l1", "l2")]
