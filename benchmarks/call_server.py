@@ -16,7 +16,8 @@ import grpc
 from availability.ledger.open import open_ledger
 from router.rpc.process import tune_interpreter
 from router.rpc.server import ServerOptions, build_server
-from router.rpc.transport.interceptors import Gate, guarded
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import guarded
 from router.rpc.transport.tokens import Scope
 from router.v1 import plan_pb2, routing_service_pb2
 

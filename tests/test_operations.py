@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from router.cli import app
-from router.rpc.transport.interceptors import Gate
+from router.rpc.transport.gate import Gate
 from router.rpc.transport.tokens import SCOPES
 from router.v1 import error_reason_pb2
 

@@ -32,8 +32,8 @@ from router.rpc.services.routing import RoutingService
 from router.rpc.services.stock import StockService
 from router.rpc.transport.address import CannotListen, bound_address, check_address
 from router.rpc.transport.exporter import Exporter, check_metrics_address
+from router.rpc.transport.gate import MAX_CONCURRENT, MAX_WATCHES, Gate
 from router.rpc.transport.health import PROBE_SECONDS, HealthServicer, LedgerProbe
-from router.rpc.transport.interceptors import MAX_CONCURRENT, MAX_WATCHES, Gate
 from router.rpc.transport.limits import (
     HANDSHAKE_SECONDS,
     MAX_OPEN_CALLS,

@@ -28,7 +28,7 @@ from router.cli.serving.workers import (
 from router.rpc.process import serve as serve_until_stopped
 from router.rpc.server import RpcServer, ServerOptions
 from router.rpc.transport.address import CannotListen, is_local
-from router.rpc.transport.interceptors import MAX_CONCURRENT
+from router.rpc.transport.gate import MAX_CONCURRENT
 from router.rpc.transport.tls import BadTls, Tls, read_tls
 from router.rpc.transport.tokens import BadTokens, Tokens, read_tokens
 

@@ -23,7 +23,8 @@ from router.rpc.codec.offers import (
 )
 from router.rpc.codec.request import decode_id
 from router.rpc.codec.watch import decode_watch
-from router.rpc.transport.interceptors import Gate, guarded, guarded_stream
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import guarded, guarded_stream
 from router.rpc.transport.tokens import Scope
 from router.validation.breaches import out_of_range
 

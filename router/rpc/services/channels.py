@@ -26,7 +26,8 @@ from router.rpc.codec.results import encode_result
 from router.rpc.codec.setup import decode_setup_change
 from router.rpc.codec.stock import decode_location
 from router.rpc.services.setup_pages import KINDS, Key, SetupIndex, page_of
-from router.rpc.transport.interceptors import Gate, guarded
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import guarded
 from router.rpc.transport.tokens import Scope
 
 MAX_ITEMS = 10_000

@@ -31,7 +31,8 @@ from router.rpc.services.rerouting import RerouteCalls
 from router.rpc.services.reservations import SOLVE_SHARE, ReservationCalls
 from router.rpc.transport.deadlines import MIN_DEADLINE_SECONDS, too_short
 from router.rpc.transport.errors import ReplyFull
-from router.rpc.transport.interceptors import Gate, guarded, guarded_dialogue
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import guarded, guarded_dialogue
 from router.rpc.transport.metrics import Metrics
 from router.rpc.transport.status import status_of
 from router.rpc.transport.tokens import Scope

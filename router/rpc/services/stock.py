@@ -37,7 +37,8 @@ from router.rpc.codec.stock import (
     encode_location,
 )
 from router.rpc.services.movements import MovementCalls
-from router.rpc.transport.interceptors import Gate, guarded
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import guarded
 from router.rpc.transport.tokens import Scope
 
 MAX_LOCATIONS = 10_000

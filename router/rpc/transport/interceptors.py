@@ -15,7 +15,6 @@ from typing import NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from router.errors import MalformedMessage
@@ -29,16 +28,11 @@ from router.rpc.transport.deadlines import (
     too_short,
     within,
 )
-from router.rpc.transport.errors import Overloaded
-from router.rpc.transport.metrics import CODES, Metrics
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.metrics import CODES
 from router.rpc.transport.outcomes import outcome_of
 from router.rpc.transport.status import status_of
-from router.rpc.transport.tokens import Scope, Tokens
-
-MAX_CONCURRENT = 512
-"""Most calls being answered at once, unless an operator says another number."""
-MAX_WATCHES = 1_000
-"""Most streams at once that last for as long as their clients want."""
+from router.rpc.transport.tokens import Scope
 
 RequestT = TypeVar("RequestT", bound=Message)
 DataT = TypeVar("DataT")
@@ -62,68 +56,6 @@ _CANCELLED = grpc.StatusCode.CANCELLED.value[0]
 _DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
 
 _log = logging.getLogger(__name__)
-
-
-class Gate:
-    """What the calls of one server have to pass, and where they are counted.
-
-    Without ``tokens`` any caller is let in. A call that is one too many is refused
-    at once: its client learns it while there is time to go elsewhere. Health
-    checks do not come here, so that a server under load does not look dead.
-    """
-
-    def __init__(
-        self,
-        metrics: Metrics | None = None,
-        tokens: Tokens | None = None,
-        max_concurrent: int = MAX_CONCURRENT,
-    ) -> None:
-        self.metrics = metrics or Metrics()
-        self.in_flight = 0
-        """Calls in flight."""
-        self.watching = 0
-        """Streams that last, open now."""
-        self._tokens = tokens
-        self._max_concurrent = max_concurrent
-        self.metrics.watch(
-            "repartir_rpc_in_flight",
-            "Calls in flight.",
-            lambda: self.in_flight,
-        )
-        self.metrics.watch(
-            "repartir_watches",
-            "Open streams of availability.",
-            lambda: self.watching,
-        )
-
-    def enter(self, context: Context, needed: int) -> None:
-        """Let a call in; the caller subtracts it from ``in_flight`` when it ends.
-
-        Raises
-        ------
-        TokenMissing, TokenUnknown, ScopeMissing
-            It may not be made by its caller.
-        Overloaded
-            There are too many.
-        """
-        self._check(context, needed)
-        if self.in_flight >= self._max_concurrent:
-            raise Overloaded(f"too many calls in flight ({self._max_concurrent})")
-        self.in_flight += 1
-
-    def enter_watch(self, context: Context, needed: int) -> None:
-        """Let a stream in that lasts, to be let out of ``watching``; as `enter`.
-
-        It takes no place of the calls, which it would keep for hours.
-        """
-        self._check(context, needed)
-        if self.watching >= MAX_WATCHES:
-            raise Overloaded(f"too many open streams ({MAX_WATCHES})")
-        self.watching += 1
-
-    def _check(self, context: Context, needed: int) -> None:
-        if self._tokens is not None:
-            self._tokens.check(context.invocation_metadata() or (), needed)
 
 
 def guarded(
@@ -278,7 +210,8 @@ async def _end(
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
     status = status_of(error)
     _log_refusal(method, status.code, type(error).__name__)
-    await _abort(context, status)
+    await context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("an aborted call goes on")
 
 
 def _method_name(request_type: type[Message]) -> str:
@@ -287,11 +220,12 @@ def _method_name(request_type: type[Message]) -> str:
     A request is one method's alone (buf's rule RPC_REQUEST_RESPONSE_UNIQUE).
     """
     wanted = request_type.DESCRIPTOR
-    for service in wanted.file.services_by_name.values():
-        for method in service.methods:
-            if method.input_type.full_name == wanted.full_name:
-                return f"{service.full_name}/{method.name}"
-    return str(wanted.full_name)
+    names = {
+        method.input_type.full_name: f"{service.full_name}/{method.name}"
+        for service in wanted.file.services_by_name.values()
+        for method in service.methods
+    }
+    return names.get(wanted.full_name, str(wanted.full_name))
 
 
 def _log_refusal(method: str, code: int, why: str) -> None:
@@ -299,11 +233,6 @@ def _log_refusal(method: str, code: int, why: str) -> None:
     if _log.isEnabledFor(logging.DEBUG):
         fields = {"method": method, "code": CODES[code], "why": why}
         _log.debug("refused", extra=fields)
-
-
-async def _abort(context: Context, status: status_pb2.Status) -> NoReturn:
-    await context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("an aborted call goes on")
 
 
 def _parse(parse: Callable[[bytes], RequestT], data: bytes) -> RequestT:

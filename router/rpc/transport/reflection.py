@@ -6,7 +6,8 @@ from typing import cast
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from router.rpc.transport.interceptors import Gate, Heard, guarded_dialogue
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import Heard, guarded_dialogue
 from router.rpc.transport.tokens import Scope
 
 

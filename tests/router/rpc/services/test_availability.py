@@ -34,8 +34,8 @@ from router.rpc.services.availability import (
     AvailabilityService,
     read_chunks,
 )
-from router.rpc.transport import interceptors
-from router.rpc.transport.interceptors import Gate
+from router.rpc.transport import gate
+from router.rpc.transport.gate import Gate
 from tests.router.rpc.calls import (
     CALL_SECONDS,
     StepClock,
@@ -531,7 +531,7 @@ def test_who_does_not_read_makes_nothing_wait(selling: Selling) -> None:
 def test_streams_have_a_limit(
     selling: Selling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interceptors, "MAX_WATCHES", 2)
+    monkeypatch.setattr(gate, "MAX_WATCHES", 2)
     wire = pb.WatchAvailabilityRequest(channel_id="web")
     open_calls = [selling.stub.WatchAvailability(wire) for _ in range(2)]
     for each in open_calls:

@@ -34,7 +34,7 @@ from router.rpc.codec.setup import SetupItems, encode_setup_change
 from router.rpc.services import setup_pages
 from router.rpc.services.channels import MAX_ITEMS, ChannelService, put_setup
 from router.rpc.services.setup_pages import SetupIndex, page_of
-from router.rpc.transport.interceptors import Gate
+from router.rpc.transport.gate import Gate
 from router.rpc.transport.limits import MAX_RECEIVE_BYTES
 from tests.router.rpc.calls import (
     CALL_SECONDS,

@@ -10,7 +10,8 @@ import pytest
 from google.rpc import status_pb2
 
 from router.errors import StockContention
-from router.rpc.transport.interceptors import Gate, Handler, guarded
+from router.rpc.transport.gate import Gate
+from router.rpc.transport.interceptors import Handler, guarded
 from router.rpc.transport.tokens import Scope
 from router.v1 import routing_service_pb2
 from tests.router.rpc.calls import metadata, reason

@@ -16,7 +16,7 @@ from availability.v1 import (
     stock_service_pb2,
 )
 from router.rpc.transport.address import CannotListen
-from router.rpc.transport.interceptors import Gate
+from router.rpc.transport.gate import Gate
 from router.rpc.transport.metrics import Metrics
 from router.v1 import routing_service_pb2
 from tests.router.rpc.calls import (
