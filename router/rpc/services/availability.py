@@ -3,7 +3,7 @@
 import functools
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from typing import cast
+from typing import Any, cast
 
 import grpc
 
@@ -24,7 +24,7 @@ from router.rpc.codec.offers import (
 from router.rpc.codec.request import decode_id
 from router.rpc.codec.watch import decode_watch
 from router.rpc.transport.gate import Gate
-from router.rpc.transport.interceptors import guarded, guarded_stream
+from router.rpc.transport.interceptors import guarded, guarded_stream, handlers
 from router.rpc.transport.tokens import Scope
 from router.validation.breaches import out_of_range
 
@@ -48,28 +48,19 @@ class AvailabilityService:
 
     def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """Return what a gRPC server registers."""
-        wire, reads = availability_service_pb2, Scope.STOCK | Scope.ROUTE
-        seconds = DEFAULT_DEADLINE_SECONDS
-        guard = functools.partial(guarded, gate, scope=reads, default_seconds=seconds)
-        stream = functools.partial(
-            guarded_stream, gate, scope=reads, default_seconds=seconds
-        )
+        settings: dict[str, Any] = {
+            "scope": Scope.STOCK | Scope.ROUTE,
+            "default_seconds": DEFAULT_DEADLINE_SECONDS,
+        }
+        guard = functools.partial(guarded, gate, **settings)
+        stream = functools.partial(guarded_stream, gate, **settings)
+        lasting = functools.partial(stream, lasting=True)
+        wire = availability_service_pb2
         return grpc.method_handlers_generic_handler(
             SERVICE,
-            {
-                "GetAvailability": guard(
-                    wire.GetAvailabilityRequest, self.GetAvailability
-                ),
-                "BatchGetAvailability": stream(
-                    wire.BatchGetAvailabilityRequest, self.BatchGetAvailability
-                ),
-                "WatchAvailability": stream(
-                    wire.WatchAvailabilityRequest, self.WatchAvailability, lasting=True
-                ),
-                "ExplainAvailability": guard(
-                    wire.ExplainAvailabilityRequest, self.ExplainAvailability
-                ),
-            },
+            handlers(guard, wire, self.GetAvailability, self.ExplainAvailability)
+            | handlers(stream, wire, self.BatchGetAvailability)
+            | handlers(lasting, wire, self.WatchAvailability),
         )
 
     async def GetAvailability(

@@ -27,7 +27,7 @@ from router.rpc.codec.setup import decode_setup_change
 from router.rpc.codec.stock import decode_location
 from router.rpc.services.setup_pages import KINDS, Key, SetupIndex, page_of
 from router.rpc.transport.gate import Gate
-from router.rpc.transport.interceptors import guarded
+from router.rpc.transport.interceptors import guarded, handlers
 from router.rpc.transport.tokens import Scope
 
 MAX_ITEMS = 10_000
@@ -64,14 +64,12 @@ class ChannelService:
             guarded, gate, default_seconds=DEFAULT_DEADLINE_SECONDS
         )
         wire = channel_service_pb2
+        writes = functools.partial(guard, scope=Scope.STOCK)
+        reads = functools.partial(guard, scope=Scope.STOCK | Scope.ROUTE)
         return grpc.method_handlers_generic_handler(
             SERVICE,
-            {
-                "PutSetup": guard(wire.PutSetupRequest, self.PutSetup, Scope.STOCK),
-                "ListSetup": guard(
-                    wire.ListSetupRequest, self.ListSetup, Scope.STOCK | Scope.ROUTE
-                ),
-            },
+            handlers(writes, wire, self.PutSetup)
+            | handlers(reads, wire, self.ListSetup),
         )
 
     async def PutSetup(

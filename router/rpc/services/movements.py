@@ -1,10 +1,6 @@
 """The calls of the stock service about what moved: withdrawals and movements."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
-
-import grpc
 
 from availability.errors import Violation
 from availability.ledger.protocol import MAX_PAGE, Ledger
@@ -26,15 +22,11 @@ from router.rpc.codec.request import (
     decode_request,
     encode_page_token,
 )
-from router.rpc.transport.tokens import Scope
 
 MAX_WITHDRAWAL_SETS = 10_000
 """Most (location, SKU) in one request."""
 MAX_KEY_DIGITS = 18
 """Digits of the largest key of a movement that a token may name."""
-
-Guard = Callable[..., "grpc.RpcMethodHandler[bytes, bytes]"]
-"""Makes what gRPC registers from a request's type, its method and its scope."""
 
 
 class MovementCalls:
@@ -43,23 +35,6 @@ class MovementCalls:
     def __init__(self, ledger: Ledger, driver: Driver) -> None:
         self._ledger = ledger
         self._driver = driver
-
-    def handlers(
-        self, guard: Guard
-    ) -> Mapping[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
-        """Return the methods by their names."""
-        writes, reads = Scope.STOCK, Scope.STOCK | Scope.ROUTE
-        wire = stock_service_pb2
-        calls: Mapping[str, tuple[Any, Any, Scope]] = {
-            "PutWithdrawals": (wire.PutWithdrawalsRequest, self.PutWithdrawals, writes),
-            "ListWithdrawals": (
-                wire.ListWithdrawalsRequest,
-                self.ListWithdrawals,
-                reads,
-            ),
-            "ListMovements": (wire.ListMovementsRequest, self.ListMovements, reads),
-        }
-        return {name: guard(*call) for name, call in calls.items()}
 
     async def PutWithdrawals(
         self, wire: stock_service_pb2.PutWithdrawalsRequest, _deadline: float

@@ -1,10 +1,6 @@
 """The calls that change what a plan holds: decode, amend or change, encode."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import grpc
 
 from availability.errors import MAX_VIOLATIONS, Violation
 from availability.ledger.protocol import Ledger
@@ -33,9 +29,6 @@ from router.v1 import routing_service_pb2
 SOLVE_SHARE = 0.6
 """Of the time left, what solving may use; the rest is for the commit."""
 
-Guard = Callable[..., "grpc.RpcMethodHandler[bytes, bytes]"]
-"""Makes what gRPC registers from a request's type and its method."""
-
 
 class ReservationCalls:
     """The methods of ``router.v1.RoutingService`` for orders already routed.
@@ -51,20 +44,6 @@ class ReservationCalls:
         self._driver = driver
         self._metrics = metrics
         self._amender = Amender(router, WireForm())
-
-    def handlers(
-        self, guard: Guard
-    ) -> Mapping[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
-        """Return the methods by their names."""
-        wire = routing_service_pb2
-        calls: Mapping[str, tuple[Any, Any]] = {
-            "PlaceOrder": (wire.PlaceOrderRequest, self.PlaceOrder),
-            "ExtendHold": (wire.ExtendHoldRequest, self.ExtendHold),
-            "CancelOrder": (wire.CancelOrderRequest, self.CancelOrder),
-            "ShipAssignment": (wire.ShipAssignmentRequest, self.ShipAssignment),
-            "RejectAssignment": (wire.RejectAssignmentRequest, self.RejectAssignment),
-        }
-        return {name: guard(*call) for name, call in calls.items()}
 
     async def PlaceOrder(
         self, wire: routing_service_pb2.PlaceOrderRequest, _deadline: float

@@ -32,7 +32,7 @@ from router.rpc.services.reservations import SOLVE_SHARE, ReservationCalls
 from router.rpc.transport.deadlines import MIN_DEADLINE_SECONDS, too_short
 from router.rpc.transport.errors import ReplyFull
 from router.rpc.transport.gate import Gate
-from router.rpc.transport.interceptors import guarded, guarded_dialogue
+from router.rpc.transport.interceptors import guarded, guarded_dialogue, handlers
 from router.rpc.transport.metrics import Metrics
 from router.rpc.transport.status import status_of
 from router.rpc.transport.tokens import Scope
@@ -84,21 +84,14 @@ class RoutingService:
     def generic_handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """Return what a gRPC server registers."""
         guard = functools.partial(guarded, gate, scope=Scope.ROUTE)
-        wire = routing_service_pb2
+        wire, held = routing_service_pb2, self._reservations
+        dialogue = functools.partial(guarded_dialogue, gate, scope=Scope.ADMIN)
         return grpc.method_handlers_generic_handler(
             SERVICE,
-            {
-                "RouteOrder": guard(wire.RouteOrderRequest, self.RouteOrder),
-                "RouteOrders": guard(wire.RouteOrdersRequest, self.RouteOrders),
-                "GetPlan": guard(wire.GetPlanRequest, self.GetPlan),
-                "RerouteOrders": guarded_dialogue(
-                    gate,
-                    wire.RerouteOrdersRequest,
-                    self._rerouting.RerouteOrders,
-                    Scope.ADMIN,
-                ),
-                **self._reservations.handlers(guard),
-            },
+            handlers(guard, wire, self.RouteOrder, self.RouteOrders, self.GetPlan)
+            | handlers(guard, wire, held.PlaceOrder, held.ExtendHold, held.CancelOrder)
+            | handlers(guard, wire, held.ShipAssignment, held.RejectAssignment)
+            | handlers(dialogue, wire, self._rerouting.RerouteOrders),
         )
 
     async def RouteOrder(

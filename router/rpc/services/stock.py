@@ -38,7 +38,7 @@ from router.rpc.codec.stock import (
 )
 from router.rpc.services.movements import MovementCalls
 from router.rpc.transport.gate import Gate
-from router.rpc.transport.interceptors import guarded
+from router.rpc.transport.interceptors import guarded, handlers
 from router.rpc.transport.tokens import Scope
 
 MAX_LOCATIONS = 10_000
@@ -64,21 +64,16 @@ class StockService:
         guard = functools.partial(
             guarded, gate, default_seconds=DEFAULT_DEADLINE_SECONDS
         )
-        writes, reads = Scope.STOCK, Scope.STOCK | Scope.ROUTE
-        wire = stock_service_pb2
+        writes = functools.partial(guard, scope=Scope.STOCK)
+        reads = functools.partial(guard, scope=Scope.STOCK | Scope.ROUTE)
+        wire, moves = stock_service_pb2, self._movements
         return grpc.method_handlers_generic_handler(
             SERVICE,
-            {
-                "PutLocations": guard(
-                    wire.PutLocationsRequest, self.PutLocations, writes
-                ),
-                "ListLocations": guard(
-                    wire.ListLocationsRequest, self.ListLocations, reads
-                ),
-                "ImportStock": guard(wire.ImportStockRequest, self.ImportStock, writes),
-                "ListStock": guard(wire.ListStockRequest, self.ListStock, reads),
-                **self._movements.handlers(guard),
-            },
+            handlers(
+                writes, wire, self.PutLocations, self.ImportStock, moves.PutWithdrawals
+            )
+            | handlers(reads, wire, self.ListLocations, self.ListStock)
+            | handlers(reads, wire, moves.ListWithdrawals, moves.ListMovements),
         )
 
     async def PutLocations(

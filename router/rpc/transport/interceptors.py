@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from types import ModuleType
 from typing import NoReturn, TypeVar
 
 import grpc
@@ -139,6 +140,22 @@ def guarded_dialogue(
 
     call = _observed(gate, request_type, scope, answer)
     return grpc.stream_stream_rpc_method_handler(call)
+
+
+def handlers(
+    guard: Callable[..., "grpc.RpcMethodHandler[bytes, bytes]"],
+    wire: ModuleType,
+    *methods: Callable[..., object],
+) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
+    """Return methods by their names, guarded; ``wire`` has the type of each request.
+
+    ``guard`` is one of the functions above with all but the two arguments that
+    differ.
+    """
+    return {
+        each.__name__: guard(getattr(wire, f"{each.__name__}Request"), each)
+        for each in methods
+    }
 
 
 def _observed(
