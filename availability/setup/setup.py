@@ -4,7 +4,7 @@ Locations are not in it: they are the network's. Nothing here reads a database.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 from availability.errors import Violation
@@ -63,13 +63,7 @@ class SetupChange:
     @property
     def count(self) -> int:
         """How many items it names."""
-        return (
-            len(self.channels)
-            + len(self.settings)
-            + len(self.allocations)
-            + len(self.kits)
-            + len(self.supplies)
-        )
+        return sum(len(getattr(self, each.name)) for each in fields(self))
 
 
 @dataclass(frozen=True, slots=True)

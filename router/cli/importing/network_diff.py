@@ -5,19 +5,22 @@ import datetime
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
 from availability.imports.network_values import INSTANTS, OF_THE_LEDGER, key_path
 from availability.model import UNRANKED, Location
-from availability.setup.settings import Settings
-from availability.setup.setup import Place, Setup, SetupChange, difference, settings_at
+from availability.setup.setup import (
+    Place,
+    Setup,
+    SetupChange,
+    difference,
+    places,
+    settings_at,
+)
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
-
-KeyT = TypeVar("KeyT")
-ValueT = TypeVar("ValueT")
 
 
 class Line(NamedTuple):
@@ -79,13 +82,8 @@ def difference_view(
     """
     change = difference(before, after)
     if keep:
-        change = SetupChange(
-            _put(change.channels),
-            _put(change.settings),
-            _put(change.allocations),
-            _put(change.kits),
-            _put(change.supplies),
-        )
+        names = (each.name for each in dataclasses.fields(change))
+        change = SetupChange(**{name: _put(getattr(change, name)) for name in names})
     known = {each.location_id: each for each in before_locations}
     put = [each for each in after_locations if known.get(each.location_id) != each]
     named = {each.location_id for each in after_locations}
@@ -111,22 +109,18 @@ def difference_view(
     )
 
 
-def _put(items: Mapping[KeyT, ValueT | None]) -> dict[KeyT, ValueT | None]:
+def _put(items: Mapping[Any, object]) -> dict[Any, Any]:
     """Return the items that are put, without those removed."""
     return {key: value for key, value in items.items() if value is not None}
 
 
 def _count(setup: Setup) -> int:
-    book = setup.book
     return (
         len(setup.channels)
         + len(setup.allocations)
         + len(setup.kits)
         + len(setup.supplies)
-        + (book.everything != Settings())
-        + len(book.channels)
-        + len(book.skus)
-        + len(book.channel_skus)
+        + len(places(setup.book))
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from availability.errors import Violation
 from availability.model import Location, Sku
 from availability.setup.channels import Allocation, Channel, FutureSupply
-from availability.setup.settings import Settings, SettingsBook
-from availability.setup.setup import Kit, Place, Setup, SetupChange
+from availability.setup.settings import Settings
+from availability.setup.setup import Kit, Place, Setup, SetupChange, changed
 from availability.v1 import channel_pb2, channel_service_pb2
 from router.rpc.codec.enums import required
 from router.rpc.codec.request import decode_id
@@ -197,20 +197,8 @@ class SetupItems(NamedTuple):
 
     def setup(self, version: int) -> Setup:
         """Return them as a setup, in the order they were read."""
-        book = SettingsBook(
-            self.settings.get(("", ""), Settings()),
-            {at: each for (at, sku), each in self.settings.items() if at and not sku},
-            {
-                Sku(sku): each
-                for (at, sku), each in self.settings.items()
-                if sku and not at
-            },
-            {
-                (at, Sku(sku)): each
-                for (at, sku), each in self.settings.items()
-                if sku and at
-            },
-        )
-        return Setup(
-            self.channels, book, self.allocations, self.kits, self.supplies, version
+        put = SetupChange(self.channels, self.settings, {}, self.kits, self.supplies)
+        # A change would take from allocations what was consumed of them.
+        return replace(
+            changed(Setup(), put), allocations=self.allocations, version=version
         )
