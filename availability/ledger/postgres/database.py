@@ -5,7 +5,6 @@ can be imported, and opening a database says what to install.
 """
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from availability.errors import StoreTooOld, StoreUnavailable
+from availability.ledger.one_writer import OneWriter
 from availability.ledger.postgres.retry import repeated
 from availability.ledger.postgres.session import (
     DEFAULTS,
@@ -45,9 +45,6 @@ RECONNECT_SECONDS = 10.0
 """How long the pool goes on by itself after a server is gone; then every call that
 needs a connection makes it try again."""
 
-WRITER_SECONDS = 10.0
-"""Longest wait for this process's other writes."""
-
 TRUSTED_SECONDS = 1.0
 """A connection used so lately is handed out without asking whether it lives."""
 
@@ -71,7 +68,7 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class PostgresDatabase:
+class PostgresDatabase(OneWriter):
     """A bounded pool of connections, and this process's lock for writes.
 
     Writes happen between `exclusive` and its end, one thread at a time, so that
@@ -90,8 +87,7 @@ class PostgresDatabase:
             raise StoreUnavailable(
                 f"no driver for {_scheme(url)}: install repartir[postgres] ({_MISSING})"
             )
-        self._exclusive = threading.RLock()
-        self._closed = False
+        super().__init__()
         self._suspected = 0.0
         with _translated("the ledger's address is not understood"):
             self._parameters = {**DEFAULTS, **conninfo_to_dict(url)}
@@ -147,23 +143,6 @@ class PostgresDatabase:
         used = getattr(connection, "used_at", 0.0)
         if used <= self._suspected or time.monotonic() - used > TRUSTED_SECONDS:
             psycopg_pool.ConnectionPool.check_connection(connection)
-
-    @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Keep this process's other writes out.
-
-        Raises
-        ------
-        StoreUnavailable
-            Other writes took more than `WRITER_SECONDS`, or the ledger is closed.
-        """
-        if not self._exclusive.acquire(timeout=WRITER_SECONDS):
-            raise StoreUnavailable(f"other writes took over {WRITER_SECONDS:.0f} s")
-        try:
-            self._check_open()
-            yield
-        finally:
-            self._exclusive.release()
 
     @contextlib.contextmanager
     def session(self, what: str = "read") -> Iterator[PostgresSession]:
@@ -242,10 +221,6 @@ class PostgresDatabase:
             if seconds != STATEMENT_SECONDS:
                 session.run(f"SET LOCAL statement_timeout = '{seconds}s'")
             yield session
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreUnavailable("the ledger is closed")
 
     def close(self) -> None:
         """Close every connection; twice is once."""

@@ -7,7 +7,6 @@ fault, which can corrupt a database (https://sqlite.org/wal.html#walresetbug).
 
 import contextlib
 import queue
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,13 @@ from typing import Any
 from pysqlite3 import dbapi2 as driver
 
 from availability.errors import StoreTooOld, StoreUnavailable
+from availability.ledger.one_writer import OneWriter
 from availability.ledger.sqlite.file import check_file, create, prepare
 from availability.ledger.sqlite.file_lock import FileLock
 from availability.ledger.sqlite.session import Cursor
 
 BUSY_SECONDS = 5.0
 """Longest wait for another program's lock on the file, or for a free reader."""
-
-WRITER_SECONDS = 10.0
-"""Longest wait for this process's other writes."""
 
 READERS = 4
 """Most connections that read at once."""
@@ -98,7 +95,7 @@ def read_only(path: Path) -> Iterator[Cursor]:
             yield connection.cursor()
 
 
-class SqliteDatabase:
+class SqliteDatabase(OneWriter):
     """One writer connection and a few readers over a file, or over memory.
 
     Writes happen between `exclusive` and its end, one thread at a time. An
@@ -120,9 +117,7 @@ class SqliteDatabase:
         path = None if path is None else path.resolve()
         self._path = path
         self._name = str(path or ":memory:")
-        # Re-entrant: in memory, a read within a write has only the writer.
-        self._exclusive = threading.RLock()
-        self._closed = False
+        super().__init__()
         self._readers: queue.LifoQueue[Any] = queue.LifoQueue()
         for _ in range(READERS):
             self._readers.put(None)  # opened when first needed
@@ -162,23 +157,6 @@ class SqliteDatabase:
                 check_same_thread=False,  # one thread at a time is what locks ensure
                 uri=True,
             )
-
-    @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Keep other writes out, so that memory can follow a commit in step.
-
-        Raises
-        ------
-        StoreUnavailable
-            Other writes took more than `WRITER_SECONDS`, or the ledger is closed.
-        """
-        if not self._exclusive.acquire(timeout=WRITER_SECONDS):
-            raise StoreUnavailable(f"other writes took over {WRITER_SECONDS:.0f} s")
-        try:
-            self._check_open()
-            yield
-        finally:
-            self._exclusive.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Cursor]:
@@ -269,10 +247,6 @@ class SqliteDatabase:
         with _translated("a reader could not be opened"):
             reader.execute("PRAGMA query_only = ON")
         return reader
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreUnavailable("the ledger is closed")
 
     def close(self) -> None:
         """Close every connection and let another process in; twice is once."""

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from availability.errors import RequestReused, StockConflict, StoreUnavailable
+from availability.ledger import one_writer
 from availability.ledger.postgres import database
 from availability.ledger.postgres.session import SETTINGS
 from availability.ledger.protocol import Ledger
@@ -177,7 +178,7 @@ class TestHeldRows:
     def test_writes_that_take_too_long(
         self, open_postgres: Opener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(database, "WRITER_SECONDS", 0.05)
+        monkeypatch.setattr(one_writer, "WRITER_SECONDS", 0.05)
         ledger = open_postgres()
         stocked(ledger, {("a", "x"): 10})
 

@@ -9,6 +9,7 @@ import pytest
 from pysqlite3 import dbapi2 as driver
 
 from availability.errors import PlanNotFound, StoreUnavailable
+from availability.ledger import one_writer
 from availability.ledger.sqlite import database
 from availability.reservations import Reservation
 from tests.availability.ledger.sqlite_file import Opener, check_file, raw, store_of
@@ -162,7 +163,7 @@ class TestFaults:
     def test_writes_that_take_too_long(
         self, open_file: Opener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(database, "WRITER_SECONDS", 0.05)
+        monkeypatch.setattr(one_writer, "WRITER_SECONDS", 0.05)
         ledger = open_file()
         stocked(ledger, {("a", "x"): 10})
 
