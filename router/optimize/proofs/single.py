@@ -5,13 +5,7 @@ import numpy as np
 from availability.model import BoolArray
 from router.model import Term
 from router.optimize.origin_terms import ORIGIN_TERMS
-from router.optimize.problem import (
-    Piece,
-    Solution,
-    SourcingProblem,
-    check,
-    is_limited,
-)
+from router.optimize.problem import Piece, Solution, SourcingProblem
 
 _AT_BEST = {Term.UNASSIGNED_UNITS, Term.INCOMPLETE_ORDERS, Term.SPLIT_LINES}
 """Terms that are zero, their least, as soon as one location ships everything."""
@@ -81,16 +75,17 @@ def solve_single(problem: SourcingProblem) -> Solution | None:
 
 def _whole_order(
     problem: SourcingProblem, location: int, rivals: int | None = None
-) -> Solution | None:
+) -> Solution:
     pieces = [Piece(location, line, units) for line, units in enumerate(problem.demand)]
-    # A limit that `whole_order_fits` does not know may forbid the plan.
-    if is_limited(problem) and check(problem, pieces):
-        return None
     return Solution(tuple(pieces), "exact", None, rivals)
 
 
 def whole_order_fits(problem: SourcingProblem) -> BoolArray:
-    """Return, for each location, whether it can ship every line whole: (N,)."""
+    """Return, for each location, whether it may ship every line whole: (N,).
+
+    Knows every hard limit that a whole order from one location can break; the random
+    worlds of tests/router/optimize fail if one is missing.
+    """
     need = [0] * len(problem.available)
     for line, units in enumerate(problem.demand):
         for sku, per_unit in problem.bom[line]:
