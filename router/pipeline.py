@@ -70,6 +70,11 @@ class Routed(NamedTuple):
 Routing = Generator[SolveWork | ReplayWork | ReserveWork, Any, Routed]
 
 
+def plan_id_bytes(plan: RoutingPlan) -> bytes:
+    """Return the reply that is stored where a caller encodes none."""
+    return plan.plan_id.encode()
+
+
 class Router:
     """Plans orders over one stock, and holds what their plans need.
 
@@ -117,7 +122,7 @@ class Router:
         policy: RoutingPolicy,
         options: RouteOptions,
         request: Request = Request(),
-        encode: Callable[[RoutingPlan], bytes] = lambda _: b"",
+        encode: Callable[[RoutingPlan], bytes] = plan_id_bytes,
         body: bytes = b"",
     ) -> Routed:
         """Plan an order, promise its stock and store what ``encode`` makes of the plan.
@@ -149,8 +154,7 @@ class Router:
         """Return `evaluate` as a generator of its blocking work."""
         attempt = _first_attempt(options)
         validate_shape(order, policy)
-        view = self._stock.routing_view()
-        sale = self._seller.sale(order, policy, view)
+        sale, view = self._seller.sale(order, policy)
         return (yield from self._planner.steps(sale, policy, view, attempt))
 
     def route_steps(
@@ -191,8 +195,7 @@ class Router:
         validate_shape(order, policy)
         waits = options.queue_unassigned
         for conflicts in range(self._max_attempts):
-            view = self._stock.routing_view()
-            sale = self._seller.sale(order, policy, view)
+            sale, view = self._seller.sale(order, policy)
             attempt = first._replace(conflicts=conflicts) if conflicts else first
             plan = yield from self._planner.steps(sale, policy, view, attempt)
             whole, made_from = sale.whole, body
@@ -242,7 +245,7 @@ class Router:
     def _do_all(
         self,
         steps: Generator[SolveWork | ReplayWork | ReserveWork, Any, T],
-        encode: Callable[[RoutingPlan], bytes] = lambda _: b"",
+        encode: Callable[[RoutingPlan], bytes] = plan_id_bytes,
     ) -> T:
         """Do all blocking work here and now."""
 

@@ -50,18 +50,21 @@ class Seller:
         self._markets = Markets()
         self._market = MarketView(self._markets.of(Network(()), Setup()))
 
-    def sale(self, order: Order, policy: RoutingPolicy, view: RoutingView) -> Sale:
-        """Return what is to be planned of an order.
+    def sale(self, order: Order, policy: RoutingPolicy) -> tuple[Sale, RoutingView]:
+        """Return what is to be planned of an order, and the stock that goes with it.
+
+        Both are of one setup and one network: limits per location fit its columns.
 
         Raises
         ------
         InvalidOrder
             A line is outside the limits per order of its SKU; all are listed.
         StockContention
-            The setup changed on each of `MAX_READS` readings.
+            The setup or the network changed on each of `MAX_READS` readings.
         """
-        setup = view.setup
         for _ in range(MAX_READS):
+            view = self._stock.routing_view()
+            setup, network = view.setup, view.grid.network
             declared = order.channel_id in setup.channels
             if not declared or order.frozen:
                 counts_on = UNDECLARED if setup.channels else ""
@@ -71,16 +74,15 @@ class Seller:
             parts = {line.line_id: parts_of(line) for line in whole.lines}
             skus = dict.fromkeys(sku for each in parts.values() for sku, _ in each)
             positions = self._stock.positions(list(skus))
-            if positions.setup is setup:
+            if positions.setup is setup and positions.network is network:
                 sold = self._on_channel(whole, parts, of_kits, policy, positions)
                 break
-            setup = positions.setup  # it changed in between: other kits, maybe
         else:
             raise StockContention(MAX_READS)
-        if not order.customer_id:
-            return sold
-        market = self._market_of(view.grid.network, setup) if declared else None
-        return sold._replace(purchases=_purchases(sold.whole, market))
+        if order.customer_id:
+            market = self._market_of(network, setup) if declared else None
+            sold = sold._replace(purchases=_purchases(sold.whole, market))
+        return sold, view
 
     def _on_channel(
         self,
@@ -126,10 +128,11 @@ class Seller:
         return {each: market.channel(each).feeding for each in setup.channels}
 
     def _market_of(self, network: Network, setup: Setup) -> MarketView:
-        market = self._markets.of(network, setup)
-        if self._market.of is not market:
-            self._market = MarketView(market)
-        return self._market
+        index, market = self._markets.of(network, setup), self._market
+        if market.of is not index:
+            # Another thread may replace it again: this call's own is returned.
+            market = self._market = MarketView(index)
+        return market
 
 
 def _purchases(order: Order, market: MarketView | None) -> tuple[Purchase, ...]:

@@ -6,7 +6,6 @@ from availability.errors import Violation
 from availability.model import MAX_ID_CHARACTERS
 
 
-@functools.lru_cache(maxsize=2**16)
 def is_id(value: str) -> bool:
     """Whether it is 1 to 128 printable characters, no spaces at either end."""
     # Of all spaces, only " " is printable.
@@ -16,6 +15,14 @@ def is_id(value: str) -> bool:
         and value[0] != " "
         and value[-1] != " "
     )
+
+
+_is_short_id = functools.lru_cache(maxsize=2**16)(is_id)
+
+
+def is_id_cached(value: str) -> bool:
+    """`is_id` for the ids of orders, which repeat; what is too long is not kept."""
+    return len(value) <= MAX_ID_CHARACTERS and _is_short_id(value)
 
 
 def bad_id(path: str, value: str) -> Violation:

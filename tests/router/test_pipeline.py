@@ -598,3 +598,16 @@ def test_an_order_without_coordinates_is_routed_by_what_is_known(preset: str) ->
     )
     assert [each.location_id for each in plan.assignments] == ["a"]
     assert "distance_meters" not in [each.name for each in plan.objectives]
+
+
+def test_a_repeat_without_an_encoder_has_no_plan_of_its_own() -> None:
+    """The second plan was never stored: its id would lead nowhere."""
+    ledger = stock(SEED)
+    router, request = Router(ledger), Request("r", b"d" * 32)
+
+    first = router.route(order("hat:1"), PRESETS[DEFAULT], OPTIONS, request)
+    again = router.route(order("hat:1"), PRESETS[DEFAULT], OPTIONS, request)
+
+    assert first.plan is not None
+    assert first.reply == again.reply == first.plan.plan_id.encode()
+    assert again.plan is None

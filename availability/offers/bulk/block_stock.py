@@ -28,8 +28,10 @@ class BlockStock:
     def _lay(self, first: IntArray) -> IntArray:
         """Return the records layer by layer; layers are (SKUs, slice)."""
         counts = np.diff(first)
-        # Of 16 bits, so that it is sorted by counting.
-        order = np.argsort(-counts.astype(np.int16), kind="stable")
+        # Of 16 bits where they fit, so that it is sorted by counting.
+        fits = counts.max(initial=0) <= np.iinfo(np.int16).max
+        depths = -counts.astype(np.int16) if fits else -counts
+        order = np.argsort(depths, kind="stable")
         self._places = np.empty_like(order)
         self._places[order] = np.arange(len(order))
         starts = first[order]

@@ -123,10 +123,13 @@ def guarded_dialogue(
     request_type: type[RequestT],
     handler: DialogueHandler[RequestT],
     scope: Scope,
+    *,
+    lasting: bool = False,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """Return a handler to register that reads and sends many messages; as `guarded`.
 
-    It may last as long as its client lets it, and takes the place of a call.
+    It may last as long as its client lets it, and takes the place of a call; of a
+    watch if it is ``lasting``, idle most of the time.
     """
 
     async def answer(_: object, context: Context) -> None:
@@ -138,7 +141,7 @@ def guarded_dialogue(
 
         await _send(handler(heard), context)
 
-    call = _observed(gate, request_type, scope, answer)
+    call = _observed(gate, request_type, scope, answer, lasting=lasting)
     return grpc.stream_stream_rpc_method_handler(call)
 
 

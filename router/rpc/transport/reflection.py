@@ -29,8 +29,9 @@ def reflection_handler(gate: Gate, services: Sequence[str]) -> grpc.GenericRpcHa
         async for reply in replies:
             yield reply.SerializeToString()
 
+    # Tools keep it open: it must not take the place of a call.
     handler = guarded_dialogue(
-        gate, reflection_pb2.ServerReflectionRequest, info, Scope.ADMIN
+        gate, reflection_pb2.ServerReflectionRequest, info, Scope.ADMIN, lasting=True
     )
     return grpc.method_handlers_generic_handler(
         reflection.SERVICE_NAME, {"ServerReflectionInfo": handler}

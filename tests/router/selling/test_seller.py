@@ -1,7 +1,8 @@
 """What a channel is shown can be routed for it, and no more of it can."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -546,3 +547,42 @@ def test_two_routers_never_sell_a_reserve(ledger: Ledger) -> None:
     with pytest.raises(StockContention):
         steps.send(None)
     assert promised(sell(ledger, 3, 9)) == 4
+
+
+def test_a_location_added_while_an_order_is_read_is_read_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Limits per location and the stock they limit are of one network."""
+    say(ledger, buffer_units=1)
+    positions = ledger.positions
+    added: list[Location] = []
+
+    def positions_of_more(skus: Sequence[Sku]) -> Any:
+        if not added:
+            added.append(Location(LocationId("annex"), 0))
+            ledger.put_locations(added)
+        return positions(skus)
+
+    monkeypatch.setattr(ledger, "positions", positions_of_more)
+
+    plan = sell(ledger, 1, 2)
+
+    assert added
+    assert promised(plan) == 2
+
+
+def test_a_network_that_never_rests_is_contention(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(ledger, buffer_units=1)
+    positions, ranks = ledger.positions, itertools.count(3)
+
+    def positions_of_more(skus: Sequence[Sku]) -> Any:
+        rank = next(ranks)
+        ledger.put_locations([Location(LocationId(f"annex-{rank}"), rank)])
+        return positions(skus)
+
+    monkeypatch.setattr(ledger, "positions", positions_of_more)
+
+    with pytest.raises(StockContention):
+        sell(ledger, 1, 2)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import queue
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -14,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from router.rpc.transport.health import MAX_WATCHES
+from router.v1 import routing_service_pb2
 from tests.router.rpc.calls import CALL_SECONDS, SEED, code, load, refused
 from tests.router.rpc.conftest import Loop, Running, Start
 
@@ -93,6 +95,22 @@ def test_reflection_lists_the_services(server: Running) -> None:
         "grpc.reflection.v1alpha.ServerReflection",
         "router.v1.RoutingService",
     ]
+
+
+def test_idle_reflection_takes_the_place_of_no_call(start: Start) -> None:
+    server = start(max_concurrent_rpcs=1)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    requests.put(reflection_pb2.ServerReflectionRequest(list_services="*"))
+
+    open_call = stub.ServerReflectionInfo(iter(requests.get, None))
+    next(open_call)
+    with pytest.raises(grpc.RpcError) as caught:
+        server.routing.GetPlan(routing_service_pb2.GetPlanRequest(plan_id="p"))
+    requests.put(None)
+
+    assert code(caught.value) is grpc.StatusCode.NOT_FOUND
+    assert list(open_call) == []
 
 
 @pytest.mark.parametrize(
