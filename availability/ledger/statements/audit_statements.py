@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select
+from sqlalchemy import bindparam, case, func, or_, select
 
 from availability.ledger.statements.tables import (
+    at_key,
     location,
     location_load,
     movement,
     plan,
     plan_load,
     queue,
+    same,
     stock,
     withdrawal,
     zone_stock,
@@ -41,11 +43,7 @@ STOCK = (
     )
     .select_from(
         stock.join(location).outerjoin(
-            _moved,
-            and_(
-                _moved.c.sku == stock.c.sku,
-                _moved.c.location_key == stock.c.location_key,
-            ),
+            _moved, same(_moved, stock, "sku", "location_key")
         )
     )
     .where(or_(*(stock.c[name] != _expected[name] for name in BALANCES)))
@@ -59,23 +57,16 @@ MISSING = (
         *(_moved.c[name] for name in BALANCES),
     )
     .select_from(
-        _moved.outerjoin(
-            stock,
-            and_(
-                _moved.c.sku == stock.c.sku,
-                _moved.c.location_key == stock.c.location_key,
-            ),
-        ).outerjoin(location, location.c.location_key == _moved.c.location_key)
+        _moved.outerjoin(stock, same(_moved, stock, "sku", "location_key")).outerjoin(
+            location, location.c.location_key == _moved.c.location_key
+        )
     )
     .where(stock.c.sku.is_(None), or_(*(_moved.c[name] != 0 for name in BALANCES)))
     .order_by(_moved.c.sku, location.c.location_id)
 )
 SET_STOCK = (
     stock.update()
-    .where(
-        stock.c.sku == bindparam("at_sku"),
-        stock.c.location_key == bindparam("at_location_key"),
-    )
+    .where(*at_key(stock, "sku", "location_key"))
     .values({name: bindparam(f"new_{name}") for name in (*BALANCES, "deficit")})
 )
 
@@ -103,12 +94,7 @@ ZONES = (
         zone_stock.join(
             location, location.c.location_key == zone_stock.c.location_key
         ).outerjoin(
-            _zone_moved,
-            and_(
-                _zone_moved.c.sku == zone_stock.c.sku,
-                _zone_moved.c.location_key == zone_stock.c.location_key,
-                _zone_moved.c.zone_id == zone_stock.c.zone_id,
-            ),
+            _zone_moved, same(_zone_moved, zone_stock, "sku", "location_key", "zone_id")
         )
     )
     .where(zone_stock.c.on_hand != func.coalesce(_zone_moved.c.units, 0))
@@ -116,11 +102,7 @@ ZONES = (
 )
 SET_ZONE = (
     zone_stock.update()
-    .where(
-        zone_stock.c.sku == bindparam("at_sku"),
-        zone_stock.c.location_key == bindparam("at_location_key"),
-        zone_stock.c.zone_id == bindparam("at_zone_id"),
-    )
+    .where(*at_key(zone_stock, "sku", "location_key", "zone_id"))
     .values(on_hand=bindparam("new_on_hand"))
 )
 
@@ -155,13 +137,7 @@ QUEUES = (
         _promised,
     )
     .select_from(
-        queue.outerjoin(
-            _queue_moved,
-            and_(
-                _queue_moved.c.channel_id == queue.c.channel_id,
-                _queue_moved.c.sku == queue.c.sku,
-            ),
-        )
+        queue.outerjoin(_queue_moved, same(_queue_moved, queue, "channel_id", "sku"))
     )
     .where(
         or_(
@@ -173,10 +149,7 @@ QUEUES = (
 )
 SET_QUEUE = (
     queue.update()
-    .where(
-        queue.c.channel_id == bindparam("at_channel_id"),
-        queue.c.sku == bindparam("at_sku"),
-    )
+    .where(*at_key(queue, "channel_id", "sku"))
     .values(queued=bindparam("new_queued"), promised=bindparam("new_promised"))
 )
 
@@ -202,11 +175,7 @@ LOADS = (
     )
     .select_from(
         location_load.join(location).outerjoin(
-            _planned,
-            and_(
-                _planned.c.day == location_load.c.day,
-                _planned.c.location_key == location_load.c.location_key,
-            ),
+            _planned, same(_planned, location_load, "day", "location_key")
         )
     )
     .where(
@@ -219,10 +188,7 @@ LOADS = (
 )
 SET_LOAD = (
     location_load.update()
-    .where(
-        location_load.c.day == bindparam("at_day"),
-        location_load.c.location_key == bindparam("at_location_key"),
-    )
+    .where(*at_key(location_load, "day", "location_key"))
     .values(orders=bindparam("new_orders"), units=bindparam("new_units"))
 )
 
@@ -246,11 +212,7 @@ WITHDRAWN = (
     )
     .select_from(
         stock.join(location).outerjoin(
-            _active,
-            and_(
-                _active.c.sku == stock.c.sku,
-                _active.c.location_key == stock.c.location_key,
-            ),
+            _active, same(_active, stock, "sku", "location_key")
         )
     )
     .where(stock.c.withdrawn != func.coalesce(_active.c.units, 0))
@@ -294,6 +256,5 @@ COUNTS = (
 )
 
 READ_STOCK = select(*(stock.c[name] for name in BALANCES)).where(
-    stock.c.sku == bindparam("at_sku"),
-    stock.c.location_key == bindparam("at_location_key"),
+    *at_key(stock, "sku", "location_key")
 )

@@ -9,6 +9,7 @@ from availability.ledger.logic.decision import StockBalances
 from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.statements.session import Session
 from availability.ledger.statements.tables import (
+    at_key,
     movement,
     queue,
     stock,
@@ -21,10 +22,7 @@ from availability.reservations import Cause, Movement, Withdrawal
 
 WRITE_ROW = (
     stock.update()
-    .where(
-        stock.c.sku == bindparam("at_sku"),
-        stock.c.location_key == bindparam("at_location_key"),
-    )
+    .where(*at_key(stock, "sku", "location_key"))
     .values(
         {
             name: bindparam(f"new_{name}")
@@ -35,11 +33,7 @@ WRITE_ROW = (
 
 MOVE_ZONE = (
     zone_stock.update()
-    .where(
-        zone_stock.c.sku == bindparam("at_sku"),
-        zone_stock.c.location_key == bindparam("at_location_key"),
-        zone_stock.c.zone_id == bindparam("at_zone_id"),
-    )
+    .where(*at_key(zone_stock, "sku", "location_key", "zone_id"))
     .values(on_hand=zone_stock.c.on_hand + bindparam("units"))
 )
 
@@ -65,10 +59,7 @@ _MAKE_COUNTS = (
 )
 _MOVE_COUNTS = (
     queue.update()
-    .where(
-        queue.c.channel_id == bindparam("at_channel_id"),
-        queue.c.sku == bindparam("at_sku"),
-    )
+    .where(*at_key(queue, "channel_id", "sku"))
     .values(
         queued=queue.c.queued + bindparam("more_queued"),
         promised=queue.c.promised + bindparam("more_promised"),

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from availability.errors import StockConflict
 from availability.ledger.statements.session import Session
-from availability.ledger.statements.tables import location_load, plan_load
+from availability.ledger.statements.tables import at_key, location_load, plan_load
 from availability.ledger.times import utc_day
 from availability.model import LocationId
 
@@ -45,10 +45,7 @@ _RAISE = _INSERT_PLAN.on_conflict_do_update(
 
 _FREE = (
     location_load.update()
-    .where(
-        location_load.c.day == bindparam("at_day"),
-        location_load.c.location_key == bindparam("at_location_key"),
-    )
+    .where(*at_key(location_load, "day", "location_key"))
     .values(
         orders=location_load.c.orders - bindparam("orders_freed"),
         units=location_load.c.units - bindparam("units_freed"),

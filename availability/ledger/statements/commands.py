@@ -26,6 +26,7 @@ from availability.ledger.statements.locations import available_zones
 from availability.ledger.statements.records import PlanRow, find
 from availability.ledger.statements.session import Session
 from availability.ledger.statements.tables import (
+    at_key,
     location,
     plan,
     purchase,
@@ -94,10 +95,7 @@ _ZONES = (
 
 _MOVE_PURCHASE = (
     purchase.update()
-    .where(
-        purchase.c.plan_key == bindparam("at_plan_key"),
-        purchase.c.line_id == bindparam("at_line_id"),
-    )
+    .where(*at_key(purchase, "plan_key", "line_id"))
     .values(units=purchase.c.units + bindparam("more_units"))
 )
 

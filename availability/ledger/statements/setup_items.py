@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from availability.errors import MAX_VIOLATIONS, InvalidChange
 from availability.ledger.statements.session import Session
-from availability.ledger.statements.tables import ledger, setup_item
+from availability.ledger.statements.tables import at_key, ledger, setup_item
 from availability.model import Location, LocationId, Network
 from availability.setup.channels import Allocation
 from availability.setup.json_items import (
@@ -39,10 +39,7 @@ _PUT = _INSERT.on_conflict_do_update(
     index_elements=["kind", "item_key"], set_={"body": _INSERT.excluded.body}
 )
 _SET_SETUP = ledger.update().values(setup_version=bindparam("version"))
-_REMOVE = setup_item.delete().where(
-    setup_item.c.kind == bindparam("at_kind"),
-    setup_item.c.item_key == bindparam("at_item_key"),
-)
+_REMOVE = setup_item.delete().where(*at_key(setup_item, "kind", "item_key"))
 
 
 def setup_of(rows: Iterable[tuple[Any, ...]], version: int) -> Setup:

@@ -9,7 +9,7 @@ from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.statements.balances import count_moves, write_movement
 from availability.ledger.statements.commands import Changed, change
 from availability.ledger.statements.session import Row, Session
-from availability.ledger.statements.tables import plan, stock, withdrawal
+from availability.ledger.statements.tables import at_key, plan, stock, withdrawal
 from availability.ledger.times import milliseconds
 from availability.reservations import (
     Cause,
@@ -69,10 +69,7 @@ FORGET = withdrawal.delete().where(*_AT_WITHDRAWAL)
 
 WITHDRAW = (
     stock.update()
-    .where(
-        stock.c.sku == bindparam("at_sku"),
-        stock.c.location_key == bindparam("at_location_key"),
-    )
+    .where(*at_key(stock, "sku", "location_key"))
     .values(withdrawn=stock.c.withdrawn + bindparam("units"))
     .returning(
         stock.c.on_hand

@@ -12,8 +12,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
+    FromClause,
     Identity,
     Index,
     Integer,
@@ -22,6 +24,8 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    and_,
+    bindparam,
     text,
 )
 from sqlalchemy.dialects.postgresql import BYTEA
@@ -77,6 +81,16 @@ def _partial(
     return Index(
         name, *columns, unique=unique, sqlite_where=where, postgresql_where=where
     )
+
+
+def at_key(table: Table, *names: str) -> list[ColumnElement[bool]]:
+    """Return that columns are what the parameters ``at_<column>`` say."""
+    return [table.c[name] == bindparam(f"at_{name}") for name in names]
+
+
+def same(one: FromClause, other: FromClause, *names: str) -> ColumnElement[bool]:
+    """Return that columns are the same in both."""
+    return and_(*(one.c[name] == other.c[name] for name in names))
 
 
 ledger = Table(

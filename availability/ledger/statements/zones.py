@@ -11,7 +11,13 @@ from availability.ledger.memory.places import Places
 from availability.ledger.protocol import MAX_PAGE, ZoneRecord
 from availability.ledger.statements.balances import count_moves, write_movement
 from availability.ledger.statements.session import Session
-from availability.ledger.statements.tables import STRING, location, stock, zone_stock
+from availability.ledger.statements.tables import (
+    STRING,
+    at_key,
+    location,
+    stock,
+    zone_stock,
+)
 from availability.model import Location, LocationId, Sku
 from availability.reservations import Cause, Movement
 
@@ -28,10 +34,7 @@ _COUNT = stock.c.on_hand + bindparam("units")
 _PROMISED = stock.c.allocated + stock.c.held
 _RECOUNT = (
     stock.update()
-    .where(
-        stock.c.sku == bindparam("at_sku"),
-        stock.c.location_key == bindparam("at_location_key"),
-    )
+    .where(*at_key(stock, "sku", "location_key"))
     .values(
         on_hand=_COUNT,
         deficit=case((_PROMISED > _COUNT, _PROMISED - _COUNT), else_=0),
