@@ -8,14 +8,13 @@ from availability.model import MAX_ID_CHARACTERS
 
 def is_id(value: str) -> bool:
     """Whether it is 1 to 128 printable characters, no spaces at either end."""
-    # Longer ones are not kept in memory.
-    return 0 < len(value) <= MAX_ID_CHARACTERS and _is_printable(value)
-
-
-@functools.lru_cache(maxsize=2**16)
-def _is_printable(value: str) -> bool:
     # Of all spaces, only " " is printable.
-    return value.isprintable() and value[0] != " " and value[-1] != " "
+    return (
+        0 < len(value) <= MAX_ID_CHARACTERS
+        and value.isprintable()
+        and value[0] != " "
+        and value[-1] != " "
+    )
 
 
 _is_short_id = functools.lru_cache(maxsize=2**16)(is_id)
