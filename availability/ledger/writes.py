@@ -1,10 +1,10 @@
 """What each write does within its transaction, in every database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from availability.ledger.logic.stock_import import CheckedImport, judge
-from availability.ledger.memory.deltas import Added, Loads, UnitsDelta, moves_of
+from availability.ledger.memory.deltas import Added, Loads, UnitsDelta
 from availability.ledger.memory.places import Places
 from availability.ledger.statements.audit import repair_drifts
 from availability.ledger.statements.commands import Changed
@@ -153,8 +153,9 @@ def import_stock(
     if dry_run:
         return encode(done.result(mirror.version))
     version = tx.draw().known if done.changes else mirror.version
-    moved = moves_of(done.units) if done.changes and mirror.setup.channels else {}
-    _follow(store, tx, done.units, version, network, added=[moved])
+    counted = done.changes and mirror.setup.channels
+    moved = {each.sku for each in done.units} if counted else ()
+    _follow(store, tx, done.units, version, network, moved=moved)
     return encode(done.result(version))
 
 
@@ -171,9 +172,10 @@ def follow_changes(
     `share_network`. Returns the ledger's version: as it was if nothing changed.
     """
     counts = [each.counts for each in changes if each.counts]
-    counts += [moves_of(moved)] if moved else []
+    skus = [sku for each in changes for sku in each.moved]
+    skus += {each.sku for each in moved}
     left = [units for each in changes for units in each.left] + list(moved)
-    if not (left or counts):
+    if not (left or counts or skus):
         return tx.mirror.version
     version = tx.draw().known
     loads = None
@@ -181,7 +183,7 @@ def follow_changes(
         loads = read_loads(tx.session, tx.mirror.places, utc_day(tx.now))
     if network is None:
         ((network, _),) = tx.session.rows(VERSIONS)
-    _follow(store, tx, left, version, network, added=counts, loads=loads)
+    _follow(store, tx, left, version, network, added=counts, moved=skus, loads=loads)
     return version
 
 
@@ -192,13 +194,17 @@ def _follow(
     version: int,
     network: int,
     *,
-    added: Sequence[Added],
+    added: Sequence[Added] = (),
+    moved: Collection[str] = (),
     loads: Loads | None = None,
 ) -> None:
     """Let memory follow a commit made while the network had this version."""
 
     def follow() -> None:
-        if not tx.mirror.set(left, version, network=network, added=added, loads=loads):
+        fits = tx.mirror.set(
+            left, version, network=network, added=added, moved=moved, loads=loads
+        )
+        if not fits:
             store.news()
 
     tx.follow = follow

@@ -1,6 +1,6 @@
 """What a commit adds to the mirror."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,11 +37,6 @@ Added = Mapping[tuple[str, str], Counts]
 
 Loads = Mapping[tuple[int, LocationId], DayLoad]
 """What locations were given, by UTC day."""
-
-
-def moves_of(units: Iterable[UnitsDelta]) -> dict[tuple[str, str], Counts]:
-    """Return what is added to the counts when records moved otherwise."""
-    return {("", each.sku): Counts(0, 1) for each in units}
 
 
 def bought_by(reservation: Reservation) -> dict[str, int]:

@@ -7,13 +7,7 @@ from operator import attrgetter
 import numpy as np
 
 from availability.ledger.memory.change_log import ChangeLog
-from availability.ledger.memory.deltas import (
-    Added,
-    DayLoad,
-    Loads,
-    UnitsDelta,
-    moves_of,
-)
+from availability.ledger.memory.deltas import Added, DayLoad, Loads, UnitsDelta
 from availability.ledger.memory.places import Places, is_capped
 from availability.ledger.protocol import CapacityLeft
 from availability.model import LocationId, Sku
@@ -32,7 +26,7 @@ from availability.stock_grid import StockGrid
 
 
 class Mirror:
-    """Locations, units, counts, loads and setup, as the last commit left them.
+    """Locations, units, counts, moves, loads and setup, as the last commit left them.
 
     Changed by the thread that holds the writer's lock, read by any: a reader may
     see a commit a moment late. What `positions` returns is of one moment: each
@@ -46,6 +40,7 @@ class Mirror:
         units: Iterable[UnitsDelta],
         loads: Loads,
         counts: Added,
+        moves: Mapping[str, int],
         version: int,
         setup: Setup,
     ) -> None:
@@ -56,7 +51,7 @@ class Mirror:
         self._lock = threading.Lock()
         self._log = ChangeLog()
         self._counts: dict[str, dict[str, Counts]] = {}
-        self._moves: dict[str, int] = {}
+        self._moves = dict(moves)
         self._set_counts(counts)
         self._loads = dict(loads)
         self._load_day = 0
@@ -79,6 +74,8 @@ class Mirror:
         network: int | None = None,
         added: Iterable[Added] = (),
         counts: Added | None = None,
+        moved: Iterable[str] = (),
+        moves: Mapping[str, int] | None = None,
         loads: Loads | None = None,
         more_loads: Loads | None = None,
         setup: Setup | None = None,
@@ -88,8 +85,9 @@ class Mirror:
         ``units`` are what is left of some records, and when they were counted. They
         fit if they were read at this ``network``'s version, None: they do.
         ``added`` is added to the counts, ``counts`` replaces those that it names;
-        ``loads`` replaces all loads, ``more_loads`` those that it names. ``setup``
-        None: it did not change.
+        ``moved`` names a SKU once for each of its moves, ``moves`` replaces those
+        that it names; ``loads`` replaces all loads, ``more_loads`` those that it
+        names. ``setup`` None: it did not change.
         """
         fits = network in (None, self.places.network.version)
         with self._lock:
@@ -100,6 +98,9 @@ class Mirror:
                 self._add_counts(each)
             if counts:
                 self._set_counts(counts)
+            self._add_moves(moved)
+            if moves:
+                self._moves.update(moves)
             if loads is not None:
                 self._loads = dict(loads)
             if more_loads:
@@ -132,7 +133,7 @@ class Mirror:
             self.places = places
             self.grid.network = places.network
             self.setup = setup or self.setup
-            self._add_counts(moves_of(units))
+            self._add_moves({each.sku for each in units})
             self._set(units, version)
             self._log.add_everything()
 
@@ -156,11 +157,6 @@ class Mirror:
 
     def _add_counts(self, added: Added) -> None:
         for (channel_id, sku), (queued, promised) in added.items():
-            if not channel_id:
-                self._moves[sku] = self._moves.get(sku, 0) + promised
-                promised = 0
-                if not queued:
-                    continue
             of_sku = self._counts.setdefault(sku, {})
             before = of_sku.get(channel_id, Counts())
             of_sku[channel_id] = before.plus(queued, promised)
@@ -168,13 +164,12 @@ class Mirror:
 
     def _set_counts(self, counts: Added) -> None:
         for (channel_id, sku), count in counts.items():
-            if not channel_id:
-                self._moves[sku] = count.promised
-                count = Counts(count.queued, 0)
-                if not count.queued and not self._counts.get(sku, {}).get(""):
-                    continue
             self._counts.setdefault(sku, {})[channel_id] = count
             self._log.add((sku,))
+
+    def _add_moves(self, moved: Iterable[str]) -> None:
+        for sku in moved:
+            self._moves[sku] = self._moves.get(sku, 0) + 1
 
     @property
     def queued(self) -> Mapping[tuple[str, Sku], int]:

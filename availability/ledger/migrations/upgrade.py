@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from availability.errors import StoreTooOld
 from availability.ledger.statements.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 """The last migration."""
 
-KNOWN = (HEAD,)
+KNOWN = ("0001", HEAD)
 """Every migration this program has; a test compares it with the folder."""
 
 VERSION_TABLE = "ledger_schema"

@@ -76,8 +76,10 @@ SELECT pg_current_snapshot()::text,
     FROM (SELECT DISTINCT sku, location_key FROM moved) AS touched
       JOIN stock s ON s.sku = touched.sku AND s.location_key = touched.location_key),
   (SELECT json_agg(json_build_array(q.channel_id, q.sku, q.queued, q.promised))
-    FROM (SELECT channel_id, sku FROM moved UNION SELECT '', sku FROM moved) AS touched
-      JOIN queue q ON q.channel_id = touched.channel_id AND q.sku = touched.sku)
+    FROM (SELECT DISTINCT channel_id, sku FROM moved) AS touched
+      JOIN queue q ON q.channel_id = touched.channel_id AND q.sku = touched.sku),
+  (SELECT json_object_agg(sku, moves)
+    FROM (SELECT DISTINCT sku FROM moved) AS touched JOIN stock_moves USING (sku))
 FROM ledger_version, ledger
 """
 
@@ -88,7 +90,7 @@ class News(NamedTuple):
     ``too_much``: there is more than `FEED_ROWS`, or balances were repaired, or the
     database went back in time (it was restored); and only ``version`` holds. ``xids``
     are the transactions that changed what is there. ``counts`` are balances by
-    (channel, SKU).
+    (channel, SKU), ``moves`` by SKU.
     """
 
     seen: str
@@ -99,12 +101,13 @@ class News(NamedTuple):
     xids: frozenset[int]
     units: list[UnitsDelta]
     counts: dict[tuple[str, str], Counts]
+    moves: dict[str, int]
 
 
 def read_news(session: PostgresSession, seen: str) -> News:
     """Read what was committed since ``seen``: one statement, one moment."""
     (row,) = session.run(_NEWS, {"seen": seen})
-    now, back, version, network, setup, count, xids, units, counts = row
+    now, back, version, network, setup, count, xids, units, counts, moves = row
     return News(
         now,
         back or count > FEED_ROWS,
@@ -114,6 +117,7 @@ def read_news(session: PostgresSession, seen: str) -> News:
         frozenset(xids or ()),
         [UnitsDelta(*row) for row in _rows(units)],
         {(channel_id, sku): Counts(*both) for channel_id, sku, *both in _rows(counts)},
+        moves or {},
     )
 
 

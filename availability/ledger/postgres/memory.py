@@ -116,6 +116,13 @@ class Memory:
             with self._database.snapshot(LONG_SECONDS) as session:
                 setup = read_setup(session)
         # All at once: a version is one state.
-        mirror.set(news.units, version, counts=news.counts, loads=loads, setup=setup)
+        mirror.set(
+            news.units,
+            version,
+            counts=news.counts,
+            moves=news.moves,
+            loads=loads,
+            setup=setup,
+        )
         self._seen = news.seen
         self._own.clear()

@@ -7,6 +7,7 @@ from availability.ledger.statements.reads import (
     PageQuery,
     read_counts,
     read_loads,
+    read_moves,
     read_places,
     read_setup,
 )
@@ -50,8 +51,9 @@ def load_mirror(session: PostgresSession, today: int) -> Mirror:
     """Read everything that memory holds; within one snapshot."""
     places = read_places(session)
     ((version,),) = session.run(f"SELECT {VERSION} FROM ledger_version")
-    counts, loads = read_counts(session), read_loads(session, places, today)
-    mirror = Mirror(places, (), loads, counts, version, read_setup(session))
+    counts, moves = read_counts(session), read_moves(session)
+    loads, setup = read_loads(session, places, today), read_setup(session)
+    mirror = Mirror(places, (), loads, counts, moves, version, setup)
     last: tuple[str, int] = ("", 0)
     while True:
         values = {"sku": last[0], "key": last[1], "limit": LOAD_ROWS}

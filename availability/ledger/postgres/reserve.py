@@ -46,6 +46,7 @@ _TYPES = {
     "queued_units": "bigint[]",
     "channels": "text[]",
     "customers": "text[]",
+    "move_skus": "text[]",
     "count_channels": "text[]",
     "count_skus": "text[]",
     "add_firsts": "bigint[]",
@@ -56,7 +57,7 @@ _TYPES = {
     "guard_most": "bigint[]",
     "guard_queued": "boolean[]",
     "guard_moves": "bigint[]",
-    "guard_move_counts": "bigint[]",
+    "guard_move_rows": "bigint[]",
     "guard_count_firsts": "bigint[]",
     "guard_counts": "bigint[]",
     "buy_firsts": "bigint[]",
@@ -239,11 +240,14 @@ def _add_counts(values: dict[str, Any], reservations: Sequence[Reservation]) -> 
     """Add what the plans add to the channels' counts, and what guards these."""
     added = [counted_by(each) for each in reservations]
     wanted = {at for each in added for at in each}
+    moves: set[str] = set()
     for every in reservations:
         wanted.update((c, each.sku) for each in every.guards for c in each.channel_ids)
-        wanted.update(("", each.sku) for each in every.guards if each.moves is not None)
+        moves.update(each.sku for each in every.guards if each.moves is not None)
     rows = sorted(wanted)
     number = {row: n for n, row in enumerate(rows, start=1)}
+    values["move_skus"] = sorted(moves)
+    move_row = {sku: n for n, sku in enumerate(values["move_skus"], start=1)}
     values["count_channels"] = [channel_id for channel_id, _ in rows]
     values["count_skus"] = [sku for _, sku in rows]
     for every, counts in zip(reservations, added, strict=True):
@@ -259,7 +263,7 @@ def _add_counts(values: dict[str, Any], reservations: Sequence[Reservation]) -> 
             values["guard_most"].append(each.most_units)
             values["guard_queued"].append(each.queued)
             values["guard_moves"].append(each.moves)
-            values["guard_move_counts"].append(number.get(("", each.sku), 0))
+            values["guard_move_rows"].append(move_row.get(each.sku, 0))
             values["guard_count_firsts"].append(len(values["guard_counts"]) + 1)
             values["guard_counts"] += [number[c, each.sku] for c in each.channel_ids]
     values["add_firsts"].append(len(values["add_counts"]) + 1)

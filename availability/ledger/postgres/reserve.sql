@@ -8,14 +8,14 @@
 -- breaks a unique index; then all is decided again, with that one in sight.
 --
 -- Arrays are parallel: plan_* by plan, row_* by distinct (SKU, location), claim_* by
--- claim, queued_* by queued line, count_* by distinct (channel, SKU), in this order;
--- add_* by what a plan adds to a count, guard_* by guard, buy_* by purchase. What ends
--- in _plans, _rows or _counts, and *_firsts, are numbers from 1; same_* the last plan
--- before with the same id, or 0.
+-- claim, queued_* by queued line, move_* by SKU whose moves a guard compares, count_* by
+-- distinct (channel, SKU), in this order; add_* by what a plan adds to a count, guard_*
+-- by guard, buy_* by purchase. What ends in _plans, _rows or _counts, and *_firsts, are
+-- numbers from 1; same_* the last plan before with the same id, or 0.
 --
--- Every count of the group, and every count that one of its guards adds up, is locked
--- after the stock: so what a guard allows is judged while nobody else can promise. A
--- customer whose purchases are limited is locked before anything.
+-- The moves that a guard compares, then every count of the group and every count that a
+-- guard adds up, are locked after the stock: so a guard decides while no one else can
+-- promise. A customer whose purchases are limited is locked before anything.
 CREATE OR REPLACE FUNCTION reserve_group(
   plan_ids text[], order_ids text[], bodies bytea[], replies bytea[],
   request_ids text[], digests bytea[], holds bigint[],
@@ -26,10 +26,11 @@ CREATE OR REPLACE FUNCTION reserve_group(
   queued_plans bigint[], queued_channels text[], queued_skus text[],
   queued_lines text[], queued_units bigint[],
   channels text[], customers text[],
+  move_skus text[],
   count_channels text[], count_skus text[],
   add_firsts bigint[], add_counts bigint[], add_queued bigint[], add_promised bigint[],
   guard_firsts bigint[], guard_most bigint[], guard_queued boolean[],
-  guard_moves bigint[], guard_move_counts bigint[],
+  guard_moves bigint[], guard_move_rows bigint[],
   guard_count_firsts bigint[], guard_counts bigint[],
   buy_firsts bigint[], buy_plans bigint[], buy_lines text[], buy_skus text[],
   buy_sizes bigint[], buy_units bigint[], buy_most bigint[], buy_seconds bigint[],
@@ -65,6 +66,7 @@ DECLARE
   load_plans bigint[];   -- of plan_load, in parallel
   load_caps bigint[];
   load_needs bigint[];
+  moves bigint[];        -- by SKU of move_skus
   old_queued bigint[];   -- by count: as it is, and with what is stored of the group
   old_promised bigint[];
   new_queued bigint[];
@@ -134,6 +136,19 @@ BEGIN
     )
     SELECT array_agg(held.orders ORDER BY n), array_agg(held.units ORDER BY n)
     INTO old_orders, old_units FROM held;
+  END IF;
+
+  IF cardinality(move_skus) > 0 THEN
+    INSERT INTO stock_moves (sku, moves)
+    SELECT k.sku, 0 FROM unnest(move_skus) WITH ORDINALITY AS k(sku, n)
+    ORDER BY k.n ON CONFLICT DO NOTHING;
+    WITH held AS MATERIALIZED (
+      SELECT k.n, m.moves
+      FROM unnest(move_skus) WITH ORDINALITY AS k(sku, n)
+        JOIN stock_moves m ON m.sku = k.sku
+      ORDER BY k.n FOR NO KEY UPDATE OF m
+    )
+    SELECT array_agg(held.moves ORDER BY n) INTO moves FROM held;
   END IF;
 
   IF cardinality(count_skus) > 0 THEN
@@ -258,7 +273,7 @@ BEGIN
                   + CASE WHEN guard_queued[k] THEN new_queued[c] ELSE new_promised[c] END;
               END LOOP;
               IF total > guard_most[k]
-                  OR new_promised[guard_move_counts[k]] <> guard_moves[k] THEN
+                  OR moves[guard_move_rows[k]] <> guard_moves[k] THEN
                 outcome := 'guarded';
                 EXIT;
               END IF;

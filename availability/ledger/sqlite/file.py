@@ -1,4 +1,4 @@
-"""A ledger's file: made, recognised, refused."""
+"""A ledger's file: created, recognised, upgraded, refused."""
 
 import functools
 import os
@@ -9,13 +9,17 @@ from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from availability.errors import StoreTooOld, StoreUnavailable
+from availability.ledger.migrations.scripts import statements_of
 from availability.ledger.statements.tables import metadata
 
 APPLICATION_ID = 0x72707274
 """Stands in the header of every file of ours: "rprt"."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of the tables."""
+
+UPGRADES = {2: "0002"}
+"""By older version, the migration that leads to the next."""
 
 CACHE_KIB = 65_536
 """Pages the writer keeps in memory."""
@@ -44,19 +48,24 @@ def create(path: Path) -> None:
 
 
 def prepare(connection: Any, name: str) -> None:
-    """Make a connection the writer of a file of ours, a new one if it is empty.
+    """Make a connection the writer of a ledger's file.
+
+    An empty file gets its tables; one of an older version is upgraded. The caller's
+    lock keeps other processes from opening the file meanwhile.
 
     Raises
     ------
     StoreTooOld
-        The file is another application's or of another version; it is as it was.
+        The file is another application's or of an unknown version; it is unchanged.
     StoreUnavailable
         It can have no write-ahead log.
     """
-    fresh = _is_fresh(connection, name)
+    version = _version_of(connection, name)
     _configure(connection)
-    if fresh:
+    if version is None:
         _create_schema(connection)
+    else:
+        _upgrade(connection, version)
 
 
 def check_file(connection: Any, name: str) -> None:
@@ -67,11 +76,18 @@ def check_file(connection: Any, name: str) -> None:
     StoreTooOld
         It is another application's or of another version.
     """
-    if _is_fresh(connection, name):
+    version = _version_of(connection, name)
+    if version is None:
         raise StoreTooOld(f"{name} is empty: no ledger was made there yet")
+    if version != SCHEMA_VERSION:
+        raise StoreTooOld(
+            f"{name} has schema version {version}, older than {SCHEMA_VERSION}: "
+            "start a server on it once to upgrade it"
+        )
 
 
-def _is_fresh(connection: Any, name: str) -> bool:
+def _version_of(connection: Any, name: str) -> int | None:
+    """Return a ledger's schema version, None for an empty file."""
     try:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -81,17 +97,18 @@ def _is_fresh(connection: Any, name: str) -> bool:
     except connection.DatabaseError as error:
         raise StoreTooOld(f"{name} is not a sound SQLite database: {error}") from error
     if (application, version, objects) == (0, 0, 0):
-        return True
+        return None
     if application != APPLICATION_ID:
         raise StoreTooOld(
             f"{name} belongs to another application: its id is {application:#010x}, "
             f"a ledger's {APPLICATION_ID:#010x}"
         )
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION and version not in UPGRADES:
         raise StoreTooOld(
-            f"{name} has schema version {version}, this program knows {SCHEMA_VERSION}"
+            f"{name} has schema version {version}, this program knows "
+            f"{min(UPGRADES)} to {SCHEMA_VERSION}"
         )
-    return False
+    return int(version)
 
 
 def _configure(connection: Any) -> None:
@@ -119,6 +136,18 @@ def _create_schema(connection: Any) -> None:
         f"PRAGMA application_id = {APPLICATION_ID};"
         f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )
+
+
+def _upgrade(connection: Any, version: int) -> None:
+    """Bring a file to `SCHEMA_VERSION`, each step in one transaction.
+
+    Its version changes with its tables: a crash in the middle leaves the older ones.
+    """
+    for older in range(version, SCHEMA_VERSION):
+        statements = ";\n".join(statements_of(UPGRADES[older], "sqlite"))
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {older + 1}; COMMIT;"
+        )
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from availability.ledger.statements.reads import (
     PageQuery,
     read_counts,
     read_loads,
+    read_moves,
     read_places,
     read_setup,
 )
@@ -66,12 +67,9 @@ def _json(values: Sequence[Any]) -> str:
 def load_mirror(db: Cursor, today: int) -> Mirror:
     """Read everything that memory holds; loads from yesterday on."""
     session = SqliteSession(db)
-    places, counts, setup = (
-        read_places(session),
-        read_counts(session),
-        read_setup(session),
-    )
+    places, setup = read_places(session), read_setup(session)
+    counts, moves = read_counts(session), read_moves(session)
     loads, version = read_loads(session, places, today), read_version(db)
     # Last, row by row: the cursor reads one statement at a time.
     units = (UnitsDelta(*row) for row in db.execute(_UNITS))
-    return Mirror(places, units, loads, counts, version, setup)
+    return Mirror(places, units, loads, counts, moves, version, setup)

@@ -76,7 +76,7 @@ WHERE sku = ? AND channel_id IN (SELECT value FROM json_each(?))
 _PROMISED = _COUNTED.format(count="promised")
 _QUEUED = _COUNTED.format(count="queued")
 
-_MOVES = "SELECT promised FROM queue WHERE channel_id = '' AND sku = ?"
+_MOVES = "SELECT moves FROM stock_moves WHERE sku = ?"
 
 _INSERT_PURCHASE = """
 INSERT INTO purchase (plan_key, line_id, customer_id, sku, size, units, at_ms)

@@ -122,11 +122,6 @@ _queue_moved = (
     .group_by(movement.c.channel_id, movement.c.sku)
     .subquery("queue_moved")
 )
-# On channel '' it counts moves of the stock, which no movement records.
-_promised = case(
-    (queue.c.channel_id == "", queue.c.promised),
-    else_=func.coalesce(_queue_moved.c.promised, 0),
-)
 QUEUES = (
     select(
         queue.c.channel_id,
@@ -134,7 +129,7 @@ QUEUES = (
         queue.c.queued,
         queue.c.promised,
         func.coalesce(_queue_moved.c.queued, 0),
-        _promised,
+        func.coalesce(_queue_moved.c.promised, 0),
     )
     .select_from(
         queue.outerjoin(_queue_moved, same(_queue_moved, queue, "channel_id", "sku"))
@@ -142,7 +137,7 @@ QUEUES = (
     .where(
         or_(
             queue.c.queued != func.coalesce(_queue_moved.c.queued, 0),
-            queue.c.promised != _promised,
+            queue.c.promised != func.coalesce(_queue_moved.c.promised, 0),
         )
     )
     .order_by(queue.c.channel_id, queue.c.sku)

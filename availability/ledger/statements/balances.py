@@ -6,13 +6,13 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from availability.ledger.logic.decision import StockBalances
-from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.statements.session import Session
 from availability.ledger.statements.tables import (
     at_key,
     movement,
     queue,
     stock,
+    stock_moves,
     withdrawal,
     zone_stock,
 )
@@ -63,6 +63,14 @@ _MOVE_COUNTS = (
     .values(
         queued=queue.c.queued + bindparam("more_queued"),
         promised=queue.c.promised + bindparam("more_promised"),
+    )
+)
+
+_COUNT_MOVE = (
+    upsert(stock_moves)
+    .values(sku=bindparam("new_sku"), moves=1)
+    .on_conflict_do_update(
+        index_elements=[stock_moves.c.sku], set_={"moves": stock_moves.c.moves + 1}
     )
 )
 
@@ -126,14 +134,15 @@ def write_movement(
         )
 
 
-def count_moves(session: Session, units: Iterable[UnitsDelta]) -> None:
-    """Count each SKU whose stock moved otherwise than by promises.
+def count_moves(session: Session, skus: Iterable[str]) -> None:
+    """Count a move of each SKU: its stock changed other than by promises.
 
     Their rows are locked, so a reservation guarded by this count cannot read one of
-    the two and not the other.
+    the two and not the other. Every writer locks them after the stock and before the
+    counts of channels, in the order of SKUs.
     """
-    for sku in sorted({each.sku for each in units}):
-        move_counts(session, "", sku, Counts(0, 1))
+    for sku in sorted(set(skus)):
+        session.count(_COUNT_MOVE, new_sku=sku)
 
 
 def move_counts(session: Session, channel_id: str, sku: str, count: Counts) -> None:

@@ -14,6 +14,7 @@ from availability.ledger.logic.decision import Decision, Key, StockBalances
 from availability.ledger.logic.lifecycle import decide, decide_together, touched
 from availability.ledger.memory.deltas import UnitsDelta
 from availability.ledger.statements.balances import (
+    count_moves,
     counts_of,
     move_counts,
     promised_units,
@@ -49,13 +50,15 @@ from availability.reservations import (
 class Changed(NamedTuple):
     """What a change left behind, for memory to take over.
 
-    ``counts`` was added to the channels' by (channel, SKU); ``loads`` is whether
-    the load of any location's day moved.
+    ``counts`` was added to the channels' by (channel, SKU); ``moved`` are the SKUs
+    of which a move was counted; ``loads`` is whether the load of any location's day
+    moved.
     """
 
     record: ReservationRecord
     left: tuple[UnitsDelta, ...] = ()
     counts: Mapping[tuple[str, str], Counts] = {}
+    moved: frozenset[str] = frozenset()
     loads: bool = False
 
 
@@ -235,16 +238,15 @@ def _write(
             units,
             now,
         )
+    skus = frozenset(each.sku for each in moved if each.cause not in _STILL)
+    count_moves(session, skus)
     counts = counts_of(moved)
-    for sku in {each.sku for each in moved if each.cause not in _STILL}:
-        counts["", sku] = counts.get(("", sku), Counts()).plus(0, 1)
-    counts = dict(sorted(counts.items()))
     for (channel_id, sku), count in counts.items():
         move_counts(session, channel_id, sku, count)
     if found.customer_id:
         _move_purchases(session, found.plan_key, moved)
     _write_plan(session, found, decision.record)
-    return Changed(decision.record, tuple(left), counts, loads)
+    return Changed(decision.record, tuple(left), counts, skus, loads)
 
 
 def _free(

@@ -17,6 +17,7 @@ from availability.ledger.statements.tables import (
     location_load,
     queue,
     setup_item,
+    stock_moves,
 )
 from availability.model import LocationId, Sku, StockRecord
 from availability.positions import Counts
@@ -36,6 +37,8 @@ _PLACES = select(
 ).order_by(location.c.location_key)
 
 _COUNTS = select(queue.c.channel_id, queue.c.sku, queue.c.queued, queue.c.promised)
+
+_MOVES = select(stock_moves.c.sku, stock_moves.c.moves)
 
 _SETUP = select(setup_item.c.kind, setup_item.c.item_key, setup_item.c.body).order_by(
     setup_item.c.number
@@ -125,6 +128,11 @@ def read_counts(session: Session) -> dict[tuple[str, str], Counts]:
         (channel_id, sku): Counts(queued, promised)
         for channel_id, sku, queued, promised in session.rows(_COUNTS)
     }
+
+
+def read_moves(session: Session) -> dict[str, int]:
+    """Return how often the stock of each SKU changed other than by promises."""
+    return dict(session.rows(_MOVES))
 
 
 def read_loads(

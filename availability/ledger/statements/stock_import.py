@@ -97,10 +97,10 @@ ORDER BY sku, location_key, zone_id
 """)
 
 _COUNT_MOVES = text("""
-INSERT INTO queue (channel_id, sku, queued, promised)
-SELECT DISTINCT '', sku, 0, 1 FROM import_total WHERE differs OR :counts = 1
+INSERT INTO stock_moves (sku, moves)
+SELECT DISTINCT sku, 1 FROM import_total WHERE differs OR :counts = 1
 ORDER BY sku
-ON CONFLICT (channel_id, sku) DO UPDATE SET promised = queue.promised + 1
+ON CONFLICT (sku) DO UPDATE SET moves = stock_moves.moves + 1
 """)
 
 

@@ -102,7 +102,7 @@ def sweep(session: Session, now: float, limit: int) -> SweepDone:
     # In the order in which every writer takes its row locks.
     due = sorted(session.rows(_DUE_WITHDRAWALS, now_ms=now_ms, most=limit))
     left = tuple(_turn(session, due, now))
-    count_moves(session, left)
+    count_moves(session, (each.sku for each in left))
     ended = sum(bool(row[5]) for row in due)
     swept = Swept(expired, len(changes) - expired, len(due) - ended, ended)
     return SweepDone(swept, changes, left)

@@ -260,9 +260,21 @@ queue = Table(
     Column("channel_id", STRING, primary_key=True),
     Column("sku", STRING, primary_key=True),
     _number("queued"),
-    # On the channel of no name: how often the stock of the SKU moved otherwise.
     _number("promised"),
     CheckConstraint("queued >= 0"),
+    # Without a channel, units can wait, but promises are not counted.
+    CheckConstraint("channel_id <> '' OR promised = 0"),
+    **_SMALL,
+)
+
+# How often the stock of a SKU changed other than by promises. Not a balance: an audit
+# cannot recompute it. A SKU without a row has not moved.
+stock_moves = Table(
+    "stock_moves",
+    metadata,
+    Column("sku", STRING, primary_key=True),
+    _number("moves"),
+    CheckConstraint("moves >= 0"),
     **_SMALL,
 )
 

@@ -119,7 +119,7 @@ def put_withdrawals(
     left: list[UnitsDelta] = []
     for sku, at, n in ordered:
         left += _replace(session, sku, keys[at], changes[n].withdrawals, now)
-    count_moves(session, left)
+    count_moves(session, (each.sku for each in left))
     return left
 
 

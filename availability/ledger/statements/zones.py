@@ -118,7 +118,7 @@ def rezone(
         raise InvalidChange(violations[:MAX_VIOLATIONS])
     # In the order in which every writer takes its row locks.
     left = [_recount(session, each, now) for each in sorted(turned)]
-    count_moves(session, left)
+    count_moves(session, (each.sku for each in left))
     return left
 
 

@@ -97,7 +97,7 @@ def test_reservations(opened: tuple[Ledger, Count], expected: tuple[int, ...]) -
     assert found == expected
 
 
-@both(sqlite=(15,), postgres=(15,))
+@both(sqlite=(14,), postgres=(14,))
 def test_a_cancellation(
     opened: tuple[Ledger, Count], expected: tuple[int, ...]
 ) -> None:

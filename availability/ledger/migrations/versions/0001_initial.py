@@ -7,9 +7,9 @@ transaction wrote a movement, ``news`` what changed without one (both are read b
 one row could not do without making them queue.
 """
 
-from pathlib import Path
-
 from alembic import op
+
+from availability.ledger.migrations.scripts import statements_of
 
 revision = "0001"
 down_revision = None
@@ -20,7 +20,5 @@ depends_on = None
 def upgrade() -> None:
     """Create everything, and the one row of ``ledger``."""
     bind = op.get_bind()
-    path = Path(__file__).with_name(f"0001_{bind.dialect.name}.sql")
-    for statement in path.read_text().split(";\n"):
-        if statement.strip():
-            bind.exec_driver_sql(statement)
+    for statement in statements_of(revision, bind.dialect.name):
+        bind.exec_driver_sql(statement)

@@ -159,7 +159,7 @@ def test_a_newer_programs_tables(engine: sa.Engine) -> None:
     with engine.begin() as db:
         upgrade.upgrade(db)
         db.execute(sa.text("UPDATE ledger_schema SET version_num = '0099'"))
-        with pytest.raises(StoreTooOld, match=r"version 0099, this program knows 0001"):
+        with pytest.raises(StoreTooOld, match=r"version 0099, this program knows 0002"):
             upgrade.upgrade(db)
 
 
