@@ -27,7 +27,7 @@ from router.model import (
 )
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution
-from router.optimize.solve import solve_fast
+from router.optimize.proofs.exact import solve_fast
 from router.planning.assemble import CheckedSolution, PlanMeta, accept, make_plan
 from router.planning.build import AvailableUnits, build
 from router.planning.candidates import CandidateFinder

@@ -12,13 +12,10 @@ from router.optimize.cpsat.lazy import (
 )
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, Solution, SourcingProblem
-from router.optimize.proofs.exact import solve_exact
+from router.optimize.proofs.exact import solve_exact, solve_fast
 from router.optimize.score import judge, key_of
 from router.optimize.start import start_of
 from router.optimize.walk import greedy
-
-FAST_LIMITS = SolveLimits(nodes=400)
-"""What may run where a caller waits in line, such as an event loop: about 5 ms."""
 
 _NODES_PER_SECOND = 20_000
 """A slow machine's nodes in a second: turns a deadline into a bound on work."""
@@ -26,11 +23,6 @@ _NODES_PER_SECOND = 20_000
 _CELLS = 1_000
 """Most (location, SKU) pairs with stock for which the whole model is asked to
 prove what the cover alone left open; beyond, it only takes the time."""
-
-
-def solve_fast(problem: SourcingProblem) -> Solution | None:
-    """Return a proven optimum if one of the proofs finds it in a few milliseconds."""
-    return solve_exact(problem, FAST_LIMITS)
 
 
 def solve(problem: SourcingProblem, limits: SolveLimits = SolveLimits()) -> Solution:
@@ -79,7 +71,7 @@ def solve_excluding(
     for location in sorted(used):
         without = _without(problem, location)
         if without is not None:
-            solution = solve_exact(without, FAST_LIMITS)
+            solution = solve_fast(without)
             pieces = greedy(without) if solution is None else solution.pieces
             if best is None or key_of(problem, pieces) < key_of(problem, best):
                 best = pieces

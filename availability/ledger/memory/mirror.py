@@ -16,7 +16,6 @@ from availability.positions import (
     Counts,
     Mark,
     Positions,
-    counted_by,
     promised_on,
 )
 from availability.reservations import Reservation
@@ -141,25 +140,29 @@ class Mirror:
         """Take over another setup."""
         self.set((), version, setup=setup)
 
-    def take(self, reservations: Iterable[Reservation], day: int, version: int) -> None:
-        """Take over what a group of reservations allocated."""
+    def take(
+        self, reserved: Iterable[tuple[Reservation, Added]], day: int, version: int
+    ) -> None:
+        """Take over what a group of reservations allocated and counted."""
         grid, index = self.grid, self.places.network.index
         with self._lock:
-            for reservation in reservations:
-                added = counted_by(reservation)
+            for reservation, added in reserved:
                 for claim in reservation.claims:
                     grid.take(claim.sku, index[claim.location_id], claim.quantity)
                 self._log.add(map(attrgetter("sku"), reservation.claims))
                 if self.places.capped:
                     self._add_load(reservation, day)
-                self._add_counts(added)
+                if added:
+                    self._add_counts(added)
             self.version = grid.version = version
 
     def _add_counts(self, added: Added) -> None:
         for (channel_id, sku), (queued, promised) in added.items():
             of_sku = self._counts.setdefault(sku, {})
             before = of_sku.get(channel_id, Counts())
-            of_sku[channel_id] = before.plus(queued, promised)
+            of_sku[channel_id] = Counts(
+                before.queued + queued, before.promised + promised
+            )
             self._log.add((sku,))
 
     def _set_counts(self, counts: Added) -> None:

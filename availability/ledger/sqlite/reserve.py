@@ -14,7 +14,7 @@ from availability.errors import (
     StockConflict,
     StoreUnavailable,
 )
-from availability.ledger.memory.deltas import bought_by
+from availability.ledger.memory.deltas import Added, bought_by
 from availability.ledger.memory.mirror import Mirror
 from availability.ledger.sqlite.database import ConstraintError
 from availability.ledger.sqlite.session import Cursor
@@ -22,6 +22,8 @@ from availability.ledger.statements.records import first_reply
 from availability.ledger.store import Write
 from availability.positions import counted_by
 from availability.reservations import Reservation, ReservationState
+
+_IS_REPEAT = "SELECT 1 FROM request WHERE request_id = ?"
 
 _BINDING_PLAN = """
 SELECT plan_id FROM plan
@@ -102,12 +104,12 @@ class Group:
     """The outcomes of a group, in its order, and what of it is to be committed."""
 
     outcomes: list[bytes | AvailabilityError] = field(default_factory=list)
-    stored: list[Reservation] = field(default_factory=list)
+    stored: list[tuple[Reservation, Added]] = field(default_factory=list)
 
     @property
     def promises(self) -> bool:
         """Whether any of it changes stock."""
-        return any(each.claims or each.queued for each in self.stored)
+        return any(each.claims or each.queued for each, _ in self.stored)
 
 
 def reserve_group(
@@ -117,10 +119,13 @@ def reserve_group(
     group = Group()
     for reservation in reservations:
         try:
-            reply = first_reply(tx.session, reservation.request)
+            request, reply = reservation.request, None
+            key = (request.request_id,)
+            if request.request_id and db.execute(_IS_REPEAT, key).fetchone():
+                reply = first_reply(tx.session, request)
             if reply is None:
-                _reserve(db, tx.mirror, reservation, day, now_ms)
-                group.stored.append(reservation)
+                counted = _reserve(db, tx.mirror, reservation, day, now_ms)
+                group.stored.append((reservation, counted))
                 reply = reservation.reply
             group.outcomes.append(reply)
         except AvailabilityError as error:
@@ -130,7 +135,8 @@ def reserve_group(
 
 def _reserve(
     db: Cursor, mirror: Mirror, reservation: Reservation, day: int, now_ms: int
-) -> None:
+) -> Added:
+    """Reserve, and return what it adds to the counts."""
     binding = db.execute(_BINDING_PLAN, (reservation.order_id,)).fetchone()
     if binding is not None:
         raise OrderAlreadyRouted(reservation.order_id, binding[0])
@@ -156,6 +162,7 @@ def _reserve(
             f"the database refused plan {reservation.plan_id!r}: {error}"
         ) from error
     db.execute("RELEASE reservation")
+    return counted
 
 
 def _promise(db: Cursor, mirror: Mirror, reservation: Reservation) -> None:

@@ -97,35 +97,34 @@ class SqliteStore:
         self, work: Callable[[Write], ResultT], _extent: Extent = Extent.FEW
     ) -> ResultT:
         """Commit what ``work`` does; see `Store.write`."""
-        with self.writing() as (_, tx):
+        with self.exclusive(), self.writing() as (_, tx):
             return work(tx)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[tuple[Cursor, Write]]:
-        """Run a transaction, then let memory follow it before any other write.
+        """Run a transaction, then let memory follow it; within `exclusive`.
 
         When the block fails otherwise than by a refusal, memory is in doubt: a
         commit that failed may have happened, and an interruption may fall between a
         commit and what follows it.
         """
-        with self.exclusive():
-            if self._doubtful:
-                self._resolve_doubt()
-            unversioned = False
-            try:
-                with self.database.transaction() as db:
-                    tx = self._begun(db)
-                    yield db, tx
-                    # If memory changes and the version does not, the version
-                    # cannot show later whether the commit happened.
-                    unversioned = tx.follow is not None and tx.version is None
-                if tx.follow is not None:
-                    tx.follow()
-            except BaseException as error:
-                refused = isinstance(error, AvailabilityError)
-                self._doubtful = not refused or isinstance(error, StoreUnavailable)
-                self._doubts_version = self._doubtful and unversioned
-                raise
+        if self._doubtful:
+            self._resolve_doubt()
+        unversioned = False
+        try:
+            with self.database.transaction() as db:
+                tx = self._begun(db)
+                yield db, tx
+                # If memory changes and the version does not, the version cannot
+                # show later whether the commit happened.
+                unversioned = tx.follow is not None and tx.version is None
+            if tx.follow is not None:
+                tx.follow()
+        except BaseException as error:
+            refused = isinstance(error, AvailabilityError)
+            self._doubtful = not refused or isinstance(error, StoreUnavailable)
+            self._doubts_version = self._doubtful and unversioned
+            raise
 
     def _begun(self, db: Cursor) -> Write:
         mirror = self._mirror

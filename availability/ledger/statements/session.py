@@ -6,6 +6,7 @@ connections are not used: transactions, errors and reconnecting are the store's.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Dialect
@@ -64,15 +65,13 @@ class Compiler:
         return known
 
 
+@dataclass(slots=True, eq=False)
 class CursorSession:
     """A `Session` on a driver's cursor: see there."""
 
-    __slots__ = ("_cursor",)
+    _cursor: Any
     compiled: ClassVar[Compiler]
     """For the dialect of the database; each has a subclass."""
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
 
     def rows(self, statement: ClauseElement, /, **values: object) -> list[Row]:
         """Run a statement and return its rows."""

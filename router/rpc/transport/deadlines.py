@@ -1,9 +1,5 @@
 """How long a call may take."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
-
 import grpc
 
 from router.errors import DeadlineTooShort
@@ -16,24 +12,10 @@ MIN_DEADLINE_SECONDS = 0.005
 """The least time worth starting with: an order's plan and its commit."""
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
-T = TypeVar("T")
 
 
 class DeadlinePassed(Exception):
     """What the client's own deadline would have done; the outcome is not known."""
-
-
-async def within(seconds: float, reply: Awaitable[T]) -> T:
-    """Await a reply for so long; raises DeadlinePassed."""
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            return await reply
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise DeadlinePassed(
-            f"took more than {seconds:g} s; set a deadline to give it longer"
-        ) from error
 
 
 def time_left(context: Context, default_seconds: float) -> float:

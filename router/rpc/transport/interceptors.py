@@ -27,7 +27,6 @@ from router.rpc.transport.deadlines import (
     DeadlinePassed,
     time_left,
     too_short,
-    within,
 )
 from router.rpc.transport.gate import Gate
 from router.rpc.transport.metrics import CODES
@@ -79,7 +78,7 @@ def guarded(
         if left is None or left > MAX_DEADLINE_SECONDS:
             left = default_seconds if left is None else MAX_DEADLINE_SECONDS
             deadline = time.monotonic() + left
-            return await within(left, handler(_parse(parse, data), deadline))
+            return await _within(left, handler(_parse(parse, data), deadline))
         if left < MIN_DEADLINE_SECONDS:
             raise too_short(left)
         deadline = time.monotonic() + left
@@ -112,7 +111,7 @@ def guarded_stream(
         if lasting:
             await send(data, context)
         else:
-            await within(time_left(context, default_seconds), send(data, context))
+            await _within(time_left(context, default_seconds), send(data, context))
 
     call = _observed(gate, request_type, scope, answer, lasting=lasting)
     return grpc.unary_stream_rpc_method_handler(call)
@@ -198,6 +197,19 @@ def _observed(
             observed.handled(code, clock() - began)
 
     return call
+
+
+async def _within(seconds: float, reply: Awaitable[T]) -> T:
+    """Await a reply for so long; raises DeadlinePassed."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await reply
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DeadlinePassed(
+            f"took more than {seconds:g} s; set a deadline to give it longer"
+        ) from error
 
 
 async def _send(replies: AsyncGenerator[bytes, None], context: Context) -> None:

@@ -5,8 +5,9 @@ import pytest
 
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Piece, check
+from router.optimize.proofs.exact import solve_fast
 from router.optimize.score import key_of
-from router.optimize.solve import solve, solve_excluding, solve_fast
+from router.optimize.solve import solve, solve_excluding
 from tests.router.optimize.brute_force import allowed_plans, as_pieces
 from tests.router.optimize.small import world
 from tests.router.optimize.worlds import tiny
