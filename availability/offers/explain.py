@@ -156,7 +156,10 @@ def _pool(context: OfferContext, waterfall: Waterfall) -> dict[LocationId, int]:
     rules = context.channel.ranked_rules
     owner = {location: rules[context.pool[location]] for location in units}
 
-    units = {at: n if owner[at].within_bounds(n) else 0 for at, n in units.items()}
+    for at, n in units.items():
+        most = owner[at].max_units
+        if n < owner[at].min_units or (most is not None and n > most):
+            units[at] = 0
     waterfall.to(Rule.RULE_BOUNDS, sum(units.values()))
 
     units = {

@@ -6,7 +6,7 @@ docs/availability.md has every formula.
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from availability.model import UNRANKED, Location, LocationId, LocationKind, Sku
 
@@ -63,12 +63,6 @@ class SupplyRule:
             self.exclude_ids,
         )
 
-    def within_bounds(self, units: int) -> bool:
-        """Tell whether a location's stock is neither too small nor too large."""
-        return self.min_units <= units and (
-            self.max_units is None or units <= self.max_units
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -80,15 +74,14 @@ class Channel:
 
     channel_id: str
     rules: tuple[SupplyRule, ...] = ()
+    ranked_rules: tuple[SupplyRule, ...] = field(init=False, repr=False, compare=False)
+    """The rules in rank order, ties as given; without any, one for everything."""
 
     def __post_init__(self) -> None:
         if not self.channel_id:
             raise ValueError("channel_id must not be empty")
-
-    @property
-    def ranked_rules(self) -> tuple[SupplyRule, ...]:
-        """The rules in rank order, ties as given; without any, one for everything."""
-        return tuple(sorted(self.rules, key=lambda rule: rule.rank)) or (SupplyRule(),)
+        ranked = sorted(self.rules, key=lambda rule: rule.rank)
+        object.__setattr__(self, "ranked_rules", tuple(ranked) or (SupplyRule(),))
 
 
 def owners(channel: Channel, locations: Iterable[Location]) -> dict[LocationId, int]:

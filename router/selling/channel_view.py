@@ -88,11 +88,14 @@ class SkuAvailability:
         if preorder is not None:
             self.reason = UnassignedReason.PREORDERED
             self.there = 0
-        # What is shown, though nobody ever named it, can be sold as well.
-        named = stall.of.is_configured([channel_id], sku)
-        self.known = named or bool(stock.records) or self.may_sell != 0
+        # What is shown, though the setup never named it, can be sold as well.
+        self.known = (
+            bool(stock.records)
+            or self.may_sell != 0
+            or stall.of.is_configured([channel_id], sku)
+        )
         self.guards = tuple(
-            _guards(stall.of, channel, positions, stock, offer, preorder)
+            _guards(stall.of, channel, positions, stock, offer, self.may_sell, preorder)
         )
 
 
@@ -110,6 +113,7 @@ def _guards(
     positions: Positions,
     stock: SkuStock,
     offer: Offer,
+    may_sell: int | None,
     preorder: Preorder | None,
 ) -> Iterable[Guard]:
     """Yield how far the number allows the channel, and those it shares with, to go.
@@ -122,7 +126,7 @@ def _guards(
         members = tuple(sorted(own.channel_ids))
         most_units = promised_on(counts, members) + own.remaining_units
         yield Guard(sku, members, most_units)
-    if offer.quantity_units is None or offer.fixed:
+    if may_sell is None or offer.fixed:
         return
     if preorder is not None:
         # Its cap is for what waits, on all channels that the setting's level covers.
@@ -132,6 +136,6 @@ def _guards(
         yield Guard(sku, covered, most_units, queued=True)
     elif own is None or channel.channel_id not in own.following:
         sharing = tuple(sorted((*channel.sharing, UNDECLARED)))
-        most_units = promised_on(counts, sharing) + offer.quantity_units
+        most_units = promised_on(counts, sharing) + may_sell
         # Counts, cancellations and withdrawals in between change the number.
         yield Guard(sku, sharing, most_units, moves=positions.moves.get(sku, 0))

@@ -140,7 +140,9 @@ def _reserve(
     binding = db.execute(_BINDING_PLAN, (reservation.order_id,)).fetchone()
     if binding is not None:
         raise OrderAlreadyRouted(reservation.order_id, binding[0])
-    counted = counted_by(reservation)
+    counted: Added = {}
+    if reservation.channel_id or reservation.queued:
+        counted = counted_by(reservation)
     db.execute("SAVEPOINT reservation")
     try:
         _promise(db, mirror, reservation)
