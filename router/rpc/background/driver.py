@@ -1,8 +1,7 @@
 """Runs a route's blocking work without blocking the event loop.
 
 A route is a generator that yields its blocking work as values and takes the results
-back: `Driver.run` solves in a few threads, encodes the replies, and reserves in the one
-thread that writes.
+back: `Driver.run` solves in a few threads, and reserves in the one thread that writes.
 """
 
 import asyncio
@@ -20,14 +19,12 @@ from router.blocking_work import (
     ChangeWork,
     ReadWork,
     ReplayWork,
-    Reserved,
     ReserveWork,
     SolveWork,
     Work,
     drive,
 )
 from router.optimize.cpsat.lazy import warm
-from router.rpc.codec.plan import encode_reply
 from router.rpc.transport.errors import Overloaded
 from router.rpc.transport.metrics import Metrics
 
@@ -76,9 +73,7 @@ class Driver:
 
     async def _do(self, work: Work) -> object:
         if isinstance(work, ReserveWork):
-            reservation = work.draft(encode_reply(work.plan))
-            reply = await self._writer.reserve(reservation)
-            return Reserved(reply, reply is not reservation.reply)
+            return await self._writer.reserve(work.reservation)
         if isinstance(work, ReplayWork):
             if not self._ledger.shared:
                 return work.run(self._ledger)  # a few microseconds, here as there

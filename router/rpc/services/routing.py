@@ -114,7 +114,9 @@ class RoutingService:
             )
             self._metrics.planned(plan)
             return encode_reply(plan)
-        steps = self._router.route_steps(order, policy, options, request, body)
+        steps = self._router.route_steps(
+            order, policy, options, request, body, encode_reply
+        )
         try:
             routed = await self._driver.run(steps)
         except StockContention as error:

@@ -26,7 +26,6 @@ from router.blocking_work import (
     ChangeWork,
     ReadWork,
     ReplayWork,
-    Reserved,
     ReserveWork,
     Work,
 )
@@ -52,7 +51,7 @@ def drive(ledger: Ledger, steps: Any) -> Any:
 
     async def do(work: Work) -> object:
         if isinstance(work, ReserveWork):
-            return Reserved(ledger.reserve(work.draft(encode_reply(work.plan))), False)
+            return ledger.reserve(work.reservation)
         if isinstance(work, ReadWork | ReplayWork | ChangeWork):
             return work.run(ledger)
         return work.run()
@@ -122,7 +121,9 @@ class Walk:
         ).SerializeToString()
         options = RouteOptions(LIMITS, queue_unassigned=self.queues)
         by = PRESETS[DEFAULT]
-        self.drive(router.route_steps(order, by, options, Request(), body))
+        self.drive(
+            router.route_steps(order, by, options, Request(), body, encode_reply)
+        )
 
     def drive(self, steps: Any) -> None:
         drive(self.ledger, steps)
