@@ -204,11 +204,12 @@ class Router:
             whole, made_from = sale.whole, body
             if whole is not order and self._stored is not None:
                 made_from = self._stored.body(body, whole)
+            reply = encode(plan)
             reservation = Reservation(
                 plan_id,
                 order.order_id,
                 claims(whole, plan.assignments),
-                encode(plan),
+                reply,
                 request=request,
                 hold_seconds=options.hold_seconds,
                 queued=_queue(whole, plan, everything=waits) if plan.unassigned else (),
@@ -220,10 +221,10 @@ class Router:
                 purchases=sale.purchases,
             )
             try:
-                reply: bytes = yield ReserveWork(reservation)
+                stored: bytes = yield ReserveWork(reservation)
             except StockConflict:
                 continue
-            return Routed(reply, plan if reply is reservation.reply else None)
+            return Routed(stored, plan if stored is reply else None)
         raise StockContention(self._max_attempts)
 
     def replan_steps(

@@ -7,7 +7,7 @@ back: `Driver.run` solves in a few threads, and reserves in the one thread that 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -71,9 +71,14 @@ class Driver:
         """
         return drive(steps, self._do)
 
-    async def _do(self, work: Work) -> object:
+    def _do(self, work: Work) -> Awaitable[object]:
         if isinstance(work, ReserveWork):
-            return await self._writer.reserve(work.reservation)
+            return self._writer.reserve(work.reservation)
+        return self._do_other(work)
+
+    async def _do_other(
+        self, work: SolveWork | ReplayWork | ReadWork | ChangeWork
+    ) -> object:
         if isinstance(work, ReplayWork):
             if not self._ledger.shared:
                 return work.run(self._ledger)  # a few microseconds, here as there
