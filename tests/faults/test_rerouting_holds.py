@@ -1,5 +1,6 @@
 """The check of holds can fail: it finds each lie."""
 
+import itertools
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +14,13 @@ from tests.availability.ledger.world import ref, reservation, stocked, swap
 
 @pytest.fixture
 def swapped(sqlite: str) -> str:
-    """A unit of x that was promised at a, and then at b."""
-    with closing(open_ledger(sqlite)) as ledger:
+    """A unit of x that was promised at a, and then at b.
+
+    Each time the clock is read it is a second later: movements of one time are one
+    transaction's, and a fast machine does both in one millisecond.
+    """
+    seconds = itertools.count(1_800_000_000)
+    with closing(open_ledger(sqlite, lambda: float(next(seconds)))) as ledger:
         stocked(ledger, {("a", "x"): 1, ("b", "x"): 1})
         ledger.reserve(reservation("1", ("a", "x", 1)))
         ledger.swap_together([(ref("1"), swap(0, [("a", "x", 1)], [("b", "x", 1)]))])

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,13 +215,10 @@ def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
         read_files(tmp_path / "none.csv")
 
 
-def test_reads_a_hundred_thousand_rows_in_a_moment(read: Read) -> None:
-    """A million take 2 s on the machine this was written on."""
+def test_reads_a_hundred_thousand_rows(read: Read) -> None:
     rows = (f"loc-{n % 50},sku-{n // 50},{n % 97}\n" for n in range(100_000))
     content = HEADER + "".join(rows).encode()
-    start = time.perf_counter()
 
     files = read(content)
 
     assert sum(map(len, files.on_hand.values())) == 100_000
-    assert time.perf_counter() - start < 5

@@ -392,18 +392,6 @@ def test_ten_thousand_rows_are_small(fields: Any, most: int) -> None:
     assert 0.9 * most < sent <= most
 
 
-def test_ten_thousand_rows_are_written_soon() -> None:
-    rows, fields = realistic(10_000), (MAX_ORDERABLE, SINGLE_LOCATION)
-
-    def once() -> float:
-        begun = time.perf_counter()
-        encode_columns(rows, fields).SerializeToString()
-        return time.perf_counter() - begun
-
-    # About 2 ms; of a bar of 25 ms for the whole call, on a machine that does more.
-    assert min(once() for _ in range(5)) < 0.010
-
-
 def test_an_explanation(selling: Selling) -> None:
     wire = pb.ExplainAvailabilityRequest(
         channel_id="web", sku="hat", request_units=4, bought_units=1
@@ -478,14 +466,11 @@ def test_a_stream_over_a_connection(selling: Selling) -> None:
     first = next(call)
     assert selling.gate.watching == 1
     assert selling.gate.in_flight == 0
-    begun = time.monotonic()
     selling.change(hat=1)
     second = next(call)
 
     assert list(first.skus) == ["hat", "shirt"]
     assert decode_columns(second.columns).quantity_units.tolist() == [1]
-    # 50 ms, and what a busy machine adds.
-    assert time.monotonic() - begun < 5
     call.cancel()
     wait_until(lambda: selling.gate.watching == 0 and selling.watches.watched == 0)
     # A call that comes now is answered as if nothing had been.
@@ -555,17 +540,15 @@ def test_a_drain_ends_streams_without_an_error(selling: Selling, loop: Loop) -> 
     call = selling.stub.WatchAvailability(pb.WatchAvailabilityRequest(channel_id="web"))
     next(call)
 
-    async def drain() -> float:
-        begun = time.monotonic()
+    async def drain() -> None:
         selling.watches.drain()
         await selling.server.stop(20)
-        return time.monotonic() - begun
 
-    seconds = loop.run(drain())
+    loop.run(drain())
 
+    # A stream that lasted through the grace would be cancelled.
     assert list(call) == []
     assert call.code() is grpc.StatusCode.OK
-    assert seconds < 5
 
 
 def test_a_deadline_ends_a_stream(selling: Selling) -> None:

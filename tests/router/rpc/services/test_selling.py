@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import pytest
 
 from availability.ledger.open import open_ledger
@@ -195,12 +196,11 @@ def test_a_drain_ends_a_stream_and_waits_for_no_heartbeat(
     watch = shop.watch("web")
     next(watch)
 
-    begun = time.monotonic()
     loop.run(shop.server.server.drain())
 
+    # A stream that lasted through the grace would be cancelled.
     assert list(watch) == []
-    # The grace is 5 s: who waits for a stream's client would take it all.
-    assert time.monotonic() - begun < 4
+    assert watch.code() is grpc.StatusCode.OK
 
 
 def test_a_preorder_opens_on_the_servers_clock(
