@@ -195,13 +195,8 @@ def arguments(
 ) -> dict[str, Any]:
     """Return a group as the parallel arrays of `RESERVE`, which count from 1."""
     values: dict[str, Any] = {name: [] for name in _TYPES}
-    rows = sorted(
-        {
-            (claim.sku, claim.location_id)
-            for each in reservations
-            for claim in each.claims
-        }
-    )
+    claims = [claim for each in reservations for claim in each.claims]
+    rows = sorted({(claim.sku, claim.location_id) for claim in claims})
     number = {row: n for n, row in enumerate(rows, start=1)}
     values["row_skus"] = [sku for sku, _ in rows]
     values["row_locations"] = [location_id for _, location_id in rows]
