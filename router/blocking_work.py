@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from availability.model import IntArray, Request
 from availability.reservations import Command, PlanRef, Reservation, ReservationRecord
-from router.model import Counterfactuals, UnassignedReason
+from router.model import Counterfactuals, RoutingPlan, UnassignedReason
 from router.optimize.limits import SolveLimits
 from router.optimize.problem import Solution, SourcingProblem
 from router.optimize.solve import solve, solve_excluding
@@ -22,6 +22,8 @@ from router.planning.unassigned_reasons import LEAST_SECONDS, lifted_reasons
 
 Encode = Callable[[ReservationRecord], bytes]
 """Makes the reply to a change of what a plan holds."""
+Draft = Callable[[bytes], Reservation]
+"""Makes a plan's reservation once its reply is known."""
 
 T = TypeVar("T")
 WorkT = TypeVar("WorkT")
@@ -86,14 +88,23 @@ class ExplainWork(SolveWork):
         return PlanExplanation(reasons, found)
 
 
+class Reserved(NamedTuple):
+    """The reply that is stored with a plan: an earlier one if it is ``replayed``."""
+
+    reply: bytes
+    replayed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ReserveWork:
-    """Stock to be promised: send back the ledger's reply, or throw.
+    """A plan whose stock is to be promised: send back a `Reserved`, or throw.
 
-    The ledger answers with the reservation's very reply, or with an earlier one's.
+    Encode the plan, give the bytes to ``draft`` and reserve what it returns. The
+    ledger answers with these very bytes, or with those of an earlier reservation.
     """
 
-    reservation: Reservation
+    plan: RoutingPlan
+    draft: Draft
 
 
 class Replies(Protocol):

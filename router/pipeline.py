@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from availability.errors import StockConflict
@@ -19,6 +20,7 @@ from availability.reservations import Queued, Reservation
 from availability.stock_view import RoutableStock
 from router.blocking_work import (
     ReplayWork,
+    Reserved,
     ReserveWork,
     SolveWork,
     at_once,
@@ -139,9 +141,8 @@ class Router:
         AvailabilityError
             Any refusal of the reservation but a conflict.
         """
-        return self._do_all(
-            self.route_steps(order, policy, options, request, body, encode)
-        )
+        steps = self.route_steps(order, policy, options, request, body)
+        return self._do_all(steps, encode)
 
     def feeding(self) -> dict[str, frozenset[LocationId]]:
         """Return the locations that feed each channel that is declared."""
@@ -163,7 +164,6 @@ class Router:
         options: RouteOptions,
         request: Request,
         body: bytes = b"",
-        encode: Callable[[RoutingPlan], bytes] = plan_id_bytes,
     ) -> Routing:
         """Return `route` as a generator of its blocking work.
 
@@ -172,9 +172,7 @@ class Router:
         order, which was valid then, is not any more.
         """
         try:
-            return (
-                yield from self._reserve(order, policy, options, request, body, encode)
-            )
+            return (yield from self._reserve(order, policy, options, request, body))
         except AnsweredBeforeError as before:
             return Routed(before.reply, None)
         except RouterError:
@@ -190,7 +188,6 @@ class Router:
         options: RouteOptions,
         request: Request,
         body: bytes,
-        encode: Callable[[RoutingPlan], bytes],
     ) -> Routing:
         """Plan and reserve, again when others took the stock in between."""
         plan_id = uuid.uuid4().hex
@@ -204,12 +201,11 @@ class Router:
             whole, made_from = sale.whole, body
             if whole is not order and self._stored is not None:
                 made_from = self._stored.body(body, whole)
-            reply = encode(plan)
-            reservation = Reservation(
+            draft = partial(
+                Reservation,
                 plan_id,
                 order.order_id,
                 claims(whole, plan.assignments),
-                reply,
                 request=request,
                 hold_seconds=options.hold_seconds,
                 queued=_queue(whole, plan, everything=waits) if plan.unassigned else (),
@@ -221,10 +217,10 @@ class Router:
                 purchases=sale.purchases,
             )
             try:
-                stored: bytes = yield ReserveWork(reservation)
+                done: Reserved = yield ReserveWork(plan, draft)
             except StockConflict:
                 continue
-            return Routed(stored, plan if stored is reply else None)
+            return Routed(done.reply, None if done.replayed else plan)
         raise StockContention(self._max_attempts)
 
     def replan_steps(
@@ -247,13 +243,17 @@ class Router:
         return self._planner.steps(sale, policy, view, attempt)
 
     def _do_all(
-        self, steps: Generator[SolveWork | ReplayWork | ReserveWork, Any, T]
+        self,
+        steps: Generator[SolveWork | ReplayWork | ReserveWork, Any, T],
+        encode: Callable[[RoutingPlan], bytes] = plan_id_bytes,
     ) -> T:
         """Do all blocking work here and now."""
 
         async def do(work: SolveWork | ReplayWork | ReserveWork) -> object:
             if isinstance(work, ReserveWork):
-                return self._stock.reserve(work.reservation)
+                reservation = work.draft(encode(work.plan))
+                reply = self._stock.reserve(reservation)
+                return Reserved(reply, reply is not reservation.reply)
             if isinstance(work, ReplayWork):
                 return work.run(self._stock)
             return work.run()

@@ -49,20 +49,16 @@ class Write:
     """A transaction under way.
 
     ``mirror`` is the memory before it and ``now`` the time, seconds since the epoch.
+    ``draw`` raises the ledger's version, once in a transaction, and sets ``version``.
     ``follow`` is what memory takes over after the commit, before any other write.
     """
 
     session: Session
     mirror: Mirror
     now: float
-    raise_version: Callable[[], Version]
+    draw: Callable[[], Version]
     follow: Callable[[], None] | None = None
     version: Version | None = None
-
-    def draw(self) -> Version:
-        """Raise the ledger's version, once in a transaction."""
-        self.version = self.raise_version()
-        return self.version
 
 
 class Store(Protocol):

@@ -100,7 +100,7 @@ def judged(ledger: Ledger, name: str, channel_id: str, units: int) -> Reservatio
     work = next(steps)
     steps.close()
     assert isinstance(work, ReserveWork)
-    reservation = work.reservation
+    reservation = work.draft(b"")
     assert sum(each.quantity for each in reservation.claims) == units
     return reservation
 

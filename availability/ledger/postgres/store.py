@@ -116,10 +116,11 @@ class PostgresStore:
         def whole(session: PostgresSession) -> tuple[ResultT, Write, list[int]]:
             xids: list[int] = []
 
-            def raise_version() -> Version:
+            def draw() -> Version:
                 ((drawn, xid),) = session.run(_DRAW)
                 xids.append(xid)
-                return Version(drawn, memory.next_version(drawn))
+                tx.version = version = Version(drawn, memory.next_version(drawn))
+                return version
 
             if self._clock is None:
                 ((now,),) = session.run(_NOW)
@@ -128,7 +129,7 @@ class PostgresStore:
             if extent is Extent.ALL:
                 session.run(_LOCK_BALANCES)
                 session.run(WHOLE_TABLES)
-            tx = Write(session, memory.mirror, now, raise_version)
+            tx = Write(session, memory.mirror, now, draw)
             return work(tx), tx, xids
 
         with self.exclusive(), memory.in_step():

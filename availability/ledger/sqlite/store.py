@@ -129,12 +129,14 @@ class SqliteStore:
     def _begun(self, db: Cursor) -> Write:
         mirror = self._mirror
 
-        def raise_version() -> Version:
-            version = mirror.version + 1
-            db.execute("UPDATE ledger SET version = ?", (version,))
-            return Version(version, version)
+        def draw() -> Version:
+            number = mirror.version + 1
+            db.execute("UPDATE ledger SET version = ?", (number,))
+            tx.version = version = Version(number, number)
+            return version
 
-        return Write(SqliteSession(db), mirror, self.seconds(), raise_version)
+        tx = Write(SqliteSession(db), mirror, self.seconds(), draw)
+        return tx
 
     def announce_repair(self, _session: Session) -> None:
         """Do nothing: no other process reads this file."""

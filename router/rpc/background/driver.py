@@ -1,7 +1,8 @@
 """Runs a route's blocking work without blocking the event loop.
 
 A route is a generator that yields its blocking work as values and takes the results
-back: `Driver.run` solves in a few threads, and reserves in the one thread that writes.
+back: `Driver.run` solves in a few threads, encodes the replies, and reserves in the one
+thread that writes.
 """
 
 import asyncio
@@ -19,12 +20,14 @@ from router.blocking_work import (
     ChangeWork,
     ReadWork,
     ReplayWork,
+    Reserved,
     ReserveWork,
     SolveWork,
     Work,
     drive,
 )
 from router.optimize.cpsat.lazy import warm
+from router.rpc.codec.plan import encode_reply
 from router.rpc.transport.errors import Overloaded
 from router.rpc.transport.metrics import Metrics
 
@@ -73,7 +76,7 @@ class Driver:
 
     def _do(self, work: Work) -> Awaitable[object]:
         if isinstance(work, ReserveWork):
-            return self._writer.reserve(work.reservation)
+            return self._writer.reserve(work.draft(encode_reply(work.plan)))
         return self._do_other(work)
 
     async def _do_other(
@@ -133,7 +136,7 @@ class Writer:
         self._metrics = metrics
         self._max_waiting = max_waiting
         self._thread = ThreadPoolExecutor(1, "writer")
-        self._waiting: deque[tuple[Reservation, asyncio.Future[bytes]]] = deque()
+        self._waiting: deque[tuple[Reservation, asyncio.Future[Reserved]]] = deque()
         self._changes = 0
         self._committing = False
         metrics.watch(
@@ -142,7 +145,7 @@ class Writer:
             self._queued,
         )
 
-    def reserve(self, reservation: Reservation) -> "asyncio.Future[bytes]":
+    def reserve(self, reservation: Reservation) -> "asyncio.Future[Reserved]":
         """Queue a reservation for the next commit.
 
         Cancelled before its commit begins, it reserves nothing; after that it is
@@ -154,7 +157,7 @@ class Writer:
             Too many wait.
         """
         self._admit()
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reserved] = asyncio.get_running_loop().create_future()
         self._waiting.append((reservation, future))
         if not self._committing:
             self._commit_next()
@@ -190,7 +193,7 @@ class Writer:
         await loop.run_in_executor(None, self._thread.shutdown)
 
     def _commit_next(self) -> None:
-        group: list[tuple[Reservation, asyncio.Future[bytes]]] = []
+        group: list[tuple[Reservation, asyncio.Future[Reserved]]] = []
         while self._waiting and len(group) < GROUP_LIMIT:
             entry = self._waiting.popleft()
             # Left out if its caller has gone: less work when there is too much.
@@ -215,17 +218,18 @@ class Writer:
 
     def _settle(
         self,
-        group: Sequence[tuple[Reservation, asyncio.Future[bytes]]],
+        group: Sequence[tuple[Reservation, asyncio.Future[Reserved]]],
         commit: "asyncio.Future[list[bytes | AvailabilityError]]",
     ) -> None:
         # First, so that the disk is not idle while the replies are sent.
         self._commit_next()
         error = commit.exception()
         outcomes = [error] * len(group) if error is not None else commit.result()
-        for (_, future), outcome in zip(group, outcomes, strict=True):
+        for (reservation, future), outcome in zip(group, outcomes, strict=True):
             if future.done():
                 continue
             if isinstance(outcome, BaseException):
                 future.set_exception(outcome)
             else:
-                future.set_result(outcome)
+                replayed = outcome is not reservation.reply
+                future.set_result(Reserved(outcome, replayed))

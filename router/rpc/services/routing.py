@@ -114,9 +114,7 @@ class RoutingService:
             )
             self._metrics.planned(plan)
             return encode_reply(plan)
-        steps = self._router.route_steps(
-            order, policy, options, request, body, encode_reply
-        )
+        steps = self._router.route_steps(order, policy, options, request, body)
         try:
             routed = await self._driver.run(steps)
         except StockContention as error:

@@ -219,8 +219,8 @@ def test_a_cancelled_write_leaves_the_queue() -> None:
         with pytest.raises(Overloaded):
             await writer.write(lambda: None)
         ledger.gate.set()
-        replies = list(await asyncio.gather(begun, waits, last))
-        assert replies == [b"plan-0", b"plan-2", b"plan-4"]
+        done = await asyncio.gather(begun, waits, last)
+        assert [each.reply for each in done] == [b"plan-0", b"plan-2", b"plan-4"]
         await writer.close()
 
     asyncio.run(play())
@@ -239,7 +239,7 @@ def test_other_writes_wait_in_the_same_queue() -> None:
 
         hold.set()
         assert await first
-        assert await writer.reserve(reservation(2)) == b"plan-2"
+        assert (await writer.reserve(reservation(2))).reply == b"plan-2"
         await writer.close()
 
     asyncio.run(play())

@@ -542,7 +542,7 @@ def test_two_routers_never_sell_a_reserve(ledger: Ledger) -> None:
     sell(ledger, 2, 5)
 
     with pytest.raises(StockConflict) as conflict:
-        ledger.reserve(work.reservation)
+        ledger.reserve(work.draft(b""))
     steps.throw(conflict.value)  # looks whether it was answered before
     with pytest.raises(StockContention):
         steps.send(None)

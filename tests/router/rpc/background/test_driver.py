@@ -1,6 +1,7 @@
 """Work handed out and taken back: grouping, cancelling, failing, ending."""
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
@@ -20,15 +21,18 @@ from availability.reservations import Place, PlanRef, Reservation
 from router.blocking_work import (
     ChangeWork,
     ReadWork,
+    Reserved,
     ReserveWork,
     SolveWork,
 )
+from router.model import PlanStatus, RoutingPlan
 from router.optimize.limits import SolveLimits
 from router.rpc.background.driver import LEAST_SOLVE_SECONDS, Driver
+from router.rpc.codec.plan import encode_reply
 
 T = TypeVar("T")
 
-REPLY = b"the plan"
+PLAN = RoutingPlan("o", PlanStatus.NONE, (), (), (), (), {}, 1, "exact", 2, "p")
 
 
 class FakeLedger:
@@ -52,12 +56,13 @@ class FakeLedger:
 
 
 def work(plan_id: str) -> ReserveWork:
-    return ReserveWork(Reservation(plan_id, f"order of {plan_id}", (), REPLY))
+    draft = functools.partial(Reservation, plan_id, f"order of {plan_id}", ())
+    return ReserveWork(PLAN, draft)
 
 
 def reserving(plan_id: str) -> Generator[ReserveWork, Any, bytes]:
-    reply: bytes = yield work(plan_id)
-    return reply
+    done: Reserved = yield work(plan_id)
+    return done.reply
 
 
 def with_driver(
@@ -109,10 +114,10 @@ def test_a_conflict_is_thrown_in_and_may_be_answered() -> None:
     def stubborn() -> Generator[ReserveWork, Any, bytes]:
         for attempt in range(3):
             try:
-                reply: bytes = yield work(f"{attempt}")
+                done: Reserved = yield work(f"{attempt}")
             except StockConflict:
                 continue
-            return reply
+            return done.reply
         raise AssertionError
 
     async def play(driver: Driver, ledger: FakeLedger) -> None:
@@ -178,16 +183,15 @@ def test_cancelled_while_it_is_committed_it_is_committed() -> None:
 
 
 def test_a_repeat_is_told_from_a_plan_of_its_own() -> None:
-    def route() -> Generator[ReserveWork, Any, tuple[bytes, bool]]:
-        asked = work("1")
-        reply: bytes = yield asked
-        return reply, reply is not asked.reservation.reply
+    def route() -> Generator[ReserveWork, Any, Reserved]:
+        done: Reserved = yield work("1")
+        return done
 
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         assert await driver.run(route()) == (b"1", True)
 
         ledger.reply_of = lambda each: each.reply
-        assert await driver.run(route()) == (REPLY, False)
+        assert await driver.run(route()) == (encode_reply(PLAN), False)
 
     with_driver(play)
 

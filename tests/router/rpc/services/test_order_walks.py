@@ -26,6 +26,7 @@ from router.blocking_work import (
     ChangeWork,
     ReadWork,
     ReplayWork,
+    Reserved,
     ReserveWork,
     Work,
 )
@@ -51,7 +52,7 @@ def drive(ledger: Ledger, steps: Any) -> Any:
 
     async def do(work: Work) -> object:
         if isinstance(work, ReserveWork):
-            return ledger.reserve(work.reservation)
+            return Reserved(ledger.reserve(work.draft(encode_reply(work.plan))), False)
         if isinstance(work, ReadWork | ReplayWork | ChangeWork):
             return work.run(ledger)
         return work.run()
@@ -121,9 +122,7 @@ class Walk:
         ).SerializeToString()
         options = RouteOptions(LIMITS, queue_unassigned=self.queues)
         by = PRESETS[DEFAULT]
-        self.drive(
-            router.route_steps(order, by, options, Request(), body, encode_reply)
-        )
+        self.drive(router.route_steps(order, by, options, Request(), body))
 
     def drive(self, steps: Any) -> None:
         drive(self.ledger, steps)
