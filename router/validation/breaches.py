@@ -1,5 +1,7 @@
 """The breaches that orders, policies, locations and setups have in common."""
 
+import functools
+
 from availability.errors import Violation
 from availability.model import MAX_ID_CHARACTERS
 
@@ -13,6 +15,14 @@ def is_id(value: str) -> bool:
         and value[0] != " "
         and value[-1] != " "
     )
+
+
+_is_short_id = functools.lru_cache(maxsize=2**16)(is_id)
+
+
+def is_id_cached(value: str) -> bool:
+    """`is_id` with a memory, as orders repeat ids; what is too long is not kept."""
+    return len(value) <= MAX_ID_CHARACTERS and _is_short_id(value)
 
 
 def bad_id(path: str, value: str) -> Violation:

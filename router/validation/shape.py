@@ -5,7 +5,6 @@ command line, the server and a plain Python call share it. The second is
 `router.validation.sense`. Bounds are those of proto/router/v1.
 """
 
-import functools
 import math
 from collections.abc import Collection
 
@@ -23,7 +22,13 @@ from router.model import (
     OrderLine,
     RoutingPolicy,
 )
-from router.validation.breaches import bad_id, is_id, out_of_range, too_many, twice
+from router.validation.breaches import (
+    bad_id,
+    is_id_cached,
+    out_of_range,
+    too_many,
+    twice,
+)
 
 MAX_COMPONENTS = 100
 MAX_COMPONENT_UNITS = 1_000_000
@@ -58,7 +63,7 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
     ``path`` is where the order stands in its request.
     """
     found: list[Violation] = []
-    if not _is_id(order.order_id):
+    if not is_id_cached(order.order_id):
         found.append(bad_id(f"{path}.order_id", order.order_id))
     lines = order.lines
     if not 1 <= len(lines) <= MAX_LINES:
@@ -68,7 +73,7 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
     seen: set[str] = set()
     for n, line in enumerate(lines):
         line_id = line.line_id
-        if not _is_id(line_id):
+        if not is_id_cached(line_id):
             found.append(bad_id(f"{path}.lines[{n}].line_id", line_id))
         elif line_id in seen:
             found.append(twice(f"{path}.lines[{n}].line_id", line_id))
@@ -78,7 +83,7 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
             found.append(out_of_range(here, 1, MAX_QUANTITY, line.quantity))
         if line.components or line.ship_together or line.unit_value_micros:
             found += _line_extras(line, f"{path}.lines[{n}]")
-        elif not _is_id(line.sku):
+        elif not is_id_cached(line.sku):
             found.append(bad_id(f"{path}.lines[{n}].sku", line.sku))
     destination = order.destination
     if destination.latitude is not None or destination.longitude is not None:
@@ -91,7 +96,7 @@ def order_breaches(order: Order, path: str = "order") -> list[Violation]:
         found += _lanes(order.lanes, f"{path}.lanes")
     if order.frozen:
         found += _frozen(order, f"{path}.frozen")
-    if order.customer_id and not _is_id(order.customer_id):
+    if order.customer_id and not is_id_cached(order.customer_id):
         found.append(bad_id(f"{path}.customer_id", order.customer_id))
     if len(order.rejected) > MAX_REJECTED:
         here = f"{path}.rejected"
@@ -131,7 +136,7 @@ def _line_extras(line: OrderLine, path: str) -> list[Violation]:
     """Judge the SKU of a line that is a kit or has more than an SKU."""
     found: list[Violation] = []
     # A kit's own SKU is only a label, and may be left out.
-    if not (line.components and not line.sku) and not _is_id(line.sku):
+    if not (line.components and not line.sku) and not is_id_cached(line.sku):
         found.append(bad_id(f"{path}.sku", line.sku))
     if len(line.ship_together) > MAX_ID_CHARACTERS:
         message = f"must be at most {MAX_ID_CHARACTERS} characters"
@@ -145,7 +150,7 @@ def _line_extras(line: OrderLine, path: str) -> list[Violation]:
     seen: set[str] = set()
     for n, part in enumerate(line.components):
         here = f"{path}.components[{n}]"
-        if not _is_id(part.sku):
+        if not is_id_cached(part.sku):
             found.append(bad_id(f"{here}.sku", part.sku))
         elif part.sku in seen:
             found.append(twice(f"{here}.sku", part.sku))
@@ -209,18 +214,10 @@ def _frozen(order: Order, path: str) -> list[Violation]:
     return found
 
 
-_is_short_id = functools.lru_cache(maxsize=2**16)(is_id)
-
-
-def _is_id(value: str) -> bool:
-    """`is_id` with a memory, as orders repeat ids; what is too long is not kept."""
-    return len(value) <= MAX_ID_CHARACTERS and _is_short_id(value)
-
-
 def _filter(each: LocationFilter, path: str) -> list[Violation]:
     found: list[Violation] = []
     for group in sorted(each.groups):
-        if not _is_id(group):
+        if not is_id_cached(group):
             found.append(bad_id(f"{path}.groups", group))
     for code in sorted(each.country_codes):
         if not _is_country(code):

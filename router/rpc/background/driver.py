@@ -1,14 +1,14 @@
 """Runs a route's blocking work without blocking the event loop.
 
 A route is a generator that yields its blocking work as values and takes the results
-back: `Driver.run` solves in a few threads, encodes the replies, and reserves in the one
+back: `Driver.do` solves in a few threads, encodes the replies, and reserves in the one
 thread that writes.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -24,7 +24,6 @@ from router.blocking_work import (
     ReserveWork,
     SolveWork,
     Work,
-    drive,
 )
 from router.optimize.cpsat.lazy import warm
 from router.rpc.codec.plan import encode_reply
@@ -65,16 +64,13 @@ class Driver:
         """Import the solvers in a thread; the first calls seldom need them."""
         self._solvers.submit(warm)
 
-    def run(self, steps: Generator[Work, object, T]) -> Coroutine[object, object, T]:
-        """Run the steps of a route to their end and return their result.
+    def do(self, work: Work) -> Awaitable[object]:
+        """Do a piece of a route's work, for `drive`.
 
         When the caller goes away its route ends where it waits: a solver that
         has begun runs to its limit and a commit to its end, and both results are
         dropped.
         """
-        return drive(steps, self._do)
-
-    def _do(self, work: Work) -> Awaitable[object]:
         if isinstance(work, ReserveWork):
             return self._writer.reserve(work.draft(encode_reply(work.plan)))
         return self._do_other(work)

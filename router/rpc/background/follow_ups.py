@@ -16,6 +16,7 @@ from availability.model import LocationId, Network, Sku
 from availability.positions import Mark
 from availability.reservations import OPEN_STATES
 from router.amending.amender import Amender
+from router.blocking_work import drive
 from router.errors import RouterError
 from router.optimize.limits import SolveLimits
 from router.rerouting.dialogue import RerouteRequest, RerouteResult
@@ -82,7 +83,7 @@ class FollowUps:
             limits = SolveLimits(wall_seconds=SOLVE_SECONDS)
             steps = self._amender.serve_steps(plan, limits, self._metrics.planned)
             try:
-                got = bool(await self._driver.run(steps))
+                got = bool(await drive(steps, self._driver.do))
                 served += got
                 futile = 0 if got else futile + 1
             except StoreUnavailable:

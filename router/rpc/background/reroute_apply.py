@@ -25,6 +25,7 @@ from availability.ledger.protocol import Ledger
 from availability.model import LocationId, Sku
 from availability.reservations import PlanRef
 from router.amending.amender import Amender
+from router.blocking_work import drive
 from router.errors import RouterError
 from router.optimize.limits import SolveLimits
 from router.rerouting.dialogue import RerouteProgress
@@ -163,7 +164,7 @@ class MoveApplier:
                 break
             steps = self._amender.move_steps(plan, wishes, closed, SolveLimits())
             try:
-                moved = await self._driver.run(steps)
+                moved = await drive(steps, self._driver.do)
             except StoreUnavailable:
                 raise
             except (AvailabilityError, RouterError):

@@ -7,6 +7,7 @@ from availability.ledger.protocol import Ledger
 from availability.model import Request
 from availability.reservations import Cancel, Command, Extend, Place, PlanRef, Ship
 from router.amending.amender import Amender
+from router.blocking_work import drive
 from router.errors import InvalidOrder, StockContention
 from router.optimize.limits import SolveLimits
 from router.pipeline import Router
@@ -81,7 +82,7 @@ class ReservationCalls:
         if not lines:
             return await self._change(plan, Cancel(), request)
         steps = self._amender.cancel_steps(plan, lines, request, encode_record)
-        return await self._driver.run(steps)
+        return await drive(steps, self._driver.do)
 
     async def ShipAssignment(
         self, wire: routing_service_pb2.ShipAssignmentRequest, _deadline: float
@@ -96,7 +97,7 @@ class ReservationCalls:
         if not units:
             return await self._change(plan, Ship(), request)
         steps = self._amender.ship_steps(plan, units, request, encode_record)
-        return await self._driver.run(steps)
+        return await drive(steps, self._driver.do)
 
     async def RejectAssignment(
         self, wire: routing_service_pb2.RejectAssignmentRequest, deadline: float
@@ -121,7 +122,7 @@ class ReservationCalls:
             self._metrics.planned,
         )
         try:
-            return await self._driver.run(steps)
+            return await drive(steps, self._driver.do)
         except StockContention as error:
             self._metrics.contended(error.attempts)
             raise

@@ -11,6 +11,7 @@ from availability.errors import MAX_VIOLATIONS, PlanNotFound, Violation
 from availability.ledger.protocol import Ledger
 from availability.model import MAX_ID_CHARACTERS, Request
 from availability.reservations import PlanRef
+from router.blocking_work import drive
 from router.errors import DeadlineTooShort, InvalidOrder, StockContention
 from router.model import Order, RoutingPolicy
 from router.optimize.limits import SolveLimits
@@ -109,14 +110,14 @@ class RoutingService:
             wire.queue_unassigned,
         )
         if wire.validate_only:
-            plan = await self._driver.run(
-                self._router.evaluate_steps(order, policy, options)
+            plan = await drive(
+                self._router.evaluate_steps(order, policy, options), self._driver.do
             )
             self._metrics.planned(plan)
             return encode_reply(plan)
         steps = self._router.route_steps(order, policy, options, request, body)
         try:
-            routed = await self._driver.run(steps)
+            routed = await drive(steps, self._driver.do)
         except StockContention as error:
             self._metrics.contended(error.attempts)
             raise

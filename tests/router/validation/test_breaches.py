@@ -3,8 +3,7 @@
 import pytest
 
 from availability.model import MAX_ID_CHARACTERS
-from router.validation.breaches import is_id
-from router.validation.shape import _is_id, _is_short_id
+from router.validation.breaches import _is_short_id, is_id, is_id_cached
 
 
 @pytest.mark.parametrize(
@@ -21,14 +20,14 @@ from router.validation.shape import _is_id, _is_short_id
     ],
 )
 def test_ids(value: str, expected: bool) -> None:
-    assert (is_id(value), _is_id(value)) == (expected, expected)
+    assert (is_id(value), is_id_cached(value)) == (expected, expected)
 
 
 def test_what_is_too_long_is_not_kept() -> None:
     """A few thousand requests with an id of megabytes must not fill the memory."""
     before = _is_short_id.cache_info().currsize
 
-    found = {_is_id(f"{n}" + "x" * 1_000) for n in range(50)}
+    found = {is_id_cached(f"{n}" + "x" * 1_000) for n in range(50)}
 
     assert found == {False}
     assert _is_short_id.cache_info().currsize == before

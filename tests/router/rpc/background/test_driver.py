@@ -24,6 +24,7 @@ from router.blocking_work import (
     Reserved,
     ReserveWork,
     SolveWork,
+    drive,
 )
 from router.model import PlanStatus, RoutingPlan
 from router.optimize.limits import SolveLimits
@@ -84,7 +85,7 @@ def test_while_one_group_is_committed_the_next_gathers() -> None:
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         ledger.gate.clear()
         calls = [
-            asyncio.create_task(driver.run(reserving(f"{n}")))
+            asyncio.create_task(drive(reserving(f"{n}"), driver.do))
             for n in range(2 * GROUP_LIMIT + 1)
         ]
         await asyncio.sleep(0.05)
@@ -101,7 +102,8 @@ def test_each_reservation_has_its_own_outcome() -> None:
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         ledger.fail = lambda plan_id: StockConflict("gone") if plan_id == "1" else None
         replies = await asyncio.gather(
-            *[driver.run(reserving(f"{n}")) for n in range(3)], return_exceptions=True
+            *[drive(reserving(f"{n}"), driver.do) for n in range(3)],
+            return_exceptions=True,
         )
 
         assert [replies[0], replies[2]] == [b"0", b"2"]
@@ -123,7 +125,7 @@ def test_a_conflict_is_thrown_in_and_may_be_answered() -> None:
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         ledger.fail = lambda plan_id: StockConflict("gone") if plan_id < "2" else None
 
-        assert await driver.run(stubborn()) == b"2"
+        assert await drive(stubborn(), driver.do) == b"2"
         assert ledger.groups == [["0"], ["1"], ["2"]]
 
     with_driver(play)
@@ -142,8 +144,8 @@ def test_a_commit_that_breaks_is_everyones_error_and_the_next_goes_on() -> None:
 
         ledger.reserve_many = breaking  # type: ignore[method-assign]
         with pytest.raises(StoreUnavailable):
-            await driver.run(reserving("bad"))
-        assert await driver.run(reserving("good")) == b"good"
+            await drive(reserving("bad"), driver.do)
+        assert await drive(reserving("good"), driver.do) == b"good"
 
     with_driver(play)
 
@@ -151,10 +153,10 @@ def test_a_commit_that_breaks_is_everyones_error_and_the_next_goes_on() -> None:
 def test_cancelled_while_it_waits_it_reserves_nothing() -> None:
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         ledger.gate.clear()
-        first = asyncio.create_task(driver.run(reserving("first")))
+        first = asyncio.create_task(drive(reserving("first"), driver.do))
         await asyncio.to_thread(ledger.begun.wait, 10)
-        gone = asyncio.create_task(driver.run(reserving("gone")))
-        last = asyncio.create_task(driver.run(reserving("last")))
+        gone = asyncio.create_task(drive(reserving("gone"), driver.do))
+        last = asyncio.create_task(drive(reserving("last"), driver.do))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.sleep(0)
@@ -169,14 +171,14 @@ def test_cancelled_while_it_waits_it_reserves_nothing() -> None:
 def test_cancelled_while_it_is_committed_it_is_committed() -> None:
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         ledger.gate.clear()
-        call = asyncio.create_task(driver.run(reserving("1")))
+        call = asyncio.create_task(drive(reserving("1"), driver.do))
         await asyncio.to_thread(ledger.begun.wait, 10)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         ledger.gate.set()
 
-        assert await driver.run(reserving("2")) == b"2"
+        assert await drive(reserving("2"), driver.do) == b"2"
         assert ledger.groups == [["1"], ["2"]]
 
     with_driver(play)
@@ -188,10 +190,10 @@ def test_a_repeat_is_told_from_a_plan_of_its_own() -> None:
         return done
 
     async def play(driver: Driver, ledger: FakeLedger) -> None:
-        assert await driver.run(route()) == (b"1", True)
+        assert await drive(route(), driver.do) == (b"1", True)
 
         ledger.reply_of = lambda each: each.reply
-        assert await driver.run(route()) == (encode_reply(PLAN), False)
+        assert await drive(route(), driver.do) == (encode_reply(PLAN), False)
 
     with_driver(play)
 
@@ -208,7 +210,7 @@ def test_a_route_that_is_left_is_closed() -> None:
 
     async def play(driver: Driver, ledger: FakeLedger) -> None:
         ledger.gate.clear()
-        call = asyncio.create_task(driver.run(route()))
+        call = asyncio.create_task(drive(route(), driver.do))
         await asyncio.to_thread(ledger.begun.wait, 10)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -225,7 +227,7 @@ def test_a_route_that_needs_nothing_returns() -> None:
         return "at once"
 
     async def play(driver: Driver, _: FakeLedger) -> str:
-        return await driver.run(route())
+        return await drive(route(), driver.do)
 
     assert with_driver(play) == "at once"
 
@@ -252,7 +254,9 @@ def solving(seconds: float) -> Generator[Any, Any, str]:
 
 def test_searches_run_in_threads_of_their_own() -> None:
     async def play(driver: Driver, _: FakeLedger) -> set[str]:
-        return set(await asyncio.gather(*[driver.run(solving(0.05)) for _ in range(2)]))
+        return set(
+            await asyncio.gather(*[drive(solving(0.05), driver.do) for _ in range(2)])
+        )
 
     assert with_driver(play, solver_threads=2) == {"solver_0", "solver_1"}
 
@@ -262,7 +266,9 @@ def test_what_a_search_waits_is_taken_off_its_time() -> None:
 
     async def play(driver: Driver, _: FakeLedger) -> None:
         await asyncio.gather(
-            driver.run(solving(0.2)), driver.run(solving(0.3)), driver.run(solving(0.1))
+            drive(solving(0.2), driver.do),
+            drive(solving(0.3), driver.do),
+            drive(solving(0.1), driver.do),
         )
 
     with_driver(play, solver_threads=1)
@@ -278,7 +284,7 @@ def test_closing_waits_for_the_commit() -> None:
     async def play() -> None:
         driver = Driver(cast(Ledger, ledger))
         ledger.gate.clear()
-        call = asyncio.create_task(driver.run(reserving("1")))
+        call = asyncio.create_task(drive(reserving("1"), driver.do))
         await asyncio.to_thread(ledger.begun.wait, 10)
         closing = asyncio.create_task(driver.close())
         await asyncio.sleep(0.05)
@@ -317,7 +323,7 @@ def test_plans_are_read_beside_and_changed_where_everything_is_written() -> None
     async def play() -> tuple[str, bytes]:
         driver = Driver(cast(Ledger, Reservations()))
         try:
-            return await driver.run(amending())
+            return await drive(amending(), driver.do)
         finally:
             await driver.close()
 
