@@ -6,7 +6,7 @@ docs/availability.md has every formula.
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from availability.model import UNRANKED, Location, LocationId, LocationKind, Sku
 
@@ -74,14 +74,17 @@ class Channel:
 
     channel_id: str
     rules: tuple[SupplyRule, ...] = ()
-    ranked_rules: tuple[SupplyRule, ...] = field(init=False, repr=False, compare=False)
-    """The rules in rank order, ties as given; without any, one for everything."""
 
     def __post_init__(self) -> None:
         if not self.channel_id:
             raise ValueError("channel_id must not be empty")
+
+    @property
+    def ranked_rules(self) -> tuple[SupplyRule, ...]:
+        """The rules in rank order, ties as given; without any, one for everything."""
+        # No field: it would be stored and compared with what a file says.
         ranked = sorted(self.rules, key=lambda rule: rule.rank)
-        object.__setattr__(self, "ranked_rules", tuple(ranked) or (SupplyRule(),))
+        return tuple(ranked) or (SupplyRule(),)
 
 
 def owners(channel: Channel, locations: Iterable[Location]) -> dict[LocationId, int]:
