@@ -210,9 +210,9 @@ def _keep_picked(
 
 
 def _allowed(order: Order, columns: Mapping[str, int]) -> BoolArray | None:
-    """Return (L, N) who may ship what; None: nobody eligible refused anything.
+    """Return (L, N) who may ship what; None: no eligible location refused a line.
 
-    What was picked before it was refused ships all the same: its location is pinned
+    What was picked before it was refused still ships: its location is pinned
     to it (see `Candidates`).
     """
     lines = {line.line_id: n for n, line in enumerate(order.lines)}

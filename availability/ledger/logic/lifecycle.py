@@ -121,7 +121,7 @@ def decide_together(
     shared = dict(rows)
     drafts = []
     for record, command in swaps:
-        _require(record, OPEN_STATES, "routed anew")
+        _require(record, OPEN_STATES, "rerouted")
         _require_revision(record, command.revision)
         _require_open(record, command.released, command.dequeued)
         drafts.append((DecisionDraft(record, shared), command))

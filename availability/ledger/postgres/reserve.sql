@@ -1,4 +1,4 @@
--- Reserves a group of plans: one call, one commit. See postgres_reserve.py.
+-- Reserves a group of plans: one call, one commit. See reserve.py.
 --
 -- Every stock row of the group is locked first, in the order all writers take them:
 -- by SKU and location_id, as the caller has sorted row_*.

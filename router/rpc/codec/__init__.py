@@ -2,6 +2,6 @@
 
 `decode_*` takes a message and gives a value of `router.model` or
 `availability.model`; `encode_*` is its exact inverse. What a model's type cannot
-hold (an unknown enum number, a preset nobody knows, a coordinate that is no
+hold (an unknown enum number, an unknown preset, a coordinate that is no
 number) is added to the caller's list of violations with its field path.
 """

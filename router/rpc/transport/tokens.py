@@ -72,7 +72,7 @@ class Tokens:
     def __init__(self, tokens: Iterable[Token]) -> None:
         # Looked up, and not compared one by one in constant time. What the time of
         # a lookup might betray, to who tries often enough, is a part of a digest;
-        # and from all of it, as from this file, nobody finds 256 random bits.
+        # and from all of it, as from this file, no one finds 256 random bits.
         self._scopes = {each.sha256: int(each.scopes) for each in tokens}
 
     def check(self, metadata: Iterable[tuple[str, str | bytes]], needed: int) -> None:

@@ -1,7 +1,7 @@
 """What prices prove of all plans, before there is one: as hard as there is time for.
 
-Repair changes the plan and no price, so it has the rest of the time, and whoever
-cancels it waits for no proof.
+Repair changes the plan and no price, so it has the rest of the time, and a
+cancelled run waits for no proof.
 """
 
 import time
